@@ -1,0 +1,3 @@
+/** The published contract of a converted model: what `conversion` writes and `serving` and `infra` read. */
+export * from './manifest.ts';
+export * from './tensor-spec.ts';

@@ -1,0 +1,6 @@
+/** The published contract of the service: what infra, training and the command line may rely on. */
+export * from './control.ts';
+export * from './metrics.ts';
+export * from './ports.ts';
+export * from './records.ts';
+export * from './settings.ts';

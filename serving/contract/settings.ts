@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { ports } from './ports.ts';
+
+/** Where one listener binds. Anything beyond loopback needs auth (contract 7: `assertSafeToListen`). */
+const listener = (port: number) =>
+  z.strictObject({
+    host: z.string().default('127.0.0.1'),
+    /** 0 takes a free port and reports it. */
+    port: z.int().min(0).max(65535).default(port),
+  });
+
+/** Which versions of a model are loaded, TensorFlow Serving's version policy. */
+export const VersionPolicy = z.union([
+  z.strictObject({ latest: z.int().min(1) }),
+  z.strictObject({ all: z.literal(true) }),
+  z.strictObject({ specific: z.array(z.int().min(1)).min(1) }),
+]);
+export type VersionPolicy = z.infer<typeof VersionPolicy>;
+
+/** One model to serve from the repository `<modelRoot>/<name>/<version>/`. */
+export const ServedModel = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, dash, underscore'),
+  versionPolicy: VersionPolicy.default({ latest: 1 }),
+  /** Label -> version, for example `{stable: 3, canary: 4}`. */
+  versionLabels: z.record(z.string(), z.int().min(1)).default({}),
+});
+export type ServedModel = z.infer<typeof ServedModel>;
+
+/**
+ * Everything that a server of modelmile can be told. One JSON file, made by `modelmile serve`, by the LocalServer resource or by
+ * the container's start-up; the supervisor takes a new one without dropping a request. Every field has a safe default.
+ */
+export const ServingSettings = z.strictObject({
+  /** Model repository (contract 1), absolute. */
+  modelRoot: z.string().min(1),
+  /** Absolute folder of this server's own files: logs, embedded database. */
+  stateDir: z.string().min(1),
+  /** Models to serve; left out = every model of the repository. */
+  models: z.array(ServedModel).optional(),
+  rest: listener(ports.rest).prefault({}),
+  grpc: listener(ports.grpc).prefault({}),
+  management: listener(ports.management).prefault({}),
+  /** Worker processes; 0 = as many as the CPU quota has whole cores, at most 4. */
+  workers: z.int().min(0).max(64).default(0),
+  /** ONNX Runtime execution provider; `cuda` fails at start-up where the device is not really used. */
+  executionProvider: z.enum(['cpu', 'cuda']).default('cpu'),
+  /** Largest request body, REST and gRPC; beyond it 413 / RESOURCE_EXHAUSTED states the limit. */
+  maxBodyBytes: z
+    .int()
+    .min(1024)
+    .default(64 * 1024 * 1024),
+  /** A request that is not answered by then is 504 and is not computed. */
+  requestTimeoutMs: z.int().min(1).default(30_000),
+  /** After readiness went off, how long requests are still taken, so that load balancers notice. */
+  lameDuckMs: z.int().min(0).default(0),
+  /** How long a drain may take before the process ends all the same. */
+  drainTimeoutMs: z.int().min(0).default(30_000),
+  batching: z
+    .strictObject({
+      maxBatchSize: z.int().min(1).default(64),
+      /** How long a request may wait for company; 0 = batch only what has been parsed by the next tick. */
+      batchTimeoutMs: z.number().min(0).default(0),
+      /** Rows waiting beyond this many are refused: 429 with Retry-After. */
+      maxEnqueued: z.int().min(1).default(4096),
+      /** Batches are padded up to one of these sizes; empty = any size. */
+      allowedBatchSizes: z.array(z.int().min(1)).default([]),
+    })
+    .prefault({}),
+  /** Keep the inputs of predictions, so that feedback can become training data. dev only, unless privacy settings allow it. */
+  recordInputs: z.boolean().default(false),
+  /** The web page at /console. */
+  console: z.boolean().default(true),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+export type ServingSettings = z.infer<typeof ServingSettings>;
+/** Settings as a user writes them: everything with a default may be left out. */
+export type ServingSettingsInput = z.input<typeof ServingSettings>;
