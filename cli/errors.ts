@@ -1,0 +1,24 @@
+/** What the command line itself refuses, with the way out. */
+export const errorTable = {
+  CLI_UNKNOWN_COMMAND: 'Run `modelmile --help` for the list.',
+  CLI_USAGE: 'Run the command with --help for its arguments.',
+  CLI_NO_SERVER: 'Start one: `npm start`, or `modelmile up dev`.',
+  CLI_NO_SUCH_FILE: 'Check the path; it is taken from the folder that you are in.',
+  CLI_STACK_UNKNOWN: 'A stack is a file Pulumi.<stack>.yaml in the checkout.',
+  CLI_PULUMI_FAILED: 'The lines above are what Pulumi said.',
+  CLI_STACK_LOCKED:
+    'Wait for the other command to end. If it was killed: `modelmile pulumi cancel -s dev --yes`.',
+} as const satisfies Record<string, string>;
+
+export type CliErrorCode = keyof typeof errorTable;
+
+/** A refusal by the command line: shown as one sentence and its way out, never as a stack trace. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: CliErrorCode;
+
+  constructor(code: CliErrorCode, message: string) {
+    super(`${message} ${errorTable[code]}`);
+    this.code = code;
+  }
+}
