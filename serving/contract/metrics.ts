@@ -1,6 +1,42 @@
 /** Buckets in seconds for everything that lasts about as long as a request. */
 const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** The source's three kinds of monitoring: response time and throughput, errors and failures, access control. */
+export type MonitoringKind = 'performance' | 'anomaly' | 'security';
+
+/** A condition that someone is told about, with the runbook that the alert links to (`docs/runbooks/<name>.md`). */
+export interface Alert {
+  /** CamelCase, unique over all rows. */
+  readonly name: string;
+  readonly kind: MonitoringKind;
+  /** PromQL: there is a result while something is wrong. Its labels end up on the alert. */
+  readonly expr: string;
+  /** How long it must hold, as Prometheus writes durations. */
+  readonly for: string;
+  /** `page` wakes someone; `ticket` waits for working hours. */
+  readonly severity: 'page' | 'ticket';
+  /** One line; Prometheus templates such as `{{ $labels.model }}` are filled in. */
+  readonly summary: string;
+  readonly runbook: {
+    /** What callers notice. */
+    readonly meaning: string;
+    /** How to look, in order. */
+    readonly look: readonly string[];
+    /** How to mend it, the quickest first. */
+    readonly mend: readonly string[];
+  };
+}
+
+/** One graph of the dashboard; the row it stands in is its kind. */
+export interface Panel {
+  readonly title: string;
+  readonly kind: MonitoringKind;
+  /** Grafana unit. */
+  readonly unit: 's' | 'reqps' | 'percentunit' | 'bytes' | 'short';
+  /** Legend -> PromQL. The legend may use labels, as in `{{model}}`. */
+  readonly queries: Readonly<Record<string, string>>;
+}
+
 /** One row of the catalogue: what the service emits, and what monitoring draws and alerts on from it. */
 export interface Metric {
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -9,6 +45,8 @@ export interface Metric {
   readonly help: string;
   /** Seconds, histograms only. */
   readonly buckets?: readonly number[];
+  readonly panel?: Panel;
+  readonly alerts?: readonly Alert[];
 }
 
 /** Every metric of the service on port 9090. Keys end in their unit. A test holds rows = emissions. */
@@ -17,12 +55,113 @@ export const metrics = {
     type: 'counter',
     labels: ['model', 'version', 'method', 'code'],
     help: 'Requests by model, version, method (predict, classify, ...) and HTTP status.',
+    panel: {
+      title: 'Requests by status',
+      kind: 'performance',
+      unit: 'reqps',
+      queries: { '{{model}} {{code}}': 'sum by (model, code) (rate(modelmile_requests_total[5m]))' },
+    },
+    alerts: [
+      {
+        name: 'RequestsRefusedForLackOfCapacity',
+        kind: 'performance',
+        expr: 'sum by (model) (rate(modelmile_requests_total{code=~"429|503"}[5m])) / sum by (model) (rate(modelmile_requests_total[5m])) > 0.05',
+        for: '5m',
+        severity: 'page',
+        summary: 'More than 5 % of the requests to {{ $labels.model }} are turned away with 429 or 503.',
+        runbook: {
+          meaning: 'Callers get Retry-After instead of answers: the queue is full, or no worker is ready.',
+          look: [
+            'The dashboard row "performance": is the rate of requests above what sizing planned for?',
+            '`kubectl get hpa,scaledobject,pods`: has scaling reached its maximum, are pods Pending for lack of a node?',
+            'The logs of the pods for a model that fails to load.',
+          ],
+          mend: [
+            'Raise `maxReplicas` (or the limit of the GPU node pool) and run `modelmile up`.',
+            'Roll back with `modelmile rollback` where it started with a new version.',
+            'Measure the model again (`modelmile profile`) where the load is what was planned: the plan was wrong.',
+          ],
+        },
+      },
+      {
+        name: 'RequestsMalformed',
+        kind: 'anomaly',
+        expr: 'sum by (model) (rate(modelmile_requests_total{code=~"400|413|422"}[15m])) / sum by (model) (rate(modelmile_requests_total[15m])) > 0.2',
+        for: '15m',
+        severity: 'ticket',
+        summary: 'More than 20 % of the requests to {{ $labels.model }} do not fit its signature.',
+        runbook: {
+          meaning:
+            "A caller sends what the model does not take: its program changed, or the model's signature did.",
+          look: [
+            'The message of the 400 in the access log: it names the input, what was expected and what came.',
+            'Whether it started with a new version: compare the signatures with `modelmile inspect`.',
+          ],
+          mend: [
+            'Roll back with `modelmile rollback` where the signature changed by mistake.',
+            'Send the caller the working example that the 400 carries.',
+          ],
+        },
+      },
+      {
+        name: 'TrafficStopped',
+        kind: 'anomaly',
+        expr: 'sum by (model) (rate(modelmile_requests_total[10m])) == 0 and sum by (model) (rate(modelmile_requests_total[1h] offset 1h)) > 0.1',
+        for: '10m',
+        severity: 'ticket',
+        summary: '{{ $labels.model }} gets no requests any more; an hour ago it did.',
+        runbook: {
+          meaning: 'Callers cannot reach the service, or have gone away.',
+          look: [
+            'A request from outside the cluster, with the curl line that `modelmile up` printed.',
+            '`kubectl get endpointslices,gateway,httproute,service`: is anything behind the address?',
+            'NetworkPolicies and certificates that changed in the last hour (`pulumi stack history`).',
+          ],
+          mend: [
+            'Undo the last `up` that touched the way in (`git revert`, `modelmile up`).',
+            'Ask the callers; silence where traffic ended on purpose.',
+          ],
+        },
+      },
+      {
+        name: 'AccessDenied',
+        kind: 'security',
+        expr: 'sum by (code) (rate(modelmile_requests_total{code=~"401|403"}[5m])) > 1',
+        for: '10m',
+        severity: 'ticket',
+        summary: 'More than one request a second is refused with {{ $labels.code }}.',
+        runbook: {
+          meaning: 'Someone tries keys, or a caller uses one that was revoked or does not reach this model.',
+          look: [
+            'The audit log: the id of the key (never the key), the address, the model.',
+            'Whether a key was rotated today.',
+          ],
+          mend: [
+            'Give the caller its new key.',
+            'Block the address at the load balancer where it is an attack; keys are long and random, guessing does not work.',
+          ],
+        },
+      },
+    ],
   },
   modelmile_request_duration_seconds: {
     type: 'histogram',
     labels: ['model', 'version', 'method'],
     help: 'From the first byte of a request parsed to the last byte of its answer handed over.',
     buckets: requestBuckets,
+    panel: {
+      title: 'Response time',
+      kind: 'performance',
+      unit: 's',
+      queries: {
+        '{{model}} p50':
+          'histogram_quantile(0.5, sum by (model, le) (rate(modelmile_request_duration_seconds_bucket[5m])))',
+        '{{model}} p95':
+          'histogram_quantile(0.95, sum by (model, le) (rate(modelmile_request_duration_seconds_bucket[5m])))',
+        '{{model}} p99':
+          'histogram_quantile(0.99, sum by (model, le) (rate(modelmile_request_duration_seconds_bucket[5m])))',
+      },
+    },
   },
 } as const satisfies Record<string, Metric>;
 
