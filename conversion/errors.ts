@@ -1,0 +1,33 @@
+/** What conversion refuses, and what to do then. The message says what and where. */
+export const errorTable = {
+  CONVERSION_NO_SUCH_FILE: 'Check the path.',
+  CONVERSION_UNKNOWN_FORMAT:
+    'Readable are: Keras .h5 and .keras, TF.js layers model.json, ONNX. Save the model in one of them.',
+  CONVERSION_SOURCE_CORRUPT:
+    'The file is damaged or was cut short: copy or save it again, and compare its size.',
+  CONVERSION_UNSUPPORTED_LAYER:
+    'Run `modelmile inspect` for everything that stands in the way, then replace the layer or give a plug-in for it.',
+  CONVERSION_UNSUPPORTED: 'Run `modelmile inspect` for everything that stands in the way.',
+  CONVERSION_UNSUPPORTED_METHOD: 'Choose another --method; `auto` finds the best one that passes the gate.',
+  CONVERSION_PARITY_FAILED:
+    'The converted model does not answer as the trained one does, so it is not written. Please report it with the model.',
+  CONVERSION_BUDGET_EXCEEDED: 'Choose a gentler method, or allow more with --budget.',
+  CONVERSION_BAD_OPTION: 'See `modelmile convert --help`.',
+  CONVERSION_BAD_SAMPLES:
+    'A labelled set is an .npz with arrays x and y (and optionally a scalar scale: inputs are x * scale), or JSON lines {"input": [...], "label": 3}.',
+  CONVERSION_TOO_LARGE: 'The file declares more than any real model has: it is damaged or made to do harm.',
+  CONVERSION_NOT_WRITABLE: 'Check the rights and the free space of the output folder.',
+} as const satisfies Record<string, string>;
+
+export type ConversionErrorCode = keyof typeof errorTable;
+
+/** A source, option or result that conversion refuses: a sentence and the way out, never a stack trace. */
+export class ConversionError extends Error {
+  override readonly name = 'ConversionError';
+  readonly code: ConversionErrorCode;
+
+  constructor(code: ConversionErrorCode, message: string) {
+    super(`${message.replace(/[.\s]*$/, '.')} ${errorTable[code]}`);
+    this.code = code;
+  }
+}

@@ -1,0 +1,18 @@
+/** ONNX as this project reads and writes it: messages, models, tensors and the graph builder. */
+export {
+  type AttributeProto,
+  AttributeProto_AttributeType as AttributeType,
+  AttributeProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  type ValueInfoProto,
+} from './generated/onnx_pb.js';
+export * from './graph-builder.ts';
+export * from './model.ts';
+export * from './tensors.ts';
