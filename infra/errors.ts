@@ -1,0 +1,24 @@
+import { RunError } from '@pulumi/pulumi';
+
+/** Everything that infra refuses: stable code -> what to do next. */
+export const infraErrors = {
+  SETTING_INVALID:
+    'Correct the key in Pulumi.<stack>.yaml; `modelmile settings` prints every key with its type and default.',
+  HARDWARE_INCOMPATIBLE:
+    'Choose a row of infra/environment/compatibility.ts, or add one with its source after trying it.',
+  HARDWARE_TOO_SMALL:
+    'Choose a larger instance type, a smaller model (`modelmile convert --method auto`) or a lower target load.',
+  POLICY_VIOLATED:
+    'Change the setting that the message names; mandatory policies have no exception (docs/security.md).',
+} as const;
+export type InfraErrorCode = keyof typeof infraErrors;
+
+/** A refusal: what happened and where, then what to do next. A RunError, so that the engine prints it without a stack trace. */
+export class InfraError extends RunError {
+  readonly code: InfraErrorCode;
+
+  constructor(code: InfraErrorCode, whatAndWhere: string) {
+    super(`${code}: ${whatAndWhere} ${infraErrors[code]}`);
+    this.code = code;
+  }
+}
