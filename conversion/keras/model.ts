@@ -1,0 +1,53 @@
+/** A layer as Keras writes it in a model's config; Keras 2, Keras 3 and TF.js agree on these keys. */
+export interface LayerConfig {
+  readonly class_name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly name?: string;
+  readonly inbound_nodes?: readonly unknown[];
+}
+
+/** Who wrote the config: call indices, inbound nodes and some formulas differ between them. */
+export type KerasDialect = 'keras-2' | 'keras-3' | 'tfjs';
+
+/** One variable of a layer: `name` as Keras calls it in the layer (`kernel`, `bias`), row-major. */
+export interface Weight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** A trained model as read from any of Keras's formats. */
+export interface KerasModel {
+  readonly kind: 'keras';
+  readonly dialect: KerasDialect;
+  /** Sequential or Functional. */
+  readonly config: LayerConfig;
+  /** By layer name, in the order the layer made them. */
+  readonly weights: ReadonlyMap<string, readonly Weight[]>;
+}
+
+/** The name of a layer: inside its config everywhere, beside it in Functional models. */
+export function layerName(layer: LayerConfig): string {
+  return String(layer.config['name'] ?? layer.name ?? layer.class_name);
+}
+
+/** Layers of a Sequential or Functional config, in file order. Very old Keras wrote a Sequential's config as a bare list. */
+export function layersOf(model: LayerConfig): readonly LayerConfig[] {
+  const layers = Array.isArray(model.config) ? model.config : model.config['layers'];
+  return (layers ?? []) as readonly LayerConfig[];
+}
+
+/** `[None, 784]` as `[-1, 784]`; undefined where the layer does not say. */
+export function declaredShape(config: Readonly<Record<string, unknown>>): readonly number[] | undefined {
+  const shape = config['batch_shape'] ?? config['batch_input_shape'] ?? config['batchInputShape'];
+  if (!Array.isArray(shape)) return undefined;
+  return shape.map((size) => (typeof size === 'number' ? size : -1));
+}
+
+/** A dtype is a string in Keras 2 and may be a DTypePolicy object in Keras 3. */
+export function dtypeName(config: Readonly<Record<string, unknown>>): string {
+  const dtype = config['dtype'];
+  if (typeof dtype === 'string') return dtype;
+  const policy = (dtype as { config?: { name?: unknown } } | undefined)?.config?.name;
+  return typeof policy === 'string' ? policy : 'float32';
+}

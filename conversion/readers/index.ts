@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { ConversionError } from '../errors.ts';
+import { kerasHdf5 } from './keras-hdf5.ts';
+import { onnx } from './onnx.ts';
+import type { Reader, SourceModel } from './reader.ts';
+import { tfjsLayers } from './tfjs-layers.ts';
+
+/** Every source format, by the name that the manifest records. */
+export const readers = {
+  'keras-hdf5': kerasHdf5,
+  'tfjs-layers': tfjsLayers,
+  onnx,
+} as const satisfies Record<string, Reader>;
+
+export type SourceFormat = keyof typeof readers;
+
+/** What a source is, before it is read. */
+export interface SourceIdentity {
+  readonly path: string;
+  readonly format: SourceFormat;
+  /** Of the file's bytes; with several files, of their digests in order. */
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+async function headOf(path: string): Promise<Uint8Array> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(new Uint8Array(16), 0, 16, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw new ConversionError('CONVERSION_NO_SUCH_FILE', `${path}: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Finds the format by the first bytes, then by the name.
+ * @throws ConversionError CONVERSION_NO_SUCH_FILE, CONVERSION_UNKNOWN_FORMAT, CONVERSION_SOURCE_CORRUPT
+ */
+export async function identify(path: string): Promise<SourceIdentity> {
+  const head = await headOf(path);
+  const rows = Object.entries(readers) as [SourceFormat, Reader][];
+  const named = rows.filter(([, reader]) =>
+    reader.extensions.some((end) => path.toLowerCase().endsWith(end)),
+  );
+  const found =
+    named.find(([, reader]) => reader.matches(head)) ?? rows.find(([, reader]) => reader.matches(head));
+  if (found === undefined) {
+    if (named[0] !== undefined) {
+      throw new ConversionError(
+        'CONVERSION_SOURCE_CORRUPT',
+        `${path} does not begin as a ${named[0][0]} file does`,
+      );
+    }
+    throw new ConversionError('CONVERSION_UNKNOWN_FORMAT', `${basename(path)} is in no known format`);
+  }
+  const [format, reader] = found;
+  const digests: string[] = [];
+  let sizeBytes = 0;
+  for (const file of await reader.files(path)) {
+    const bytes = await readFile(file).catch((error: Error) => {
+      throw new ConversionError('CONVERSION_NO_SUCH_FILE', error.message);
+    });
+    sizeBytes += bytes.length;
+    digests.push(createHash('sha256').update(bytes).digest('hex'));
+  }
+  const sha256 =
+    digests.length === 1
+      ? (digests[0] as string)
+      : createHash('sha256').update(digests.join('\n')).digest('hex');
+  return { path, format, sha256, sizeBytes };
+}
+
+/** @throws ConversionError where the file is damaged or holds what is not supported. */
+export async function readSource(source: SourceIdentity): Promise<{ dialect: string; model: SourceModel }> {
+  return readers[source.format].read(source.path);
+}

@@ -1,0 +1,22 @@
+import type { KerasModel } from '../keras/model.ts';
+import type { ModelProto } from '../onnx/index.ts';
+
+/** A source that is ONNX already. */
+export interface OnnxSource {
+  readonly kind: 'onnx';
+  readonly model: ModelProto;
+}
+
+export type SourceModel = KerasModel | OnnxSource;
+
+/** A source format: a file in readers/ and a row in readers/index.ts. */
+export interface Reader {
+  /** File name endings, lower case. */
+  readonly extensions: readonly string[];
+  /** Whether a file's first bytes are this format's. */
+  matches(head: Uint8Array): boolean;
+  /** Every file of the source, the given one first: their bytes are its identity. */
+  files(path: string): Promise<readonly string[]>;
+  /** @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED */
+  read(path: string): Promise<{ dialect: string; model: SourceModel }>;
+}
