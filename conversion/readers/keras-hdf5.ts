@@ -110,7 +110,9 @@ export const kerasHdf5: Reader = {
   matches: (head) => signature.every((byte, i) => head[i] === byte),
   files: async (path) => [path],
   async read(path) {
-    await h5wasm.ready;
+    const { activate_throwing_error_handler: throwErrors } = await h5wasm.ready;
+    // Without it the library prints to standard error and goes on with an invalid handle.
+    throwErrors();
     try {
       return readFile(path);
     } catch (error) {

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Conversion, type ConvertOptions, convert, converterVersion } from './convert.ts';
+import { identify } from './readers/index.ts';
+import { readVersion, writeVersion } from './version-folder.ts';
+
+async function digestOf(path: string | undefined): Promise<string | null> {
+  return path === undefined
+    ? null
+    : createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+}
+
+/** Everything that the bytes of a conversion depend on. */
+async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<string> {
+  const { sha256, format } = await identify(sourcePath);
+  const { onProgress: _, labels, ...rest } = options;
+  const inputs = {
+    sha256,
+    format,
+    converterVersion,
+    ...rest,
+    labels: await digestOf(labels).catch(() => null),
+  };
+  const ordered = JSON.stringify(inputs, Object.keys({ ...inputs, relativeError: 0 }).sort());
+  return createHash('sha256').update(ordered).digest('hex');
+}
+
+/**
+ * Like `convert`, once per content: a second call with the same bytes and options reads the result of the first. Several processes
+ * may share a cache folder.
+ * @throws ConversionError as `convert` does; failures are not kept.
+ */
+export async function convertCached(
+  sourcePath: string,
+  options: ConvertOptions,
+  cacheDir: string,
+): Promise<Conversion> {
+  const folder = join(cacheDir, 'conversions', await cacheKey(sourcePath, options));
+  const kept = await readVersion(folder).catch(() => undefined);
+  if (kept !== undefined) return kept;
+  const conversion = await convert(sourcePath, options);
+  await writeVersion(conversion, folder);
+  return conversion;
+}

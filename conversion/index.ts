@@ -1,0 +1,10 @@
+/** Conversion = f(parameters, structure, method): a trained model becomes a deployable one, behind the parity gate. */
+export { convertCached } from './cache.ts';
+export { type Conversion, type ConvertOptions, convert } from './convert.ts';
+export { ConversionError, type ConversionErrorCode, errorTable } from './errors.ts';
+export { type Inspection, inspect } from './inspect.ts';
+export { methods } from './methods/index.ts';
+export { identify } from './readers/index.ts';
+export { accuracyOf, classify } from './verify/accuracy.ts';
+export { argmax, type LabelledSet, readLabelledSet } from './verify/labelled-set.ts';
+export { readVersion, writeVersion } from './version-folder.ts';

@@ -1,0 +1,62 @@
+import { map, mapRows, type Tensor } from './tensor.ts';
+
+/** Error function by its Maclaurin series and, beyond 3, its continued fraction: about 1e-15. */
+export function erf(x: number): number {
+  const a = Math.abs(x);
+  if (a > 6) return Math.sign(x);
+  if (a < 3) {
+    let term = a;
+    let sum = a;
+    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum) && n < 200; n++) {
+      term *= -(a * a) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI);
+  }
+  let fraction = 0;
+  for (let n = 60; n >= 1; n--) fraction = n / 2 / (a + fraction);
+  return Math.sign(x) * (1 - Math.exp(-a * a) / Math.sqrt(Math.PI) / (a + fraction));
+}
+
+const sigmoid = (v: number) => 1 / (1 + Math.exp(-v));
+const clip = (v: number, low: number, high: number) => Math.min(Math.max(v, low), high);
+const softplus = (v: number) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
+
+function softmaxRow(row: Float64Array): void {
+  const max = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let sum = 0;
+  for (let i = 0; i < row.length; i++) {
+    row[i] = Math.exp((row[i] as number) - max);
+    sum += row[i] as number;
+  }
+  for (let i = 0; i < row.length; i++) row[i] = (row[i] as number) / sum;
+}
+
+export const softmax = (x: Tensor): Tensor => mapRows(x, softmaxRow);
+
+const pointwise = (f: (v: number) => number) => (x: Tensor) => map(x, f);
+
+/** Keras's activations as their formulas, written from the documentation and apart from layers/. */
+export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> = {
+  elu: pointwise((v) => (v > 0 ? v : Math.expm1(v))),
+  exponential: pointwise(Math.exp),
+  gelu: pointwise((v) => 0.5 * v * (1 + erf(v / Math.SQRT2))),
+  hard_sigmoid: (x, dialect) =>
+    map(x, (v) => clip(dialect === 'keras-3' ? v / 6 + 0.5 : 0.2 * v + 0.5, 0, 1)),
+  hard_silu: pointwise((v) => v * clip(v / 6 + 0.5, 0, 1)),
+  hard_swish: pointwise((v) => v * clip(v / 6 + 0.5, 0, 1)),
+  leaky_relu: pointwise((v) => (v >= 0 ? v : 0.2 * v)),
+  linear: (x) => x,
+  log_softmax: (x) => map(softmax(x), Math.log),
+  mish: pointwise((v) => v * Math.tanh(softplus(v))),
+  relu: pointwise((v) => Math.max(v, 0)),
+  relu6: pointwise((v) => clip(v, 0, 6)),
+  selu: pointwise((v) => 1.0507009873554805 * (v > 0 ? v : 1.6732632423543772 * Math.expm1(v))),
+  sigmoid: pointwise(sigmoid),
+  silu: pointwise((v) => v * sigmoid(v)),
+  softmax,
+  softplus: pointwise(softplus),
+  softsign: pointwise((v) => v / (1 + Math.abs(v))),
+  swish: pointwise((v) => v * sigmoid(v)),
+  tanh: pointwise(Math.tanh),
+};

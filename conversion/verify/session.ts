@@ -1,0 +1,55 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { DataType, TensorSpec } from '../manifest/index.ts';
+
+/** Values of one tensor as onnxruntime-node takes and gives them. */
+export interface RuntimeTensor {
+  readonly dtype: DataType;
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<number> | ArrayLike<bigint>;
+}
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  bool: Uint8Array,
+} as const;
+
+/** A tensor of the runtime from plain numbers. */
+export function runtimeTensor(spec: TensorSpec, shape: readonly number[], values: ArrayLike<number>): Tensor {
+  if (spec.dtype === 'int64' || spec.dtype === 'uint64') {
+    const Big = spec.dtype === 'int64' ? BigInt64Array : BigUint64Array;
+    return new Tensor(spec.dtype, Big.from(Array.from(values, (v) => BigInt(Math.trunc(v)))) as never, [
+      ...shape,
+    ]);
+  }
+  if (!(spec.dtype in arrays)) throw new Error(`input '${spec.name}' has the element type ${spec.dtype}`);
+  const View = arrays[spec.dtype as keyof typeof arrays];
+  return new Tensor(spec.dtype as 'float32', View.from(Array.from(values)) as Float32Array, [...shape]);
+}
+
+/** A session on one thread: the same sums in the same order, so that parity figures are the same everywhere. */
+export async function openSession(model: Uint8Array | string): Promise<InferenceSession> {
+  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const;
+  return typeof model === 'string'
+    ? InferenceSession.create(model, options)
+    : InferenceSession.create(model, options);
+}
+
+/** Runs a model and gives its outputs as float64, in the order of `names`. */
+export async function runSession(
+  session: InferenceSession,
+  feeds: Readonly<Record<string, Tensor>>,
+  names: readonly string[],
+): Promise<{ shape: readonly number[]; data: Float64Array }[]> {
+  const results = await session.run(feeds, names as string[]);
+  return names.map((name) => {
+    const tensor = results[name] as Tensor;
+    return { shape: tensor.dims, data: Float64Array.from(tensor.data as ArrayLike<number>, Number) };
+  });
+}

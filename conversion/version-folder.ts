@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Conversion } from './convert.ts';
+import { ConversionError } from './errors.ts';
+import { manifestDigest, parseManifest } from './manifest/index.ts';
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * Writes one version folder (contract: `manifest.json`, `model.onnx`): whole or not at all. A folder that is there already is left
+ * alone: versions never change.
+ * @throws ConversionError CONVERSION_NOT_WRITABLE
+ */
+export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder: string): Promise<void> {
+  if (await exists(join(folder, 'manifest.json'))) return;
+  const unfinished = `${folder}.${randomUUID()}.part`;
+  try {
+    await mkdir(unfinished, { recursive: true });
+    for (const [name, bytes] of conversion.files) await writeDurably(join(unfinished, name), bytes);
+    await mkdir(dirname(folder), { recursive: true });
+    await rename(unfinished, folder).catch(async (error: NodeJS.ErrnoException) => {
+      // Somebody else wrote the same version in the meantime.
+      if (!(await exists(join(folder, 'manifest.json')))) throw error;
+    });
+  } catch (error) {
+    throw new ConversionError('CONVERSION_NOT_WRITABLE', `${folder}: ${(error as Error).message}`);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Reads a version folder back. @throws ManifestError, or ConversionError CONVERSION_NO_SUCH_FILE */
+export async function readVersion(folder: string): Promise<Conversion> {
+  const names = await readdir(folder).catch((error: Error) => {
+    throw new ConversionError('CONVERSION_NO_SUCH_FILE', error.message);
+  });
+  const files = new Map<string, Uint8Array>();
+  for (const name of names.sort()) {
+    if (name === 'manifest.json' || name.startsWith('model.'))
+      files.set(name, await readFile(join(folder, name)));
+  }
+  const manifestBytes = files.get('manifest.json');
+  if (manifestBytes === undefined) {
+    throw new ConversionError('CONVERSION_NO_SUCH_FILE', `${folder} has no manifest.json`);
+  }
+  const manifest = parseManifest(manifestBytes, join(folder, 'manifest.json'));
+  return { manifest, manifestBytes, digest: manifestDigest(manifestBytes), files };
+}
