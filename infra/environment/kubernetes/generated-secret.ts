@@ -33,7 +33,7 @@ export class GeneratedSecret extends pulumi.ComponentResource {
     super('modelmile:environment:GeneratedSecret', name, {}, opts);
     const child = { parent: this };
     const job = `generate-${args.secretName}`;
-    const labels = labelsOf(name, job);
+    const labels = labelsOf(job);
     const metadata = { name: job, namespace: args.namespace, labels: labels.all };
     const account = new k8s.core.v1.ServiceAccount(
       name,

@@ -29,7 +29,7 @@ export class Namespace extends pulumi.ComponentResource {
   constructor(name: string, args: NamespaceArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:Namespace', name, {}, opts);
     const child = { parent: this };
-    const labels = labelsOf(name, 'namespace').all;
+    const labels = labelsOf('namespace').all;
     if (args.create ?? true) {
       const level = (mode: string) => [
         [`pod-security.kubernetes.io/${mode}`, 'restricted'],

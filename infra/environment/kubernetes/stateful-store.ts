@@ -39,7 +39,7 @@ export class StatefulStore extends pulumi.ComponentResource {
   constructor(name: string, args: StatefulStoreArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:StatefulStore', name, {}, opts);
     const child = { parent: this };
-    const labels = labelsOf(name, args.component);
+    const labels = labelsOf(args.component);
     const metadata = { name: `modelmile-${args.component}`, namespace: args.namespace, labels: labels.all };
     const service = new k8s.core.v1.Service(
       name,
