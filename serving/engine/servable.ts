@@ -1,0 +1,60 @@
+import { defaultSignatureName, type Signature } from '../../conversion/manifest/index.ts';
+import type { ServingSettings } from '../contract/index.ts';
+import { ServingError } from '../errors.ts';
+import type { ModelVersion } from '../repository/local.ts';
+import { Batcher, type BatchReport } from './batcher.ts';
+import { openSession, type Session } from './session.ts';
+import { allocate, countOf, type TensorValue } from './tensor.ts';
+
+/** A model version that answers. */
+export interface Servable extends ModelVersion {
+  readonly signature: Signature;
+  /** Whether requests can share a run: every tensor's first dimension is open. */
+  readonly batchable: boolean;
+  readonly batcher: Batcher;
+  readonly session: Session;
+}
+
+/** A size for dimensions that the model leaves open, for the warm-up only. */
+const openSize = 1;
+
+async function warmUp(session: Session, signature: Signature): Promise<void> {
+  const inputs: TensorValue[] = signature.inputs.map(({ name, dtype, shape }) => {
+    const concrete = shape.map((size) => (size < 0 ? openSize : size));
+    return { name, dtype, shape: concrete, data: allocate(dtype, countOf(concrete)) };
+  });
+  await session.run(inputs);
+}
+
+/**
+ * Loads a verified version and runs it once, so that the first request pays for nothing.
+ * @throws ServingError SERVING_LOAD_FAILED
+ */
+export async function loadServable(
+  version: ModelVersion,
+  settings: Pick<ServingSettings, 'batching' | 'executionProvider'>,
+  threads: number,
+  onBatch: (report: BatchReport) => void,
+): Promise<Servable> {
+  const signature = version.manifest.signatures[defaultSignatureName];
+  if (signature === undefined || version.manifest.artifact.format !== 'onnx') {
+    throw new ServingError(
+      'SERVING_LOAD_FAILED',
+      `${version.model} version ${version.version}: the manifest has no ONNX artifact with the signature ${defaultSignatureName}`,
+    );
+  }
+  try {
+    const session = await openSession(version.modelPath, signature, threads, settings.executionProvider);
+    await warmUp(session, signature);
+    const batchable = [...signature.inputs, ...signature.outputs].every((spec) => spec.shape[0] === -1);
+    const batching = batchable
+      ? settings.batching
+      : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
+    return { ...version, signature, batchable, session, batcher: new Batcher(session, batching, onBatch) };
+  } catch (error) {
+    throw new ServingError(
+      'SERVING_LOAD_FAILED',
+      `${version.model} version ${version.version}: ${(error as Error).message}`,
+    );
+  }
+}

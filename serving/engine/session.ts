@@ -1,0 +1,57 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Signature } from '../../conversion/manifest/index.ts';
+import { ServingError } from '../errors.ts';
+import { arrayTypes, type TensorData, type TensorValue } from './tensor.ts';
+
+/** A loaded model: runs batches. Both `open` and `run` block the thread that they are on (onnxruntime-node 1.30). */
+export interface Session {
+  run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]>;
+  close(): Promise<void>;
+}
+
+/** onnxruntime-node wants string arrays and its own float16 storage; everything else is handed over as it is. */
+function feedOf({ dtype, data, shape }: TensorValue): Tensor {
+  return new Tensor(dtype as 'float32', data as Float32Array, shape as number[]);
+}
+
+function resultOf(name: string, dtype: TensorValue['dtype'], tensor: Tensor): TensorValue {
+  const { data, dims } = tensor;
+  if (dtype === 'string') return { name, dtype, shape: dims, data: data as string[] };
+  const View = arrayTypes[dtype];
+  // Where the platform has Float16Array the runtime gives that; its bits are what we keep.
+  const bits = data instanceof View ? data : new View((data as Float32Array).buffer as ArrayBuffer);
+  return { name, dtype, shape: dims, data: bits as TensorData };
+}
+
+/**
+ * Opens a model on `threads` threads of the CPU.
+ * @throws Error of ONNX Runtime where it refuses the file.
+ */
+export async function openSession(
+  modelPath: string,
+  signature: Signature,
+  threads: number,
+  provider: 'cpu' | 'cuda',
+): Promise<Session> {
+  const session = await InferenceSession.create(modelPath, {
+    executionProviders: [provider],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    graphOptimizationLevel: 'all',
+  });
+  const names = signature.outputs.map((spec) => spec.name);
+  return {
+    async run(inputs) {
+      const feeds: Record<string, Tensor> = {};
+      for (const input of inputs) feeds[input.name] = feedOf(input);
+      try {
+        const results = await session.run(feeds, names);
+        return signature.outputs.map(({ name, dtype }) => resultOf(name, dtype, results[name] as Tensor));
+      } catch (error) {
+        throw new ServingError('SERVING_INFERENCE_FAILED', `ONNX Runtime: ${(error as Error).message}`);
+      }
+    },
+    close: () => session.release(),
+  };
+}
