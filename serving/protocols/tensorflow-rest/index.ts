@@ -1,0 +1,160 @@
+import { FeedbackRequest, predictionIdHeader } from '../../contract/index.ts';
+import type { DataPlane, Target } from '../../dataplane.ts';
+import type { Servable } from '../../engine/servable.ts';
+import { ServingError } from '../../errors.ts';
+import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
+import { parsePredict, renderPredict } from './predict.ts';
+
+const json = { 'content-type': 'application/json' };
+
+/** TensorFlow Serving's paths are matched without regard to case. */
+const pathPattern =
+  /^\/v1\/models(?:\/([^/:]+))?(?:\/versions\/(\d+))?(?:\/labels\/([^/:]+))?(?:\/(metadata))?(?::([a-z]+))?\/?$/i;
+
+interface Matched extends Target {
+  readonly metadata: boolean;
+  readonly verb: string | undefined;
+}
+
+type Verb = (matched: Matched, request: RestRequest, dataPlane: DataPlane) => Promise<RestResponse>;
+
+async function predict(matched: Matched, request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+  const servable = dataPlane.find(matched);
+  const { form, inputs } = parsePredict(servable, await request.body());
+  const { predictionId, outputs, rows } = await dataPlane.infer(servable, inputs, { signal: request.signal });
+  return {
+    status: 200,
+    headers: { ...json, [predictionIdHeader]: predictionId },
+    body: renderPredict(form, outputs, rows),
+    model: servable.model,
+    version: servable.version,
+    verb: 'predict',
+  };
+}
+
+async function feedback(matched: Matched, request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+  let body: unknown;
+  try {
+    body = JSON.parse((await request.body()).toString('utf8'));
+  } catch (error) {
+    if (error instanceof ServingError) throw error;
+    throw new ServingError('SERVING_BAD_JSON', `JSON Parse error: ${(error as Error).message}`);
+  }
+  const parsed = FeedbackRequest.safeParse(body);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+    const example = '{"predictionId":"<the header x-modelmile-prediction-id of an answer>","label":3}';
+    throw new ServingError('SERVING_BAD_REQUEST', `Feedback: ${faults.join('; ')}`, example);
+  }
+  const { feedbackId } = await dataPlane.feedback(matched.model, parsed.data);
+  return {
+    status: 200,
+    headers: json,
+    body: JSON.stringify({ feedbackId }),
+    model: matched.model,
+    verb: 'feedback',
+  };
+}
+
+/** What can be asked of a model, after the colon. */
+const verbs: Readonly<Record<string, Verb>> = { predict, feedback };
+
+function status(matched: Matched, dataPlane: DataPlane): RestResponse {
+  const chosen =
+    matched.version === undefined && matched.label === undefined
+      ? undefined
+      : dataPlane.find(matched).version;
+  const versions = dataPlane
+    .status(matched.model)
+    .filter(({ version }) => chosen === undefined || version === chosen)
+    .map(({ version, state, message }) => ({
+      version: String(version),
+      state,
+      status: { error_code: message === '' ? 'OK' : 'UNKNOWN', error_message: message },
+    }));
+  return {
+    status: 200,
+    headers: json,
+    body: JSON.stringify({ model_version_status: versions }),
+    model: matched.model,
+    verb: 'status',
+  };
+}
+
+/** TensorFlow's names of our element types. */
+const tensorflowType: Readonly<Record<string, string>> = {
+  float32: 'DT_FLOAT',
+  float64: 'DT_DOUBLE',
+  float16: 'DT_HALF',
+  string: 'DT_STRING',
+};
+
+const tensorInfo = (spec: { name: string; dtype: string; shape: readonly number[] }) => ({
+  dtype: tensorflowType[spec.dtype] ?? `DT_${spec.dtype.toUpperCase()}`,
+  tensor_shape: { dim: spec.shape.map((size) => ({ size: String(size), name: '' })), unknown_rank: false },
+  name: `${spec.name}:0`,
+});
+
+function metadata(servable: Servable): RestResponse {
+  const signatureDef = Object.fromEntries(
+    Object.entries(servable.manifest.signatures).map(([name, { inputs, outputs }]) => [
+      name,
+      {
+        inputs: Object.fromEntries(inputs.map((spec) => [spec.name, tensorInfo(spec)])),
+        outputs: Object.fromEntries(outputs.map((spec) => [spec.name, tensorInfo(spec)])),
+        method_name: 'tensorflow/serving/predict',
+      },
+    ]),
+  );
+  const body = {
+    model_spec: { name: servable.model, signature_name: '', version: String(servable.version) },
+    metadata: { signature_def: { signature_def: signatureDef } },
+  };
+  return {
+    status: 200,
+    headers: json,
+    body: JSON.stringify(body),
+    model: servable.model,
+    version: servable.version,
+    verb: 'metadata',
+  };
+}
+
+function match(path: string): Matched | undefined {
+  const found = pathPattern.exec(path);
+  if (found === null) return undefined;
+  const [, model, version, label, meta, verb] = found;
+  if (model === undefined) throw new ServingError('SERVING_BAD_REQUEST', 'Missing model name in request.');
+  return {
+    model: decodeURIComponent(model),
+    version: version === undefined ? undefined : Number(version),
+    label: label === undefined ? undefined : decodeURIComponent(label),
+    metadata: meta !== undefined,
+    verb: verb?.toLowerCase(),
+  };
+}
+
+async function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+  const matched = match(request.path);
+  if (matched === undefined) {
+    throw new ServingError('SERVING_BAD_REQUEST', `Malformed request: ${request.method} ${request.path}`);
+  }
+  if (request.method === 'GET' && matched.verb === undefined) {
+    return matched.metadata ? metadata(dataPlane.find(matched)) : status(matched, dataPlane);
+  }
+  const verb = request.method === 'POST' && matched.verb !== undefined ? verbs[matched.verb] : undefined;
+  if (verb === undefined) {
+    throw new ServingError('SERVING_BAD_REQUEST', `Malformed request: ${request.method} ${request.path}`);
+  }
+  return verb(matched, request, dataPlane);
+}
+
+/**
+ * TensorFlow Serving's REST API, with `:feedback` beside its verbs and the source's request form.
+ * @see https://www.tensorflow.org/tfx/serving/api_rest
+ */
+export const tensorflowRest: RestProtocol = {
+  handle: (request, dataPlane) =>
+    /^\/v1\/models(\/|:|$)/i.test(request.path) ? answer(request, dataPlane) : undefined,
+  error: (message) => JSON.stringify({ error: message }),
+};
