@@ -1,0 +1,41 @@
+import * as budgets from '@pulumi/aws/budgets/index.js';
+import * as pulumi from '@pulumi/pulumi';
+import { InfraError } from '../../errors.ts';
+
+export interface BudgetArgs {
+  readonly accountId: string;
+  readonly usdPerMonth: number;
+  /** Who is told. */
+  readonly emails: readonly string[];
+}
+
+/** Tells someone while there is still time: at half of the month's money, at 80 %, and when the month is forecast to end above it. */
+export class Budget extends pulumi.ComponentResource {
+  constructor(name: string, args: BudgetArgs, opts?: pulumi.ComponentResourceOptions) {
+    super('modelmile:environment:Budget', name, {}, opts);
+    if (args.emails.length === 0) {
+      throw new InfraError('SETTING_INVALID', 'budgetEmails: is empty, so the budget would tell nobody.');
+    }
+    const notify = (threshold: number, notificationType: 'ACTUAL' | 'FORECASTED') => ({
+      comparisonOperator: 'GREATER_THAN',
+      threshold,
+      thresholdType: 'PERCENTAGE',
+      notificationType,
+      subscriberEmailAddresses: [...args.emails],
+    });
+    new budgets.Budget(
+      name,
+      {
+        accountId: args.accountId,
+        budgetType: 'COST',
+        timeUnit: 'MONTHLY',
+        limitAmount: String(args.usdPerMonth),
+        limitUnit: 'USD',
+        costFilters: [{ name: 'TagKeyValue', values: [`user:modelmile:stack$${name}`] }],
+        notifications: [notify(50, 'ACTUAL'), notify(80, 'ACTUAL'), notify(100, 'FORECASTED')],
+      },
+      { parent: this },
+    );
+    this.registerOutputs({});
+  }
+}

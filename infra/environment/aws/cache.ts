@@ -1,0 +1,93 @@
+import * as ec2 from '@pulumi/aws/ec2/index.js';
+import * as elasticache from '@pulumi/aws/elasticache/index.js';
+import * as vpc from '@pulumi/aws/vpc/index.js';
+import * as pulumi from '@pulumi/pulumi';
+
+export interface CacheArgs {
+  readonly vpcId: pulumi.Input<string>;
+  readonly subnetIds: readonly pulumi.Input<string>[];
+  /** Security group of the pods that may connect. */
+  readonly clientSecurityGroupId: pulumi.Input<string>;
+  readonly keyArn: pulumi.Input<string>;
+  /** @default 'cache.t4g.small' */
+  readonly nodeType?: string;
+  /** Copies, in zones of their own; the first answers writes. @default 2 */
+  readonly nodes?: number;
+}
+
+/** Valkey: encrypted on the way and at rest, in two zones. Its user signs in with the pod's own IAM identity, so there is no password. */
+export class Cache extends pulumi.ComponentResource {
+  readonly host: pulumi.Output<string>;
+  readonly userName: string;
+  /** What the pods' role needs `elasticache:Connect` on. */
+  readonly connectArns: pulumi.Output<string>[];
+
+  constructor(name: string, args: CacheArgs, opts?: pulumi.ComponentResourceOptions) {
+    super('modelmile:environment:Cache', name, {}, opts);
+    const child = { parent: this };
+    const subnets = new elasticache.SubnetGroup(name, { subnetIds: [...args.subnetIds] }, child);
+    const group = new ec2.SecurityGroup(
+      name,
+      { vpcId: args.vpcId, description: 'Valkey of modelmile', tags: { Name: name } },
+      child,
+    );
+    new vpc.SecurityGroupIngressRule(
+      name,
+      {
+        securityGroupId: group.id,
+        description: 'Valkey from the cluster',
+        referencedSecurityGroupId: args.clientSecurityGroupId,
+        ipProtocol: 'tcp',
+        fromPort: 6379,
+        toPort: 6379,
+      },
+      child,
+    );
+    // With IAM the name must equal the id.
+    this.userName = 'modelmile';
+    const user = new elasticache.User(
+      name,
+      {
+        userId: this.userName,
+        userName: this.userName,
+        engine: 'valkey',
+        authenticationMode: { type: 'iam' },
+        accessString: 'on ~* +@all -@admin -@dangerous',
+      },
+      child,
+    );
+    const users = new elasticache.UserGroup(
+      name,
+      { userGroupId: name, engine: 'valkey', userIds: [user.userId] },
+      child,
+    );
+    const nodes = args.nodes ?? 2;
+    const cluster = new elasticache.ReplicationGroup(
+      name,
+      {
+        replicationGroupId: name,
+        description: 'Cache of modelmile',
+        engine: 'valkey',
+        engineVersion: '8.1',
+        nodeType: args.nodeType ?? 'cache.t4g.small',
+        numCacheClusters: nodes,
+        automaticFailoverEnabled: nodes > 1,
+        multiAzEnabled: nodes > 1,
+        subnetGroupName: subnets.name,
+        securityGroupIds: [group.id],
+        atRestEncryptionEnabled: true,
+        kmsKeyId: args.keyArn,
+        transitEncryptionEnabled: true,
+        transitEncryptionMode: 'required',
+        userGroupIds: [users.userGroupId],
+        snapshotRetentionLimit: 7,
+        autoMinorVersionUpgrade: true,
+        applyImmediately: false,
+      },
+      child,
+    );
+    this.host = cluster.primaryEndpointAddress;
+    this.connectArns = [cluster.arn, user.arn];
+    this.registerOutputs({ host: this.host });
+  }
+}

@@ -1,0 +1,74 @@
+import * as iam from '@pulumi/aws/iam/index.js';
+import * as pulumi from '@pulumi/pulumi';
+
+/** One statement of an IAM, key or bucket policy. */
+export interface Statement {
+  readonly Sid: string;
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Principal?: '*' | Readonly<Record<string, pulumi.Input<string> | readonly pulumi.Input<string>[]>>;
+  readonly Action: readonly string[];
+  readonly Resource: readonly pulumi.Input<string>[];
+  readonly Condition?: Readonly<
+    Record<string, Readonly<Record<string, pulumi.Input<string> | readonly pulumi.Input<string>[]>>>
+  >;
+}
+
+/** A policy document as the text that AWS takes. */
+export function policyDocument(statements: readonly Statement[]): pulumi.Output<string> {
+  return pulumi.jsonStringify({ Version: '2012-10-17', Statement: statements });
+}
+
+/** `aws`, `aws-cn` or `aws-us-gov`: the first part of every ARN of a region. */
+export function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+}
+
+export interface ServiceRoleArgs {
+  /** Who takes the role: `eks.amazonaws.com`. */
+  readonly service: string;
+  /** EKS's own services tag their sessions. @default false */
+  readonly tagSession?: boolean;
+  readonly accountId: string;
+  readonly partition: string;
+  /** Names of AWS's managed policies. @default none */
+  readonly managedPolicies?: readonly string[];
+  /** What the role may do itself. @default nothing */
+  readonly statements?: readonly Statement[];
+}
+
+/** A role for one AWS service in this account, and nothing beyond what is listed. */
+export function serviceRole(name: string, args: ServiceRoleArgs, opts: pulumi.ResourceOptions): iam.Role {
+  const role = new iam.Role(
+    name,
+    {
+      assumeRolePolicy: pulumi.jsonStringify({
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Sid: 'Assume',
+            Effect: 'Allow',
+            Principal: { Service: args.service },
+            Action: args.tagSession ? ['sts:AssumeRole', 'sts:TagSession'] : ['sts:AssumeRole'],
+            // Another account's cluster or service cannot borrow it (confused deputy).
+            ...(args.service === 'pods.eks.amazonaws.com' || args.service === 'ec2.amazonaws.com'
+              ? {}
+              : { Condition: { StringEquals: { 'aws:SourceAccount': args.accountId } } }),
+          },
+        ],
+      }),
+    },
+    opts,
+  );
+  for (const policy of args.managedPolicies ?? []) {
+    new iam.RolePolicyAttachment(
+      `${name}-${policy.split('/').at(-1)}`,
+      { role: role.name, policyArn: `arn:${args.partition}:iam::aws:policy/${policy}` },
+      opts,
+    );
+  }
+  if (args.statements) {
+    new iam.RolePolicy(`${name}-policy`, { role: role.id, policy: policyDocument(args.statements) }, opts);
+  }
+  return role;
+}

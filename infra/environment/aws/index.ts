@@ -1,0 +1,220 @@
+import * as k8s from '@pulumi/kubernetes';
+import * as pulumi from '@pulumi/pulumi';
+import { type InstanceTypeName, instanceType } from '../hardware.ts';
+import { NodeAgents } from '../kubernetes/node-agents.ts';
+import { type Account, account } from './account.ts';
+import { Addons } from './addons.ts';
+import { Budget } from './budget.ts';
+import { Cache } from './cache.ts';
+import { Cluster, type EndpointAccess } from './cluster.ts';
+import { Database } from './database.ts';
+import { ElasticPool, type ElasticPoolArgs, NodeClass, poolLabel } from './elastic-pool.ts';
+import { EncryptionKey } from './encryption-key.ts';
+import { FixedPool, type FixedPoolArgs } from './fixed-pool.ts';
+import { ModelStore, type StoredModel } from './model-store.ts';
+import { Network } from './network.ts';
+import { Registry } from './registry.ts';
+import { WorkloadIdentity } from './workload-identity.ts';
+
+/** A pool of nodes as a stack writes it: one shape for both kinds, told apart by `kind`. */
+export type NodePool = { readonly name: string } & (
+  | ({ readonly kind: 'elastic'; readonly instanceTypes: readonly InstanceTypeName[] } & Pick<
+      ElasticPoolArgs,
+      'capacity' | 'limits' | 'consolidateAfter' | 'expireAfter'
+    >)
+  | ({ readonly kind: 'fixed' } & Pick<
+      FixedPoolArgs,
+      'instanceType' | 'amiRelease' | 'minNodes' | 'maxNodes' | 'reservation' | 'replacement' | 'diskGiB'
+    >)
+);
+
+export interface AwsEnvironmentArgs {
+  /** Twelve digits. The provider refuses any other account. */
+  readonly accountId: string;
+  readonly region: string;
+  /** @default `${region}a`, `b`, `c` */
+  readonly zones?: readonly string[];
+  /** @default '10.20.0.0/16' */
+  readonly vpcCidr?: string;
+  /** @default 'per-zone' */
+  readonly natGateways?: 'per-zone' | 'single';
+  /** @default '1.34' */
+  readonly kubernetes?: string;
+  readonly clusterAdmins: readonly string[];
+  /** @default 'private' */
+  readonly endpointAccess?: EndpointAccess;
+  readonly nodePools: readonly NodePool[];
+  /** See NodeClassArgs. @default 'prefix' */
+  readonly podAddresses?: 'prefix' | 'single';
+  readonly models: readonly StoredModel[];
+  /** Kubernetes namespace of the service, for its identity. */
+  readonly namespace: string;
+  readonly onnxruntime: string;
+  /** Refuses deletion of what holds data, and of the cluster. @default true */
+  readonly protectData?: boolean;
+  readonly database?: { readonly instanceClass?: string; readonly multiAz?: boolean };
+  readonly cache?: { readonly nodeType?: string; readonly nodes?: number };
+  readonly budget: { readonly usdPerMonth: number; readonly emails: readonly string[] };
+}
+
+export const defaults = { kubernetes: '1.34', vpcCidr: '10.20.0.0/16' } as const;
+
+/** environment = g(hardware, OS parameters, middleware) on AWS. */
+export class AwsEnvironment extends pulumi.ComponentResource {
+  readonly account: Account;
+  readonly cluster: Cluster;
+  /** For everything in the cluster. */
+  readonly kubernetes: k8s.Provider;
+  readonly registry: Registry;
+  readonly modelStore: ModelStore;
+  readonly database: Database;
+  readonly cache: Cache;
+  readonly identity: WorkloadIdentity;
+  readonly vpcCidr: string;
+
+  constructor(name: string, args: AwsEnvironmentArgs, opts?: pulumi.ComponentResourceOptions) {
+    super('modelmile:environment:AwsEnvironment', name, {}, opts);
+    const child = { parent: this };
+    const where = account(args.accountId, args.region, args.zones);
+    const kubernetes = args.kubernetes ?? defaults.kubernetes;
+    const protect = args.protectData ?? true;
+    this.account = where;
+    this.vpcCidr = args.vpcCidr ?? defaults.vpcCidr;
+    const keyArn = new EncryptionKey(
+      `${name}-key`,
+      { account: where, purpose: `modelmile ${name}: everything at rest` },
+      { ...child, protect },
+    ).arn;
+    const network = new Network(
+      `${name}-network`,
+      {
+        account: where,
+        cidr: this.vpcCidr,
+        keyArn,
+        ...(args.natGateways ? { natGateways: args.natGateways } : {}),
+      },
+      child,
+    );
+    const subnetIds = network.privateSubnetIds;
+    this.cluster = new Cluster(
+      name,
+      {
+        account: where,
+        kubernetes,
+        subnetIds,
+        keyArn,
+        admins: args.clusterAdmins,
+        deletionProtection: protect,
+        ...(args.endpointAccess ? { endpointAccess: args.endpointAccess } : {}),
+      },
+      child,
+    );
+    this.kubernetes = new k8s.Provider(
+      name,
+      {
+        kubeconfig: this.cluster.kubeconfig,
+        clusterIdentifier: `${where.accountId}/${where.region}/${name}`,
+        enableServerSideApply: true,
+      },
+      child,
+    );
+    this.nodes(name, args, { account: where, kubernetes, subnetIds, keyArn });
+    this.registry = new Registry(
+      `${name}-registry`,
+      { repositoryName: `modelmile-${name}`, keyArn, forceDelete: !protect },
+      child,
+    );
+    this.modelStore = new ModelStore(
+      `${name}-models`,
+      {
+        bucketName: `modelmile-${name}-${where.accountId}-${where.region}`,
+        keyArn,
+        models: args.models,
+        forceDestroy: !protect,
+      },
+      child,
+    );
+    const stateful = {
+      account: where,
+      vpcId: network.vpcId,
+      subnetIds,
+      clientSecurityGroupId: this.cluster.securityGroupId,
+      keyArn,
+    };
+    this.database = new Database(
+      `${name}-database`,
+      { ...stateful, deletionProtection: protect, ...args.database },
+      child,
+    );
+    this.cache = new Cache(`${name}-cache`, { ...stateful, ...args.cache }, child);
+    this.identity = new WorkloadIdentity(
+      `${name}-serving`,
+      {
+        account: where,
+        clusterName: this.cluster.name,
+        namespace: args.namespace,
+        serviceAccount: 'modelmile-serving',
+        bucketArn: this.modelStore.bucketArn,
+        keyArn,
+        databaseSecretArn: this.database.secretArn,
+        cacheArns: this.cache.connectArns,
+      },
+      { ...child, providers: [this.kubernetes] },
+    );
+    new Budget(`${name}-budget`, { accountId: where.accountId, ...args.budget }, child);
+    this.registerOutputs({ cluster: this.cluster.name });
+  }
+
+  /** Node pools, in the order that a tear-down reverses: class, pools, add-ons, agents. */
+  private nodes(
+    name: string,
+    args: AwsEnvironmentArgs,
+    shared: Pick<FixedPoolArgs, 'account' | 'kubernetes' | 'subnetIds' | 'keyArn'>,
+  ) {
+    const child = { parent: this };
+    const inCluster = { ...child, providers: [this.kubernetes] };
+    const fixedPools = args.nodePools.some((pool) => pool.kind === 'fixed');
+    const nodeClass = new NodeClass(
+      `${name}-nodes`,
+      {
+        nodeRoleName: this.cluster.nodeRoleName,
+        subnetIds: shared.subnetIds,
+        securityGroupId: this.cluster.securityGroupId,
+        keyArn: shared.keyArn,
+        ...(args.podAddresses ? { podAddresses: args.podAddresses } : {}),
+      },
+      inCluster,
+    );
+    for (const pool of args.nodePools) {
+      if (pool.kind === 'fixed') {
+        new FixedPool(
+          `${name}-${pool.name}`,
+          { ...pool, ...shared, clusterName: this.cluster.name, onnxruntime: args.onnxruntime },
+          child,
+        );
+        continue;
+      }
+      const gpu = pool.instanceTypes.map((type) => instanceType(type).gpu).find((one) => one !== undefined);
+      new ElasticPool(
+        `${name}-${pool.name}`,
+        {
+          ...pool,
+          nodeClassName: nodeClass.name,
+          machines: { instanceTypes: pool.instanceTypes, ...(gpu ? { gpu } : {}) },
+        },
+        inCluster,
+      );
+    }
+    new Addons(
+      `${name}-addons`,
+      { account: shared.account, clusterName: this.cluster.name, fixedPools },
+      child,
+    );
+    new NodeAgents(`${name}-agents`, { devicePlugin: fixedPools }, inCluster);
+  }
+}
+
+/** Label by which pods choose a pool. */
+export const selectPool = (stack: string, pool: string): Record<string, string> => ({
+  [poolLabel]: `${stack}-${pool}`,
+});
