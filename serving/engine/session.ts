@@ -9,8 +9,12 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** onnxruntime-node wants string arrays and its own float16 storage; everything else is handed over as it is. */
+/** onnxruntime-node wants its strings as text; everything else is handed over as it is. */
 function feedOf({ dtype, data, shape }: TensorValue): Tensor {
+  if (Array.isArray(data)) {
+    const texts = data.map((text) => (typeof text === 'string' ? text : Buffer.from(text).toString('utf8')));
+    return new Tensor('string', texts, shape);
+  }
   return new Tensor(dtype as 'float32', data as Float32Array, shape as number[]);
 }
 

@@ -1,6 +1,6 @@
 import type { DataType, TensorSpec } from '../../conversion/manifest/index.ts';
 
-/** Storage of a tensor's values: float16 as its bits, bool as 0/1, string as text. */
+/** Storage of a tensor's values: float16 as its bits, bool as 0/1, string as text, or as bytes where they came as bytes. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -12,7 +12,7 @@ export type TensorData =
   | Uint32Array
   | BigInt64Array
   | BigUint64Array
-  | string[];
+  | (string | Uint8Array)[];
 
 /** A named tensor with its values, row-major. Batch first: `shape[0]` is the number of rows. */
 export interface TensorValue {
@@ -75,7 +75,8 @@ export function concatenateRows(tensors: readonly TensorValue[]): TensorValue {
   const first = tensors[0] as TensorValue;
   const rows = tensors.reduce((sum, tensor) => sum + (tensor.shape[0] as number), 0);
   const shape = [rows, ...first.shape.slice(1)];
-  if (Array.isArray(first.data)) return { ...first, shape, data: tensors.flatMap((t) => t.data as string[]) };
+  if (Array.isArray(first.data))
+    return { ...first, shape, data: tensors.flatMap((t) => t.data as (string | Uint8Array)[]) };
   const data = allocate(first.dtype, countOf(shape)) as Float32Array;
   let offset = 0;
   for (const tensor of tensors) {

@@ -1,4 +1,5 @@
 import type { DataType } from '../../conversion/manifest/index.ts';
+import { arrayTypes } from '../engine/tensor.ts';
 import {
   HEAP,
   REPORT_COUNT,
@@ -14,7 +15,7 @@ import { halfBits } from './float16.ts';
 import { type WireMemory, wireMemory } from './memory.ts';
 import { type NonFinitePolicy, nonFinitePolicies } from './policy.ts';
 import { readStrings } from './strings.ts';
-import { allocate, elementArrays, type NumericType, type Tensor } from './tensor.ts';
+import { allocate, type NumericType, type Tensor } from './tensor.ts';
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -108,6 +109,21 @@ export class JsonReader {
     return bytes.toString('latin1', start + 1, end - 1);
   }
 
+  /** The first key of the object that comes next, which is not read yet; undefined where something else comes. */
+  firstKey(): string | undefined {
+    if (!this.isObject()) return undefined;
+    const start = this.at++;
+    const key = this.isString() ? this.string() : undefined;
+    this.at = start;
+    return key;
+  }
+
+  /** Passes over a value, to come back to by setting `at`. */
+  skip(): void {
+    this.peek();
+    this.at = this.#valueEnd(this.at);
+  }
+
   /** Reads any value as JSON.parse would, for what is small. */
   value(): unknown {
     this.peek();
@@ -136,7 +152,7 @@ export class JsonReader {
       return { dtype, shape, data: Uint16Array.from(doubles, halfBits) };
     }
     const data = allocate(dtype, count);
-    data.set(new elementArrays[dtype](this.#memory.bytes.buffer, from, count) as never);
+    data.set(new arrayTypes[dtype](this.#memory.bytes.buffer, from, count) as never);
     return { dtype, shape, data };
   }
 
@@ -154,7 +170,7 @@ export class JsonReader {
     const memory = this.#memory;
     const from = memory.elementsAt;
     const room = ((memory.textEnd - this.at) >> 1) + 2;
-    memory.reserve(from + room * elementArrays[as].BYTES_PER_ELEMENT);
+    memory.reserve(from + room * arrayTypes[as].BYTES_PER_ELEMENT);
     const status = memory.assembly[`scan_${as}`](this.at, from, nonFinitePolicies[this.#policy]);
     const { report } = memory;
     const position = report[REPORT_POSITION >> 2]!;

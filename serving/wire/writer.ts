@@ -1,9 +1,10 @@
+import { countOf } from '../engine/tensor.ts';
 import { HEAP, REPORT_SHAPE } from './assembly/layout.ts';
 import { WireFault } from './faults.ts';
 import { halfValue } from './float16.ts';
 import { wireMemory } from './memory.ts';
 import { type NonFinitePolicy, nonFinitePolicies } from './policy.ts';
-import { elementCount, type StringData, type Tensor } from './tensor.ts';
+import type { NumericData, StringData, Tensor } from './tensor.ts';
 
 /** Longest text of one element with its comma: -100000000000000000000.0 as float32, 20 digits and a sign as int64. */
 const elementBytes = 28;
@@ -27,7 +28,7 @@ export function tensorText(tensor: Tensor, policy: NonFinitePolicy, asBase64 = f
       policy,
     );
   }
-  const elements = data as Exclude<Tensor['data'], StringData>;
+  const elements = data as NumericData;
   const memory = wireMemory();
   memory.load([new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength)]);
   const out = memory.elementsAt;
@@ -41,7 +42,7 @@ export function tensorText(tensor: Tensor, policy: NonFinitePolicy, asBase64 = f
 /** Upper bound of the bytes that brackets and the commas between arrays take. */
 function bracketBytes(shape: readonly number[]): number {
   let bytes = 2;
-  for (let axis = 0; axis < shape.length; axis++) bytes += 3 * elementCount(shape.slice(0, axis));
+  for (let axis = 0; axis < shape.length; axis++) bytes += 3 * countOf(shape.slice(0, axis));
   return bytes;
 }
 

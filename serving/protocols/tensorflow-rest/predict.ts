@@ -1,10 +1,12 @@
 import { defaultSignatureName, type TensorSpec } from '../../../conversion/manifest/index.ts';
 import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
-import type { TensorValue } from '../../engine/tensor.ts';
+import { concatenateRows, countOf, sliceRows, type TensorValue } from '../../engine/tensor.ts';
 import { ServingError } from '../../errors.ts';
-import { exampleRow } from '../../example.ts';
-import { nestedFromTensor, tensorFromFlat, tensorFromNested } from './values.ts';
+import { WireFault } from '../../wire/faults.ts';
+import type { NonFinitePolicy } from '../../wire/policy.ts';
+import { JsonReader } from '../../wire/reader.ts';
+import { tensorText } from '../../wire/writer.ts';
 
 /** How a request gave its inputs, and so how its answer gives the outputs. */
 export type Form = 'row' | 'column';
@@ -14,29 +16,190 @@ export interface PredictRequest {
   readonly inputs: readonly TensorValue[];
 }
 
-type Json = Record<string, unknown>;
+/** Faults of the document itself; the others are of the tensors in it. */
+const documentFaults: readonly string[] = ['WIRE_SYNTAX', 'WIRE_EMPTY'];
 
-const isObject = (value: unknown): value is Json =>
-  value !== null && typeof value === 'object' && !Array.isArray(value) && !('b64' in value);
-
-/** @throws ServingError SERVING_BAD_JSON with TensorFlow Serving's words. */
-export function parseBody(body: Buffer, servable: Servable): Json {
-  const example = JSON.stringify(exampleRow(servable.signature));
-  if (body.length === 0) {
-    throw new ServingError('SERVING_BAD_JSON', 'JSON Parse error: The document is empty', example);
-  }
-  let json: unknown;
+/**
+ * Reads a request's body straight into tensors.
+ * @throws ServingError SERVING_BAD_JSON, SERVING_BAD_SIGNATURE, SERVING_BAD_INPUT
+ */
+export function parsePredict(
+  servable: Servable,
+  body: Buffer,
+  policy: NonFinitePolicy = 'token',
+): PredictRequest {
   try {
-    json = JSON.parse(body.toString('utf8'));
+    return new PredictReader(servable, new JsonReader([body], policy)).read();
   } catch (error) {
-    throw new ServingError('SERVING_BAD_JSON', `JSON Parse error: ${(error as Error).message}`, example);
+    if (!(error instanceof WireFault)) throw error;
+    const { message, example } = badInput(servable, error.message);
+    const code = documentFaults.includes(error.code) ? 'SERVING_BAD_JSON' : 'SERVING_BAD_INPUT';
+    throw new ServingError(code, message, example);
   }
-  if (!isObject(json)) throw new ServingError('SERVING_BAD_JSON', 'JSON Value is not an object', example);
-  return json;
 }
 
-function checkSignatureName(json: Json): void {
-  const name = json['signature_name'] ?? defaultSignatureName;
+class PredictReader {
+  readonly #servable: Servable;
+  readonly #specs: readonly TensorSpec[];
+  readonly #reader: JsonReader;
+
+  constructor(servable: Servable, reader: JsonReader) {
+    this.#servable = servable;
+    this.#specs = servable.signature.inputs;
+    this.#reader = reader;
+  }
+
+  read(): PredictRequest {
+    const reader = this.#reader;
+    let rows: readonly TensorValue[] | undefined;
+    let columns: readonly TensorValue[] | undefined;
+    if (!reader.isObject()) throw this.#bad('JSON Value is not an object');
+    reader.object((key) => {
+      if (key === 'instances') rows = this.#rows();
+      else if (key === 'inputs') columns = this.#columns();
+      else if (key === 'signature_name') checkSignatureName(reader.value());
+      else reader.value();
+    });
+    reader.end();
+    if (rows && columns) throw this.#bad("Both 'inputs' and 'instances' are there: one is allowed");
+    if (rows) return { form: 'row', inputs: rows };
+    if (columns) return { form: 'column', inputs: columns };
+    throw this.#bad("Missing 'inputs' or 'instances' key");
+  }
+
+  /** `instances`: a list of rows; a row is a bare value for one input, an object by name for several. */
+  #rows(): readonly TensorValue[] {
+    const reader = this.#reader;
+    if (!reader.isArray()) throw this.#bad("'instances' must be a list with at least one row");
+    if (!this.#startsWithObject()) {
+      const rows = this.#only('each row must be an object by input name', 'instances');
+      if (rows.shape[0] === 0) throw this.#bad("'instances' must be a list with at least one row");
+      return [rows];
+    }
+    const columns = new Map<string, TensorValue[]>();
+    const count = reader.array((index) => {
+      if (!reader.isObject()) throw this.#bad(`Row ${index} is no object, row 0 is one`);
+      reader.object((name) => {
+        const column = columns.get(name) ?? [];
+        if (column.length !== index) throw this.#unlikeTheFirst(index, columns);
+        const tensor = this.#named(name, `instances[${index}].${name}`);
+        column.push({ ...tensor, shape: [1, ...tensor.shape] });
+        columns.set(name, column);
+      });
+      for (const column of columns.values()) {
+        if (column.length !== index + 1) throw this.#unlikeTheFirst(index, columns);
+      }
+    });
+    return [...columns].map(([name, column]) => {
+      const shapes = new Set(column.map((tensor) => tensor.shape.join()));
+      if (shapes.size === 1 && column.length === count) return concatenateRows(column);
+      throw this.#bad(`Input '${name}': the rows have different shapes`);
+    });
+  }
+
+  /** `inputs`: an object by input name, a bare value for one input, or the source's form. */
+  #columns(): readonly TensorValue[] {
+    const reader = this.#reader;
+    if (reader.isArray() && this.#startsWithObject()) return this.#source();
+    if (!reader.isObject() || reader.firstKey() === 'b64') {
+      return [this.#only("'inputs' must be an object by input name", 'inputs')];
+    }
+    const columns = new Map<string, TensorValue>();
+    reader.object((name) => columns.set(name, this.#named(name, `inputs.${name}`)));
+    return [...columns.values()];
+  }
+
+  /** `{"inputs":[{"data":[...]}]}`: one element a tensor, in signature order unless named. */
+  #source(): readonly TensorValue[] {
+    const tensors: TensorValue[] = [];
+    const reader = this.#reader;
+    let areNamed = true;
+    reader.array((index) => {
+      let name: unknown;
+      let shape: unknown;
+      let dataAt: number | undefined;
+      reader.object((key) => {
+        if (key === 'name') name = reader.value();
+        else if (key === 'shape') shape = reader.value();
+        else if (key !== 'data') reader.value();
+        else {
+          reader.peek();
+          dataAt = reader.at;
+          // Which input it is, and so its type, may only be said behind the data.
+          reader.skip();
+        }
+      });
+      areNamed &&= typeof name === 'string';
+      const spec = typeof name === 'string' ? this.#spec(name) : this.#specs[index];
+      if (!spec) throw this.#bad(`The model takes ${this.#specs.length} inputs, the request gives more`);
+      if (dataAt === undefined) throw this.#bad(`Input '${spec.name}': data is missing, expected a list`);
+      const after = reader.at;
+      reader.at = dataAt;
+      if (!reader.isArray()) throw this.#bad(`Input '${spec.name}': data is no list`);
+      const tensor = { ...reader.tensor(spec.dtype, `inputs[${index}].data`), name: spec.name };
+      reader.at = after;
+      tensors.push(this.#asRows(spec, tensor, shape));
+    });
+    if (tensors.length !== this.#specs.length && !areNamed) {
+      throw this.#bad(`The model takes ${this.#specs.length} inputs, the request gives ${tensors.length}`);
+    }
+    return tensors;
+  }
+
+  /** Flat data of k times a row is k rows; nested data, or a shape beside it, says its own. */
+  #asRows(spec: TensorSpec, tensor: TensorValue, shape: unknown): TensorValue {
+    if (Array.isArray(shape)) return { ...tensor, shape: shape.map(Number) };
+    if (tensor.shape.length > 1) return tensor;
+    const count = tensor.data.length;
+    const rest = spec.shape.slice(1);
+    const rowSize = rest.every((size) => size >= 0) ? countOf(rest) : undefined;
+    if (rowSize === undefined || rowSize === 0 || count % rowSize !== 0 || count === 0) {
+      throw this.#bad(
+        `Input '${spec.name}': expected shape [${spec.shape}], so ${rowSize ?? 'a shape and as many'} numbers a row, got ${count}`,
+      );
+    }
+    return { ...tensor, shape: spec.shape[0] === -1 ? [count / rowSize, ...rest] : [...spec.shape] };
+  }
+
+  /** Whether the list that comes next starts with an object by name, not with a value. */
+  #startsWithObject(): boolean {
+    const reader = this.#reader;
+    const start = reader.at++;
+    const key = reader.firstKey();
+    const startsWithObject = reader.isObject() && key !== 'b64';
+    reader.at = start;
+    return startsWithObject;
+  }
+
+  #only(otherwise: string, path: string): TensorValue {
+    const [only] = this.#specs;
+    if (this.#specs.length !== 1 || !only)
+      throw this.#bad(`The model takes ${this.#specs.length} inputs: ${otherwise}`);
+    return { ...this.#reader.tensor(only.dtype, path), name: only.name };
+  }
+
+  #named(name: string, path: string): TensorValue {
+    return { ...this.#reader.tensor(this.#spec(name).dtype, path), name };
+  }
+
+  #spec(name: string): TensorSpec {
+    const spec = this.#specs.find((candidate) => candidate.name === name);
+    if (spec) return spec;
+    throw this.#bad(
+      `There is no input '${name}'; the model takes ${this.#specs.map((known) => `'${known.name}'`).join(', ')}`,
+    );
+  }
+
+  #unlikeTheFirst(index: number, columns: ReadonlyMap<string, unknown>): ServingError {
+    return this.#bad(`Row ${index} does not have the inputs of row 0: ${[...columns.keys()].join(', ')}`);
+  }
+
+  #bad(message: string): ServingError {
+    return badInput(this.#servable, message);
+  }
+}
+
+function checkSignatureName(name: unknown): void {
   if (typeof name !== 'string') {
     throw new ServingError('SERVING_BAD_SIGNATURE', "'signature_name' key must be a string value");
   }
@@ -48,120 +211,26 @@ function checkSignatureName(json: Json): void {
   }
 }
 
-/** `instances`: a list of rows; a row is a bare value for one input, an object by name for several. */
-function rowForm(servable: Servable, instances: unknown): readonly TensorValue[] {
-  if (!Array.isArray(instances) || instances.length === 0) {
-    throw badInput(servable, "'instances' must be a list with at least one row");
-  }
-  const specs = servable.signature.inputs;
-  if (!isObject(instances[0])) {
-    const [only] = specs;
-    if (specs.length !== 1 || only === undefined) {
-      throw badInput(
-        servable,
-        `The model takes ${specs.length} inputs: each row must be an object by input name`,
-      );
-    }
-    return [tensorFromNested(servable, only, instances)];
-  }
-  const rows = instances as unknown[];
-  return Object.keys(instances[0]).map((name) => {
-    const values = rows.map((row, i) => {
-      if (
-        isObject(row) &&
-        Object.keys(row).length === Object.keys(instances[0] as Json).length &&
-        name in row
-      ) {
-        return row[name];
-      }
-      throw badInput(
-        servable,
-        `Row ${i} does not have the inputs of row 0: ${Object.keys(instances[0] as Json).join(', ')}`,
-      );
-    });
-    return tensorFromNested(servable, specByName(servable, name), values);
-  });
-}
-
-function specByName(servable: Servable, name: string): TensorSpec {
-  const spec = servable.signature.inputs.find((candidate) => candidate.name === name);
-  if (spec !== undefined) return spec;
-  const known = servable.signature.inputs.map((candidate) => `'${candidate.name}'`).join(', ');
-  throw badInput(servable, `There is no input '${name}'; the model takes ${known}`);
-}
-
-/** `{"inputs":[{"data":[...]}]}`: one element a tensor, in signature order unless named. */
-function sourceForm(servable: Servable, elements: readonly Json[]): readonly TensorValue[] {
-  const specs = servable.signature.inputs;
-  if (elements.length !== specs.length && !elements.every((element) => typeof element['name'] === 'string')) {
-    throw badInput(servable, `The model takes ${specs.length} inputs, the request gives ${elements.length}`);
-  }
-  return elements.map((element, i) => {
-    const name = element['name'];
-    const spec = typeof name === 'string' ? specByName(servable, name) : (specs[i] as TensorSpec);
-    return tensorFromFlat(servable, spec, element['data'], element['shape']);
-  });
-}
-
-/** `inputs`: an object by input name, a bare value for one input, or the source's form. */
-function columnForm(servable: Servable, inputs: unknown): readonly TensorValue[] {
-  if (
-    Array.isArray(inputs) &&
-    inputs.length > 0 &&
-    inputs.every((element) => isObject(element) && 'data' in element)
-  ) {
-    return sourceForm(servable, inputs as Json[]);
-  }
-  if (isObject(inputs)) {
-    return Object.entries(inputs).map(([name, value]) =>
-      tensorFromNested(servable, specByName(servable, name), value),
-    );
-  }
-  const [only] = servable.signature.inputs;
-  if (servable.signature.inputs.length !== 1 || only === undefined) {
-    throw badInput(
-      servable,
-      `The model takes ${servable.signature.inputs.length} inputs: 'inputs' must be an object by input name`,
-    );
-  }
-  return [tensorFromNested(servable, only, inputs)];
-}
-
-/** @throws ServingError SERVING_BAD_JSON, SERVING_BAD_SIGNATURE, SERVING_BAD_INPUT */
-export function parsePredict(servable: Servable, body: Buffer): PredictRequest {
-  const json = parseBody(body, servable);
-  checkSignatureName(json);
-  const hasRows = 'instances' in json;
-  const hasColumns = 'inputs' in json;
-  if (hasRows === hasColumns) {
-    const which = hasRows
-      ? "Both 'inputs' and 'instances' are there: one is allowed"
-      : "Missing 'inputs' or 'instances' key";
-    throw badInput(servable, which);
-  }
-  return hasRows
-    ? { form: 'row', inputs: rowForm(servable, json['instances']) }
-    : { form: 'column', inputs: columnForm(servable, json['inputs']) };
-}
+/** TensorFlow Serving gives strings whose output is named `*_bytes` as base64. */
+const textOf = (output: TensorValue, policy: NonFinitePolicy) =>
+  tensorText(output, policy, output.name.endsWith('_bytes'));
 
 /** `predictions` by row or `outputs` by column; bare where the model has one output. */
-export function renderPredict(form: Form, outputs: readonly TensorValue[], rows: number): string {
+export function renderPredict(
+  form: Form,
+  outputs: readonly TensorValue[],
+  rows: number,
+  policy: NonFinitePolicy = 'token',
+): string {
   const [only] = outputs;
-  const single = outputs.length === 1 && only !== undefined;
+  const names = outputs.map(({ name }) => JSON.stringify(name));
+  const objectOf = (tensors: readonly TensorValue[]) =>
+    `{${tensors.map((tensor, index) => `${names[index]}:${textOf(tensor, policy)}`).join(',')}}`;
   if (form === 'column') {
-    const value = single
-      ? nestedFromTensor(only)
-      : Object.fromEntries(outputs.map((output) => [output.name, nestedFromTensor(output)]));
-    return JSON.stringify({ outputs: value });
+    return `{"outputs":${outputs.length === 1 && only ? textOf(only, policy) : objectOf(outputs)}}`;
   }
-  const columns = outputs.map((output) => ({
-    name: output.name,
-    values: nestedFromTensor(output) as unknown[],
-  }));
-  const predictions = single
-    ? columns[0]?.values
-    : Array.from({ length: rows }, (_, row) =>
-        Object.fromEntries(columns.map(({ name, values }) => [name, values[row]])),
-      );
-  return JSON.stringify({ predictions });
+  if (outputs.length === 1 && only) return `{"predictions":${textOf(only, policy)}}`;
+  const row = (index: number) =>
+    outputs.map((output) => ({ ...sliceRows(output, index, index + 1), shape: output.shape.slice(1) }));
+  return `{"predictions":[${Array.from({ length: rows }, (_, index) => objectOf(row(index))).join(',')}]}`;
 }
