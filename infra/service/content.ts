@@ -27,7 +27,3 @@ export function contentDigest(root: string, paths: readonly string[]): string {
   }
   return hash.digest('hex');
 }
-
-/** First 12 characters of the sha256 of a text: enough to tell the versions of one object apart. */
-export const shortDigest = (text: string): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, 12);

@@ -1,9 +1,9 @@
 import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { ports, type ServingSettingsInput } from '../../serving/contract/index.ts';
+import { shortDigest } from '../digest.ts';
 import type { Labels } from '../labels.ts';
 import { restrictedContainer, restrictedPod } from '../restricted-pod.ts';
-import { shortDigest } from './content.ts';
 import { type ModelSource, type ModelVersion, mountModels } from './models.ts';
 import { preStopSeconds, probes, rolloutStrategy } from './rollout.ts';
 

@@ -1,5 +1,8 @@
 import * as pulumi from '@pulumi/pulumi';
-import { waitForRPCs } from '@pulumi/pulumi/runtime/settings.js';
+import * as engine from '@pulumi/pulumi/runtime/settings.js';
+
+/** There at run time, marked internal in the types: nothing else tells when every resource has been registered. */
+const { waitForRPCs } = engine as unknown as { waitForRPCs(): Promise<void> };
 
 /** A resource as the engine would be asked to make it. */
 export interface Recorded {

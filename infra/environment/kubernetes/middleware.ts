@@ -1,8 +1,9 @@
 import * as pulumi from '@pulumi/pulumi';
 import { imageRef } from '../../images.ts';
 import type { Labels } from '../../labels.ts';
+import { ingressFrom, podsOf } from '../../network-rules.ts';
+import { SinglePod } from '../../single-pod.ts';
 import { GeneratedSecret } from './generated-secret.ts';
-import { StatefulStore } from './stateful-store.ts';
 
 export interface MiddlewareArgs {
   readonly namespace: pulumi.Input<string>;
@@ -61,16 +62,15 @@ export class Middleware extends pulumi.ComponentResource {
       name: variable,
       valueFrom: { secretKeyRef: { name: secret.secretName, key } },
     });
-    const shared = {
-      namespace: args.namespace,
-      clients: args.clients,
-      ...(args.storageClass === undefined ? {} : { storageClass: args.storageClass }),
-    };
-    new StatefulStore(
+    const [first, ...others] = args.clients;
+    const open = (port: number) => [ingressFrom([podsOf(first), ...others.map(podsOf)], port)];
+    const storageClass = args.storageClass === undefined ? {} : { storageClass: args.storageClass };
+    new SinglePod(
       `${name}-database`,
       {
-        ...shared,
+        namespace: args.namespace,
         component: 'database',
+        ingress: open(5432),
         image: imageRef('postgres', args.imageRegistry),
         port: 5432,
         uid: 999,
@@ -81,20 +81,20 @@ export class Middleware extends pulumi.ComponentResource {
           { name: 'POSTGRES_INITDB_ARGS', value: '--auth-host=scram-sha-256 --data-checksums' },
           { name: 'PGDATA', value: '/var/lib/postgresql/data/pgdata' },
         ],
-        ready: ['pg_isready', '--username=modelmile', '--host=127.0.0.1'],
-        dataPath: '/var/lib/postgresql/data',
-        writable: ['/var/run/postgresql', '/tmp'],
-        storageGiB: args.storageGiB ?? 20,
+        ready: { command: ['pg_isready', '--username=modelmile', '--host=127.0.0.1'] },
+        data: { path: '/var/lib/postgresql/data', gib: args.storageGiB ?? 20, ...storageClass },
+        scratch: ['/var/run/postgresql', '/tmp'],
         cpuMillis: 500,
         memoryMiB: 1024,
       },
       { parent: this },
     );
-    new StatefulStore(
+    new SinglePod(
       `${name}-cache`,
       {
-        ...shared,
+        namespace: args.namespace,
         component: 'cache',
+        ingress: open(6379),
         image: imageRef('valkey', args.imageRegistry),
         port: 6379,
         uid: 999,
@@ -109,10 +109,8 @@ export class Middleware extends pulumi.ComponentResource {
           'allkeys-lru',
         ],
         env: [fromSecret('CACHE_PASSWORD', 'cache-password'), fromSecret('REDISCLI_AUTH', 'cache-password')],
-        ready: ['valkey-cli', 'ping'],
-        dataPath: '/data',
-        writable: ['/tmp'],
-        storageGiB: 1,
+        ready: { command: ['valkey-cli', 'ping'] },
+        scratch: ['/data', '/tmp'],
         cpuMillis: 100,
         memoryMiB: 512,
       },
