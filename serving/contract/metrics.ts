@@ -163,6 +163,56 @@ export const metrics = {
       },
     },
   },
+  modelmile_phase_duration_seconds: {
+    type: 'histogram',
+    labels: ['model', 'version', 'phase'],
+    help: 'What a request spent its time on: parse, queue, infer, serialize.',
+    buckets: requestBuckets,
+    panel: {
+      title: 'Where the time goes',
+      kind: 'performance',
+      unit: 's',
+      queries: {
+        '{{model}} {{phase}}':
+          'sum by (model, phase) (rate(modelmile_phase_duration_seconds_sum[5m])) / sum by (model, phase) (rate(modelmile_phase_duration_seconds_count[5m]))',
+      },
+    },
+  },
+  modelmile_batches_total: {
+    type: 'counter',
+    labels: ['model', 'version'],
+    help: 'Runs of the model; several requests share one where they come together.',
+  },
+  modelmile_batch_rows_total: {
+    type: 'counter',
+    labels: ['model', 'version'],
+    help: 'Rows that the runs of the model had; divided by the batches it is the mean batch size.',
+    panel: {
+      title: 'Mean batch size',
+      kind: 'performance',
+      unit: 'short',
+      queries: {
+        '{{model}}':
+          'sum by (model) (rate(modelmile_batch_rows_total[5m])) / sum by (model) (rate(modelmile_batches_total[5m]))',
+      },
+    },
+  },
+  modelmile_feedback_total: {
+    type: 'counter',
+    labels: ['model', 'kind'],
+    help: 'Feedback that was acknowledged, by kind: label, rating, correction.',
+    panel: {
+      title: 'Feedback',
+      kind: 'performance',
+      unit: 'reqps',
+      queries: { '{{model}} {{kind}}': 'sum by (model, kind) (rate(modelmile_feedback_total[5m]))' },
+    },
+  },
+  modelmile_predictions_unrecorded_total: {
+    type: 'counter',
+    labels: ['model'],
+    help: 'Predictions beyond recordPerSecond: answered, but feedback to them is not known.',
+  },
 } as const satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof metrics;

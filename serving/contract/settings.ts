@@ -68,6 +68,8 @@ export const ServingSettings = z.strictObject({
     .prefault({}),
   /** Keep the inputs of predictions, so that feedback can become training data. dev only, unless privacy settings allow it. */
   recordInputs: z.boolean().default(false),
+  /** Predictions a second and worker that are kept for feedback to refer to; 0 keeps none, and refuses feedback. */
+  recordPerSecond: z.int().min(0).default(200),
   /** The web page at /console. */
   console: z.boolean().default(true),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

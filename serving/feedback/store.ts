@@ -1,0 +1,142 @@
+import { uuidv7 } from 'uuidv7';
+import type { FeedbackRecord, FeedbackRequest, PredictionRecord, RecordedTensor } from '../contract/index.ts';
+import { ServingError } from '../errors.ts';
+import type { Database } from '../middleware/database/database.ts';
+
+const schema = [
+  `CREATE TABLE IF NOT EXISTS predictions (
+     prediction_id uuid PRIMARY KEY, model text NOT NULL, at_ms bigint NOT NULL, record jsonb NOT NULL)`,
+  'CREATE INDEX IF NOT EXISTS predictions_at ON predictions (at_ms)',
+  `CREATE TABLE IF NOT EXISTS feedback (
+     feedback_id uuid PRIMARY KEY, prediction_id uuid NOT NULL REFERENCES predictions, model text NOT NULL,
+     at_ms bigint NOT NULL, request jsonb NOT NULL)`,
+  'CREATE INDEX IF NOT EXISTS feedback_of_model ON feedback (model, feedback_id)',
+];
+
+/** Predictions that nobody gave feedback to are forgotten after this long. */
+const retentionMs = 7 * 24 * 3600 * 1000;
+/** Rows of one statement. */
+const chunk = 200;
+
+/** One row of a recorded tensor, batch dimension 1. */
+function rowOf(tensor: RecordedTensor, row: number): RecordedTensor {
+  const rowSize = tensor.shape.slice(1).reduce((product, size) => product * size, 1);
+  return {
+    ...tensor,
+    shape: [1, ...tensor.shape.slice(1)],
+    data: tensor.data.slice(row * rowSize, (row + 1) * rowSize),
+  };
+}
+
+function joined(
+  feedbackId: string,
+  atMs: number,
+  prediction: PredictionRecord,
+  request: FeedbackRequest,
+): FeedbackRecord {
+  const { predictionId: _, row, ...said } = request;
+  const { model, version, digest, inputs, outputs, predictionId } = prediction;
+  return {
+    feedbackId,
+    predictionId,
+    model,
+    version,
+    digest,
+    row,
+    atMs,
+    ...said,
+    ...(inputs === undefined ? {} : { inputs: inputs.map((tensor) => rowOf(tensor, row)) }),
+    outputs: outputs.map((tensor) => rowOf(tensor, row)),
+  };
+}
+
+/** Predictions and the feedback to them, in the database. What `addFeedback` returned is committed. */
+export class FeedbackStore {
+  readonly #database: Database;
+
+  private constructor(database: Database) {
+    this.#database = database;
+  }
+
+  static async open(database: Database): Promise<FeedbackStore> {
+    for (const statement of schema) await database.query(statement);
+    return new FeedbackStore(database);
+  }
+
+  /** Writes predictions; one that is there already is left alone. */
+  async addPredictions(records: readonly PredictionRecord[]): Promise<void> {
+    for (let from = 0; from < records.length; from += chunk) {
+      const part = records.slice(from, from + chunk);
+      const values = part.map((_, i) => `($${4 * i + 1}, $${4 * i + 2}, $${4 * i + 3}, $${4 * i + 4})`);
+      const parameters = part.flatMap((r) => [r.predictionId, r.model, r.atMs, JSON.stringify(r)]);
+      await this.#database.query(
+        `INSERT INTO predictions (prediction_id, model, at_ms, record) VALUES ${values.join(', ')} ON CONFLICT DO NOTHING`,
+        parameters,
+      );
+    }
+  }
+
+  /**
+   * Commits feedback to a prediction that is committed.
+   * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_BAD_REQUEST for a row that it does not have
+   */
+  async addFeedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+    const found = await this.#database.query(
+      'SELECT record FROM predictions WHERE prediction_id = $1 AND model = $2',
+      [request.predictionId, model],
+    );
+    const prediction = found[0]?.['record'] as PredictionRecord | undefined;
+    if (prediction === undefined) {
+      throw new ServingError(
+        'SERVING_PREDICTION_NOT_FOUND',
+        `Model ${model} has no prediction ${request.predictionId}`,
+      );
+    }
+    if (request.row >= prediction.rows) {
+      throw new ServingError(
+        'SERVING_BAD_REQUEST',
+        `The prediction has ${prediction.rows} rows, there is no row ${request.row}`,
+      );
+    }
+    const feedbackId = uuidv7();
+    await this.#database.query(
+      'INSERT INTO feedback (feedback_id, prediction_id, model, at_ms, request) VALUES ($1, $2, $3, $4, $5)',
+      [feedbackId, request.predictionId, model, Date.now(), JSON.stringify(request)],
+    );
+    return { feedbackId };
+  }
+
+  /** The feedback of a model, oldest first, read in pieces. */
+  async *feedback(model: string): AsyncGenerator<FeedbackRecord> {
+    let after = '00000000-0000-0000-0000-000000000000';
+    for (;;) {
+      const rows = await this.#database.query(
+        `SELECT f.feedback_id, f.at_ms, f.request, p.record FROM feedback f JOIN predictions p USING (prediction_id)
+         WHERE f.model = $1 AND f.feedback_id > $2 ORDER BY f.feedback_id LIMIT ${chunk}`,
+        [model, after],
+      );
+      for (const row of rows) {
+        after = String(row['feedback_id']);
+        yield joined(
+          after,
+          Number(row['at_ms']),
+          row['record'] as PredictionRecord,
+          row['request'] as FeedbackRequest,
+        );
+      }
+      if (rows.length < chunk) return;
+    }
+  }
+
+  /** Forgets old predictions without feedback. */
+  async prune(nowMs = Date.now()): Promise<void> {
+    await this.#database.query(
+      'DELETE FROM predictions p WHERE at_ms < $1 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.prediction_id = p.prediction_id)',
+      [nowMs - retentionMs],
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}

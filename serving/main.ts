@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { ServingError } from './errors.ts';
+import { createLog } from './log.ts';
+import { openControlServer } from './supervisor/control-server.ts';
+import { takeOwnership } from './supervisor/ownership.ts';
+import { parseSettings, Supervisor } from './supervisor/supervisor.ts';
+
+/**
+ * The service: `node --import tsx serving/main.ts --settings settings.json`. It takes ownership of its state folder, serves, reloads
+ * on the control socket and drains on SIGTERM and SIGINT. Exit code 1 and one line on standard error where it cannot start.
+ */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { settings: { type: 'string' } } });
+  const path = values.settings;
+  if (path === undefined) throw new ServingError('SERVING_BAD_SETTINGS', 'usage: main.ts --settings FILE');
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new ServingError('SERVING_BAD_SETTINGS', `${path}: ${(error as Error).message}`);
+  }
+  const settings = parseSettings(json);
+  const log = createLog(settings.logLevel, 'supervisor');
+  const release = await takeOwnership(settings.stateDir);
+  const supervisor = new Supervisor(settings.stateDir, log);
+  let shuttingDown = false;
+  const shutDown = (): void => {
+    if (shuttingDown) return;
+    shuttingDown = true;
+    log.info('draining');
+    void supervisor.drain().then(async () => {
+      await release();
+      process.exit(0);
+    });
+  };
+  process.on('SIGTERM', shutDown);
+  process.on('SIGINT', shutDown);
+  try {
+    await supervisor.apply(settings);
+    await openControlServer(settings.stateDir, supervisor, shutDown);
+  } catch (error) {
+    await supervisor.drain();
+    await release();
+    throw error;
+  }
+  process.send?.('ready');
+}
+
+main().catch((error: unknown) => {
+  const text =
+    error instanceof ServingError
+      ? `${error.code}: ${error.describe()}`
+      : ((error as Error).stack ?? String(error));
+  process.stderr.write(`${text}\n`, () => process.exit(1));
+});

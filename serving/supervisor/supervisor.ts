@@ -1,0 +1,172 @@
+import { type FeedbackRecord, type ServerState, ServingSettings } from '../contract/index.ts';
+import { ServingError, type ServingErrorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { assertSafeToListen } from '../security/loopback.ts';
+import { FeedbackDesk } from './feedback-desk.ts';
+import { Generation } from './generation.ts';
+import { type Address, Listeners } from './listeners.ts';
+import { ManagementServer } from './management-server.ts';
+import { Totals } from './totals.ts';
+import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
+
+const tickMs = 1_000;
+
+/** @throws ServingError SERVING_BAD_SETTINGS with every fault and its path */
+export function parseSettings(json: unknown): ServingSettings {
+  const parsed = ServingSettings.safeParse(json);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`);
+    throw new ServingError('SERVING_BAD_SETTINGS', `The settings are not valid: ${faults.join('; ')}`);
+  }
+  assertSafeToListen(parsed.data, false);
+  return parsed.data;
+}
+
+/**
+ * The one process that lasts: it owns the ports and the embedded database, starts workers, replaces them when the settings or the
+ * versions change, and adds up what they measure.
+ */
+export class Supervisor {
+  readonly #log: Log;
+  readonly #totals = new Totals();
+  readonly #desk: FeedbackDesk;
+  readonly #listeners: Listeners;
+  readonly #management: ManagementServer;
+  readonly #startedAtMs = Date.now();
+  readonly #retiring = new Set<Promise<void>>();
+  readonly #everyone = new Set<WorkerProcess>();
+  #generation: Generation | undefined;
+  #changing: Promise<unknown> = Promise.resolve();
+  #draining = false;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(stateDir: string, log: Log) {
+    this.#log = log;
+    this.#desk = new FeedbackDesk(stateDir, log);
+    this.#listeners = new Listeners((kind, socket) => {
+      if (this.#generation === undefined) socket.destroy();
+      else this.#generation.hand(kind, socket);
+    });
+    this.#management = new ManagementServer({
+      isReady: () => !this.#draining && this.#generation?.isReady === true,
+      metrics: () => this.#metrics(),
+    });
+  }
+
+  /**
+   * Brings the service to the given settings: the first time it starts, later it reloads without dropping a request. Changes queue up.
+   * @throws ServingError with what served before serving on.
+   */
+  apply(settings: ServingSettings): Promise<void> {
+    const change = this.#changing.then(() => this.#change(settings));
+    this.#changing = change.catch(() => {});
+    return change;
+  }
+
+  async #change(settings: ServingSettings): Promise<void> {
+    if (this.#draining) throw new ServingError('SERVING_NOT_READY', 'The server is draining');
+    const closeReplaced = await this.#listeners.change(settings);
+    await this.#management.listen(settings.management);
+    const previous = this.#generation;
+    this.#generation = await Generation.start(settings, this.#events(), this.#log);
+    closeReplaced();
+    this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
+    if (previous !== undefined) this.#retire(previous);
+    this.#log.info({ models: this.#generation.models, rest: this.#listeners.address('rest') }, 'serving');
+  }
+
+  #retire(generation: Generation): void {
+    const drained = generation.drain(generation.settings.drainTimeoutMs);
+    this.#retiring.add(drained);
+    void drained.finally(() => this.#retiring.delete(drained));
+  }
+
+  #events(): WorkerEvents {
+    return {
+      predictions: (records) => this.#desk.predictions(records),
+      feedback: (worker, { id, model, request }) => {
+        this.#feedback(model, request).then(
+          ({ feedbackId }) => worker.send({ type: 'feedback-stored', id, feedbackId }),
+          (error: Error) => {
+            const code: ServingErrorCode =
+              error instanceof ServingError ? error.code : 'SERVING_FEEDBACK_UNAVAILABLE';
+            worker.send({ type: 'feedback-refused', id, code, message: error.message });
+          },
+        );
+      },
+      consoleStats: (worker, id) => worker.send({ type: 'console-stats', id, stats: this.#totals.history }),
+      exited: (worker) => {
+        this.#everyone.delete(worker);
+        void this.#totals.retire(worker);
+      },
+    };
+  }
+
+  /** The prediction may still be with another worker: everyone hands over first. */
+  async #feedback(
+    model: string,
+    request: Parameters<FeedbackDesk['feedback']>[1],
+  ): Promise<{ feedbackId: string }> {
+    await Promise.all(this.#workers().map((worker) => worker.flush()));
+    return this.#desk.feedback(model, request);
+  }
+
+  #workers(): readonly WorkerProcess[] {
+    for (const worker of this.#generation?.workers ?? []) this.#everyone.add(worker);
+    return [...this.#everyone];
+  }
+
+  async #tick(): Promise<void> {
+    const workers = this.#workers();
+    await Promise.all(workers.map((worker) => worker.refreshMetrics()));
+    await this.#totals.tick(workers);
+  }
+
+  async #metrics(): Promise<string> {
+    const workers = this.#workers();
+    await Promise.all(workers.map((worker) => worker.refreshMetrics()));
+    return this.#totals.text(workers);
+  }
+
+  feedbackOf(model: string): AsyncGenerator<FeedbackRecord> {
+    return this.#desk.export(model);
+  }
+
+  state(): ServerState {
+    const address = (kind: 'rest' | 'grpc'): Address => this.#listeners.address(kind);
+    return {
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      draining: this.#draining,
+      rest: address('rest'),
+      grpc: address('grpc'),
+      management: this.#management.address,
+      workers: (this.#generation?.workers ?? []).map(({ pid, isReady }) => ({ pid, ready: isReady })),
+      models: (this.#generation?.models ?? []).map(({ name, versions }) => ({
+        name,
+        versions: versions.map(({ version, digest }) => ({
+          version,
+          digest,
+          state: 'AVAILABLE' as const,
+          message: '',
+        })),
+      })),
+    };
+  }
+
+  /**
+   * Readiness off, lame duck, no new connections, finish what is in flight, write what waits. The process may end afterwards.
+   */
+  async drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    const settings = this.#generation?.settings;
+    await new Promise((resolve) => setTimeout(resolve, settings?.lameDuckMs ?? 0));
+    this.#listeners.close();
+    if (this.#generation !== undefined) this.#retire(this.#generation);
+    await Promise.all(this.#retiring);
+    clearInterval(this.#ticker);
+    await this.#desk.close();
+    await this.#management.close();
+  }
+}

@@ -1,0 +1,162 @@
+import type { Socket } from 'node:net';
+import type { FeedbackRequest, ServedModel, ServingSettings } from './contract/index.ts';
+import { DataPlane, type LoadedModel } from './dataplane.ts';
+import { loadServable, type Servable } from './engine/servable.ts';
+import { ServingError } from './errors.ts';
+import { PredictionRecorder } from './feedback/recorder.ts';
+import { createLog } from './log.ts';
+import { Metrics } from './monitoring/registry.ts';
+import { chooseVersions, listModels, listVersions, openVersion } from './repository/local.ts';
+import { RestServer } from './rest-server.ts';
+import type { FromWorker, ToWorker } from './supervisor/messages.ts';
+
+/** How long a client that was about to send on an idle connection may still do so when the worker drains. */
+const idleGraceMs = 1_000;
+
+const send = (message: FromWorker): void => {
+  process.send?.(message);
+};
+
+/** Answers of the supervisor, by the id of the question. */
+class Questions {
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  #next = 1;
+
+  ask<T>(message: (id: number) => FromWorker): Promise<T> {
+    const id = this.#next++;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      send(message(id));
+    });
+  }
+
+  settle(id: number, value: unknown, error?: Error): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve(value);
+    else waiting?.reject(error);
+  }
+}
+
+async function modelsToServe(settings: ServingSettings): Promise<ServedModel[]> {
+  if (settings.models !== undefined) return settings.models;
+  const names = await listModels(settings.modelRoot);
+  return names.map((name) => ({ name, versionPolicy: { latest: 1 }, versionLabels: {} }));
+}
+
+async function loadModel(model: ServedModel, settings: ServingSettings, threads: number, metrics: Metrics) {
+  const versions = new Map<number, Servable>();
+  const chosen = chooseVersions(await listVersions(settings.modelRoot, model.name), model);
+  if (chosen.length === 0) {
+    throw new ServingError(
+      'SERVING_LOAD_FAILED',
+      `${settings.modelRoot} has no version of model ${model.name}`,
+    );
+  }
+  for (const number of chosen) {
+    const version = await openVersion(settings.modelRoot, model.name, number);
+    const labels = { model: model.name, version: number };
+    const servable = await loadServable(
+      version,
+      settings,
+      threads,
+      ({ rows, queueSeconds, inferSeconds }) => {
+        metrics.add('modelmile_batches_total', labels);
+        metrics.add('modelmile_batch_rows_total', labels, rows);
+        metrics.observe('modelmile_phase_duration_seconds', { ...labels, phase: 'queue' }, queueSeconds);
+        metrics.observe('modelmile_phase_duration_seconds', { ...labels, phase: 'infer' }, inferSeconds);
+      },
+    );
+    versions.set(number, servable);
+  }
+  const loaded: LoadedModel = {
+    name: model.name,
+    versions,
+    labels: model.versionLabels,
+    failures: new Map(),
+  };
+  return loaded;
+}
+
+/** One worker process: its own sessions, the protocols, and no port of its own. */
+class Worker {
+  readonly #questions = new Questions();
+  readonly #metrics = new Metrics();
+  #server: RestServer | undefined;
+  #recorder: PredictionRecorder | undefined;
+
+  async start(settings: ServingSettings, threads: number): Promise<void> {
+    const models: LoadedModel[] = [];
+    for (const model of await modelsToServe(settings)) {
+      models.push(await loadModel(model, settings, threads, this.#metrics));
+    }
+    this.#recorder = new PredictionRecorder(
+      settings,
+      {
+        predictions: (records) => send({ type: 'predictions', records }),
+        feedback: (model: string, request: FeedbackRequest) =>
+          this.#questions.ask((id) => ({ type: 'feedback', id, model, request })),
+      },
+      this.#metrics,
+    );
+    this.#server = new RestServer({
+      dataPlane: new DataPlane(models, this.#recorder, settings.requestTimeoutMs),
+      settings,
+      metrics: this.#metrics,
+      log: createLog(settings.logLevel, 'worker'),
+      consoleStats: () => this.#questions.ask((id) => ({ type: 'console-stats', id })),
+    });
+    send({
+      type: 'ready',
+      models: models.map(({ name, versions }) => ({
+        name,
+        versions: [...versions.values()].map(({ version, digest }) => ({ version, digest })),
+      })),
+    });
+  }
+
+  async drain(): Promise<void> {
+    await this.#server?.drain(idleGraceMs);
+    this.#recorder?.flush();
+    const metrics = await this.#metrics.snapshot();
+    // Sent last and waited for: the totals of a worker that is gone still count.
+    process.send?.({ type: 'metrics', id: 0, metrics } satisfies FromWorker, () => process.exit(0));
+  }
+
+  readonly #on: {
+    [T in ToWorker['type']]: (message: Extract<ToWorker, { type: T }>, socket?: Socket) => void;
+  } = {
+    start: ({ settings, threads }) => {
+      this.start(settings, threads).catch((error: Error) => {
+        const code = error instanceof ServingError ? error.code : 'SERVING_LOAD_FAILED';
+        send({ type: 'failed', code, message: error.message });
+      });
+    },
+    connection: (_message, socket) => {
+      if (socket !== undefined) this.#server?.accept(socket);
+    },
+    drain: () => void this.drain(),
+    flush: ({ id }) => {
+      this.#recorder?.flush();
+      send({ type: 'flushed', id });
+    },
+    metrics: ({ id }) => {
+      void this.#metrics.snapshot().then((metrics) => send({ type: 'metrics', id, metrics }));
+    },
+    'feedback-stored': ({ id, feedbackId }) => this.#questions.settle(id, { feedbackId }),
+    'feedback-refused': ({ id, code, message }) =>
+      this.#questions.settle(id, undefined, new ServingError(code, message)),
+    'console-stats': ({ id, stats }) => this.#questions.settle(id, stats),
+  };
+
+  receive(message: ToWorker, socket: Socket | undefined): void {
+    (this.#on[message.type] as (message: ToWorker, socket?: Socket) => void)(message, socket);
+  }
+}
+
+const worker = new Worker();
+process.on('message', (message, socket) => worker.receive(message as ToWorker, socket as Socket | undefined));
+// The supervisor decides when a worker ends: a Ctrl-C reaches the whole group. Without a supervisor there is nothing to do.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+process.on('disconnect', () => process.exit(0));
