@@ -70,6 +70,35 @@ export const ServingSettings = z.strictObject({
   recordInputs: z.boolean().default(false),
   /** Predictions a second and worker that are kept for feedback to refer to; 0 keeps none, and refuses feedback. */
   recordPerSecond: z.int().min(0).default(200),
+  /** Postgres, which carries the queue too; left out = the embedded one in stateDir, which one server alone can use. */
+  database: z
+    .strictObject({
+      host: z.string().min(1),
+      port: z.int().min(1).max(65535).default(5432),
+      name: z.string().min(1).default('modelmile'),
+      /** Folder with the files `username` and `password`, read again at every connection: rotated passwords need no restart. */
+      credentialsDir: z.string().min(1),
+      /** Verified against the system's certificates; false only inside a cluster. */
+      tls: z.boolean().default(true),
+    })
+    .optional(),
+  /** Valkey or Redis; left out = the embedded cache of each worker. */
+  cache: z
+    .strictObject({
+      host: z.string().min(1),
+      port: z.int().min(1).max(65535).default(6379),
+      tls: z.boolean().default(true),
+      /** A password in the file `password` of a folder, or the pod's own AWS identity (ElastiCache with IAM). */
+      auth: z.union([
+        z.strictObject({ credentialsDir: z.string().min(1) }),
+        z.strictObject({
+          awsIam: z.strictObject({ user: z.string(), cluster: z.string(), region: z.string() }),
+        }),
+      ]),
+    })
+    .optional(),
+  /** File of API keys, hashed: `{"keys": [{"id", "sha256"}]}`. Needed beyond loopback (contract 7); read again when it changes. */
+  keysFile: z.string().min(1).optional(),
   /** The web page at /console. */
   console: z.boolean().default(true),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
