@@ -2,14 +2,7 @@ import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { ports } from '../../serving/contract/index.ts';
 import { type Labels, labelsOf } from '../labels.ts';
-import {
-  addresses,
-  egressTo,
-  httpsToTheInternet,
-  ingressFrom,
-  namespaceOf,
-  podsOf,
-} from '../network-rules.ts';
+import { addresses, httpsToTheInternet, ingressFrom, namespaceOf } from '../network-rules.ts';
 import { Exposure, type ExposureKind } from './exposure.ts';
 import { Scaling, type ScalingArgs } from './scaling.ts';
 import { Workload, type WorkloadArgs } from './workload.ts';
@@ -115,10 +108,5 @@ function callers(namespaces: readonly string[], exposure: ExposureKind): [Peer, 
   return peers;
 }
 
-/** Rules for a database and a cache that run in the same namespace. */
-export const egressToMiddleware: readonly EgressRule[] = [
-  egressTo([podsOf(labelsOf('database'))], 5432),
-  egressTo([podsOf(labelsOf('cache'))], 6379),
-];
 export type { ModelSource, ModelVersion } from './models.ts';
-export type { SecretFiles } from './workload.ts';
+export { type SecretFiles, secretsDir } from './workload.ts';

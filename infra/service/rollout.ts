@@ -28,6 +28,6 @@ export function probes(startupDeadlineSeconds: number, managementPort: number) {
     },
     readinessProbe: { ...get('/readyz'), periodSeconds: 5, failureThreshold: 2 },
     // Restarting a busy server makes it worse: only a supervisor that is gone for a minute is restarted.
-    livenessProbe: { ...get('/livez'), periodSeconds: 10, failureThreshold: 6 },
+    livenessProbe: { ...get('/healthz'), periodSeconds: 10, failureThreshold: 6 },
   };
 }

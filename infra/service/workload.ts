@@ -35,7 +35,7 @@ export interface WorkloadArgs {
   readonly modelSource: ModelSource;
   readonly models: readonly ModelVersion[];
   /** What the server is told beyond what follows from the rest, canary labels for example. Changing it rolls the pods. */
-  readonly settings: Partial<ServingSettingsInput>;
+  readonly settings: pulumi.Input<Partial<ServingSettingsInput>>;
   readonly secrets: readonly SecretFiles[];
   /** Where GPU or tuned nodes are. @default anywhere */
   readonly nodeSelector?: Readonly<Record<string, string>>;
@@ -47,6 +47,8 @@ export interface WorkloadArgs {
   readonly autoscaled: boolean;
 }
 
+/** What is in flight when a pod goes has this long to be answered. */
+const drainTimeoutMs = 30_000;
 const uid = 65532;
 const stateDir = '/var/lib/modelmile';
 const settingsDir = '/etc/modelmile/settings';
@@ -81,9 +83,8 @@ export class Workload extends pulumi.ComponentResource {
       child,
     );
     const models = mountModels(name, args.modelSource, args.models, namespace, child);
-    const drainTimeoutMs = args.settings.drainTimeoutMs ?? 30_000;
     const everywhere = { host: '0.0.0.0' };
-    const settings = pulumi.output(models.root).apply((modelRoot) =>
+    const settings = pulumi.all([models.root, args.settings]).apply(([modelRoot, further]) =>
       JSON.stringify(
         {
           rest: { ...everywhere, port: ports.rest },
@@ -94,7 +95,7 @@ export class Workload extends pulumi.ComponentResource {
           batching: { maxBatchSize: size.maxBatchSize, batchTimeoutMs: size.batchTimeoutMs },
           // The page is for the one person at a developer's machine.
           console: false,
-          ...args.settings,
+          ...(further as Partial<ServingSettingsInput>),
           modelRoot,
           stateDir,
           drainTimeoutMs,
@@ -151,7 +152,7 @@ export class Workload extends pulumi.ComponentResource {
                 ...restrictedPod(uid),
                 ...(args.sysctls ? { sysctls: [...args.sysctls] } : {}),
               },
-              terminationGracePeriodSeconds: preStopSeconds + Math.ceil(drainTimeoutMs / 1000) + 5,
+              terminationGracePeriodSeconds: preStopSeconds + drainTimeoutMs / 1000 + 5,
               topologySpreadConstraints: spread(labels),
               ...(args.nodeSelector ? { nodeSelector: { ...args.nodeSelector } } : {}),
               ...(size.gpusPerReplica > 0
@@ -162,10 +163,7 @@ export class Workload extends pulumi.ComponentResource {
                   name: 'serving',
                   image: args.image,
                   imagePullPolicy: 'IfNotPresent',
-                  env: [
-                    { name: 'MODELMILE_SETTINGS', value: `${settingsDir}/settings.json` },
-                    { name: 'MODELMILE_SECRETS', value: secretsDir },
-                  ],
+                  args: ['--settings', `${settingsDir}/settings.json`],
                   ports: Object.entries(ports).map(([port, containerPort]) => ({
                     name: port,
                     containerPort,

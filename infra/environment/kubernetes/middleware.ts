@@ -1,19 +1,31 @@
+import type * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
+import type { ServingSettingsInput } from '../../../serving/contract/index.ts';
 import { imageRef } from '../../images.ts';
-import type { Labels } from '../../labels.ts';
-import { ingressFrom, podsOf } from '../../network-rules.ts';
+import { type Labels, labelsOf } from '../../labels.ts';
+import { addresses, egressTo, ingressFrom, podsOf } from '../../network-rules.ts';
 import { SinglePod } from '../../single-pod.ts';
 import { GeneratedSecret } from './generated-secret.ts';
 
+type EgressRule = k8s.types.input.networking.v1.NetworkPolicyEgressRule;
+
+/** A server that others run: where it is, and the Secret (keys `username`, `password`) that is there already. */
+export interface ExternalServer {
+  readonly host: string;
+  readonly port?: number;
+  readonly secretName: string;
+  /** Its addresses, for the NetworkPolicy. */
+  readonly cidr: string;
+}
+
+/** `in-cluster` runs Postgres and Valkey in the namespace; else they are by address, and no credential passes through the stack. */
+export type MiddlewareKind =
+  | 'in-cluster'
+  | { readonly database: ExternalServer; readonly cache: ExternalServer };
+
 export interface MiddlewareArgs {
   readonly namespace: pulumi.Input<string>;
-  /**
-   * `in-cluster` runs Postgres (database and queue) and Valkey (cache) in the namespace; `external` takes a Secret that is there with
-   * keys `database-url` and `cache-url`, so that no credential passes through the stack.
-   */
-  readonly kind: 'in-cluster' | 'external';
-  /** Name of the Secret with the URLs. @default modelmile-middleware */
-  readonly secretName?: string;
+  readonly kind: MiddlewareKind;
   /** Size of the database's volume. A volume can grow, never shrink. @default 20 */
   readonly storageGiB?: number;
   /** @default the cluster's own default class */
@@ -22,62 +34,83 @@ export interface MiddlewareArgs {
   readonly imageRegistry?: string;
   /** Image with `node` in it, for the Job that makes the passwords. */
   readonly image: pulumi.Input<string>;
+  /** Where the service mounts Secrets: `<secretsDir>/<name>`. */
+  readonly secretsDir: string;
   /** Who may connect. */
-  readonly clients: readonly [Labels, ...Labels[]];
+  readonly clients: Labels;
 }
 
-/** Keys of the Secret that the service mounts. */
-export const middlewareSecretKeys = { database: 'database-url', cache: 'cache-url' } as const;
+const ports = { database: 5432, cache: 6379 } as const;
 
 /** The middleware of a cluster without managed services: a database that also carries the queue, and a cache. */
 export class Middleware extends pulumi.ComponentResource {
-  readonly secretName: pulumi.Output<string>;
+  /** What the server is told. */
+  readonly settings: Pick<ServingSettingsInput, 'database' | 'cache'>;
+  /** Folder below `secretsDir` -> Secret. */
+  readonly secrets: { readonly database: pulumi.Output<string>; readonly cache: pulumi.Output<string> };
+  /** What the service may connect to. */
+  readonly egress: readonly EgressRule[];
 
   constructor(name: string, args: MiddlewareArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:Middleware', name, {}, opts);
-    const secretName = args.secretName ?? 'modelmile-middleware';
-    if (args.kind === 'external') {
-      this.secretName = pulumi.output(secretName);
-      this.registerOutputs({ secretName: this.secretName });
-      return;
-    }
-    const secret = new GeneratedSecret(
-      `${name}-secret`,
-      {
-        namespace: args.namespace,
-        secretName,
-        image: args.image,
-        random: ['database-password', 'cache-password'],
-        templates: {
-          [middlewareSecretKeys.database]:
-            // biome-ignore lint/suspicious/noTemplateCurlyInString: filled in inside the cluster, by the Job
-            'postgres://modelmile:${database-password}@modelmile-database:5432/modelmile',
-          // biome-ignore lint/suspicious/noTemplateCurlyInString: filled in inside the cluster, by the Job
-          [middlewareSecretKeys.cache]: 'redis://:${cache-password}@modelmile-cache:6379/0',
-        },
-      },
-      { parent: this },
-    );
-    const fromSecret = (variable: string, key: string) => ({
-      name: variable,
-      valueFrom: { secretKeyRef: { name: secret.secretName, key } },
+    const { kind } = args;
+    const inCluster = kind === 'in-cluster';
+    const place = (of: 'database' | 'cache') => ({
+      host: inCluster ? `modelmile-${of}` : kind[of].host,
+      port: inCluster ? ports[of] : (kind[of].port ?? ports[of]),
+      // In the cluster the NetworkPolicy is the fence; beyond it nothing travels in the clear.
+      tls: !inCluster,
     });
-    const [first, ...others] = args.clients;
-    const open = (port: number) => [ingressFrom([podsOf(first), ...others.map(podsOf)], port)];
+    const credentialsDir = (of: string) => `${args.secretsDir}/${of}`;
+    this.settings = {
+      database: { ...place('database'), credentialsDir: credentialsDir('database') },
+      cache: { ...place('cache'), auth: { credentialsDir: credentialsDir('cache') } },
+    };
+    this.egress = (['database', 'cache'] as const).map((of) =>
+      egressTo([inCluster ? podsOf(labelsOf(of)) : addresses(kind[of].cidr)], place(of).port),
+    );
+    this.secrets = inCluster
+      ? this.run(name, args)
+      : {
+          database: pulumi.output(kind.database.secretName),
+          cache: pulumi.output(kind.cache.secretName),
+        };
+    this.registerOutputs({});
+  }
+
+  private run(name: string, args: MiddlewareArgs) {
+    const child = { parent: this };
+    const credentials = (of: string) =>
+      new GeneratedSecret(
+        `${name}-${of}-credentials`,
+        {
+          namespace: args.namespace,
+          secretName: `modelmile-${of}`,
+          image: args.image,
+          random: ['password'],
+          templates: { username: 'modelmile' },
+        },
+        child,
+      ).secretName;
+    const database = credentials('database');
+    const cache = credentials('cache');
+    const password = (variable: string, secretName: pulumi.Output<string>) => ({
+      name: variable,
+      valueFrom: { secretKeyRef: { name: secretName, key: 'password' } },
+    });
     const storageClass = args.storageClass === undefined ? {} : { storageClass: args.storageClass };
     new SinglePod(
       `${name}-database`,
       {
         namespace: args.namespace,
         component: 'database',
-        ingress: open(5432),
         image: imageRef('postgres', args.imageRegistry),
-        port: 5432,
+        port: ports.database,
         uid: 999,
         env: [
           { name: 'POSTGRES_USER', value: 'modelmile' },
           { name: 'POSTGRES_DB', value: 'modelmile' },
-          fromSecret('POSTGRES_PASSWORD', 'database-password'),
+          password('POSTGRES_PASSWORD', database),
           { name: 'POSTGRES_INITDB_ARGS', value: '--auth-host=scram-sha-256 --data-checksums' },
           { name: 'PGDATA', value: '/var/lib/postgresql/data/pgdata' },
         ],
@@ -86,17 +119,17 @@ export class Middleware extends pulumi.ComponentResource {
         scratch: ['/var/run/postgresql', '/tmp'],
         cpuMillis: 500,
         memoryMiB: 1024,
+        ingress: [ingressFrom([podsOf(args.clients)], ports.database)],
       },
-      { parent: this },
+      child,
     );
     new SinglePod(
       `${name}-cache`,
       {
         namespace: args.namespace,
         component: 'cache',
-        ingress: open(6379),
         image: imageRef('valkey', args.imageRegistry),
-        port: 6379,
+        port: ports.cache,
         uid: 999,
         // Kubernetes fills $(...) in: no shell, and the password is in no manifest.
         args: [
@@ -108,15 +141,15 @@ export class Middleware extends pulumi.ComponentResource {
           '--maxmemory-policy',
           'allkeys-lru',
         ],
-        env: [fromSecret('CACHE_PASSWORD', 'cache-password'), fromSecret('REDISCLI_AUTH', 'cache-password')],
+        env: [password('CACHE_PASSWORD', cache), password('REDISCLI_AUTH', cache)],
         ready: { command: ['valkey-cli', 'ping'] },
         scratch: ['/data', '/tmp'],
         cpuMillis: 100,
         memoryMiB: 512,
+        ingress: [ingressFrom([podsOf(args.clients)], ports.cache)],
       },
-      { parent: this },
+      child,
     );
-    this.secretName = secret.secretName;
-    this.registerOutputs({ secretName: this.secretName });
+    return { database, cache };
   }
 }
