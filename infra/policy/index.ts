@@ -1,0 +1,56 @@
+import * as pulumi from '@pulumi/pulumi';
+import { InfraError } from '../errors.ts';
+import { awsRules } from './aws.ts';
+import { kubernetesRules } from './kubernetes.ts';
+import { appliesTo, type Inputs, type Rule } from './rule.ts';
+
+/** Every rule. Mandatory ones stop a program; the pack (`infra/policy/pack`) reports all of them in a preview. */
+export const rules = { ...kubernetesRules, ...awsRules } as const satisfies Record<string, Rule>;
+export type RuleName = keyof typeof rules;
+
+/** A rule that a resource does not keep. */
+export interface Violation {
+  readonly rule: RuleName;
+  readonly resource: string;
+  readonly sentence: string;
+}
+
+/** Everything that is wrong with one resource. */
+export function violations(type: string, name: string, inputs: Inputs): Violation[] {
+  return (Object.entries(rules) as [RuleName, Rule][]).flatMap(([rule, { check, ...row }]) =>
+    appliesTo({ check, ...row }, type)
+      ? check(inputs, name).map((sentence) => ({ rule, resource: `${type} ${name}`, sentence }))
+      : [],
+  );
+}
+
+/** The plain part of inputs: what hangs on an output is not known here, and is judged by the pack when it is. */
+function plain(value: unknown): unknown {
+  if (pulumi.Output.isInstance(value) || value instanceof Promise) return undefined;
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== 'object') return value;
+  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
+}
+
+/** Says what hangs on an output without knowing it: `key in inputs` still tells that it is set. */
+export const knownInputs = (props: object): Inputs => plain(props) as Inputs;
+
+/**
+ * Holds the mandatory rules for every resource that is declared from now on.
+ * @throws InfraError POLICY_VIOLATED naming the resource, the rule and the way out, before the engine hears of the resource
+ */
+export function enforcePolicies(): void {
+  pulumi.runtime.registerStackTransformation(({ type, name, props }) => {
+    const broken = violations(type, name, knownInputs(props)).filter(
+      ({ rule }) => rules[rule].enforcement === 'mandatory',
+    );
+    if (broken.length > 0) {
+      throw new InfraError(
+        'POLICY_VIOLATED',
+        broken.map(({ rule, resource, sentence }) => `${resource}: ${sentence} (${rule}).`).join(' '),
+      );
+    }
+    return undefined;
+  });
+}
