@@ -1,5 +1,5 @@
 import { uuidv7 } from 'uuidv7';
-import type { FeedbackRequest } from './contract/index.ts';
+import type { FeedbackRequest, ServingSettings } from './contract/index.ts';
 import type { Servable } from './engine/servable.ts';
 import { countOf, fits, type TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
@@ -42,6 +42,35 @@ export interface PredictionSink {
   feedback(model: string, feedback: FeedbackRequest): Promise<{ feedbackId: string }>;
 }
 
+/** Durations of one kind, added up. */
+export interface DurationTotal {
+  readonly count: number;
+  readonly seconds: number;
+}
+
+/** What a version has done since the server started, over all workers. */
+export interface VersionStatistics {
+  readonly model: string;
+  readonly version: number;
+  /** Rows answered, and runs of the model that it took. */
+  readonly rows: number;
+  readonly runs: number;
+  /** Requests answered, and requests refused or failed. */
+  readonly success: DurationTotal;
+  readonly fail: DurationTotal;
+  readonly queue: DurationTotal;
+  readonly infer: DurationTotal;
+}
+
+/** What only the whole server can tell or do, not one worker. */
+export interface ServerControl {
+  statistics(): Promise<readonly VersionStatistics[]>;
+  /** Names of the repository's models, loaded or not. */
+  repository(): Promise<readonly string[]>;
+  /** Resolves when the model answers, or answers no more. @throws ServingError SERVING_FORBIDDEN unless `modelControl` is set */
+  control(action: 'load' | 'unload', model: string): Promise<void>;
+}
+
 /** A loaded model: its versions, ascending, and the labels on them. */
 export interface LoadedModel {
   readonly name: string;
@@ -56,11 +85,21 @@ export class DataPlane {
   readonly #models: ReadonlyMap<string, LoadedModel>;
   readonly #sink: PredictionSink;
   readonly #requestTimeoutMs: number;
+  /** What JSON does with NaN and Infinity. */
+  readonly nonFinite: ServingSettings['nonFinite'];
+  readonly server: ServerControl;
 
-  constructor(models: readonly LoadedModel[], sink: PredictionSink, requestTimeoutMs: number) {
+  constructor(
+    models: readonly LoadedModel[],
+    sink: PredictionSink,
+    server: ServerControl,
+    { requestTimeoutMs, nonFinite }: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite'>,
+  ) {
     this.#models = new Map(models.map((model) => [model.name, model]));
     this.#sink = sink;
     this.#requestTimeoutMs = requestTimeoutMs;
+    this.nonFinite = nonFinite;
+    this.server = server;
   }
 
   modelNames(): string[] {

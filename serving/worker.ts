@@ -1,14 +1,16 @@
 import type { Socket } from 'node:net';
 import type { FeedbackRequest, ServedModel, ServingSettings } from './contract/index.ts';
-import { DataPlane, type LoadedModel } from './dataplane.ts';
+import { DataPlane, type LoadedModel, type ServerControl } from './dataplane.ts';
 import { loadServable, type Servable } from './engine/servable.ts';
 import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './monitoring/registry.ts';
+import { statisticsOf } from './monitoring/statistics.ts';
 import { chooseVersions, listModels, listVersions, openVersion } from './repository/local.ts';
 import { RestServer } from './rest-server.ts';
 import type { FromWorker, ToWorker } from './supervisor/messages.ts';
+import type { MetricsSnapshot } from './supervisor/worker-process.ts';
 
 /** How long a client that was about to send on an idle connection may still do so when the worker drains. */
 const idleGraceMs = 1_000;
@@ -100,7 +102,7 @@ class Worker {
       this.#metrics,
     );
     this.#server = new RestServer({
-      dataPlane: new DataPlane(models, this.#recorder, settings.requestTimeoutMs),
+      dataPlane: new DataPlane(models, this.#recorder, this.#control(settings), settings),
       settings,
       metrics: this.#metrics,
       log: createLog(settings.logLevel, 'worker'),
@@ -113,6 +115,15 @@ class Worker {
         versions: [...versions.values()].map(({ version, digest }) => ({ version, digest })),
       })),
     });
+  }
+
+  #control(settings: ServingSettings): ServerControl {
+    return {
+      statistics: async () =>
+        statisticsOf(await this.#questions.ask<MetricsSnapshot>((id) => ({ type: 'totals', id }))),
+      repository: () => listModels(settings.modelRoot),
+      control: (action, model) => this.#questions.ask((id) => ({ type: 'control', id, action, model })),
+    };
   }
 
   async drain(): Promise<void> {
@@ -147,6 +158,9 @@ class Worker {
     'feedback-refused': ({ id, code, message }) =>
       this.#questions.settle(id, undefined, new ServingError(code, message)),
     'console-stats': ({ id, stats }) => this.#questions.settle(id, stats),
+    totals: ({ id, metrics }) => this.#questions.settle(id, metrics),
+    controlled: ({ id, refusal }) =>
+      this.#questions.settle(id, undefined, refusal && new ServingError(refusal.code, refusal.message)),
   };
 
   receive(message: ToWorker, socket: Socket | undefined): void {

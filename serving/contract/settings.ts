@@ -66,6 +66,13 @@ export const ServingSettings = z.strictObject({
       allowedBatchSizes: z.array(z.int().min(1)).default([]),
     })
     .prefault({}),
+  /**
+   * What JSON does with NaN and Infinity, which it cannot hold: `token` takes and gives the bare words as TensorFlow Serving does,
+   * `null` takes and gives null, `reject` refuses them. Binary data carry them always.
+   */
+  nonFinite: z.enum(['token', 'null', 'reject']).default('token'),
+  /** Whether requests may load and unload models of the repository (Open Inference `repository/models/<m>/load`). */
+  modelControl: z.boolean().default(false),
   /** Keep the inputs of predictions, so that feedback can become training data. dev only, unless privacy settings allow it. */
   recordInputs: z.boolean().default(false),
   /** Predictions a second and worker that are kept for feedback to refer to; 0 keeps none, and refuses feedback. */

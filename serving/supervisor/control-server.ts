@@ -57,14 +57,12 @@ export async function openControlServer(
     const url = new URL(request.url ?? '/', 'http://control');
     const fail = (error: unknown) => {
       const known = error instanceof ServingError;
-      response
-        .writeHead(known ? error.http : 500, { 'content-type': 'application/json' })
-        .end(
-          JSON.stringify({
-            code: known ? error.code : 'INTERNAL',
-            error: known ? error.describe() : String(error),
-          }),
-        );
+      response.writeHead(known ? error.http : 500, { 'content-type': 'application/json' }).end(
+        JSON.stringify({
+          code: known ? error.code : 'INTERNAL',
+          error: known ? error.describe() : String(error),
+        }),
+      );
     };
     if (request.method === 'GET' && url.pathname === '/feedback') {
       streamFeedback(supervisor, url, response).catch(() => response.destroy());

@@ -21,7 +21,13 @@ export type ToWorker =
       readonly code: ServingErrorCode;
       readonly message: string;
     }
-  | { readonly type: 'console-stats'; readonly id: number; readonly stats: unknown };
+  | { readonly type: 'console-stats'; readonly id: number; readonly stats: unknown }
+  | { readonly type: 'totals'; readonly id: number; readonly metrics: unknown }
+  | {
+      readonly type: 'controlled';
+      readonly id: number;
+      readonly refusal?: { code: ServingErrorCode; message: string };
+    };
 
 /** From a worker. */
 export type FromWorker =
@@ -36,4 +42,11 @@ export type FromWorker =
       readonly model: string;
       readonly request: FeedbackRequest;
     }
-  | { readonly type: 'console-stats'; readonly id: number };
+  | { readonly type: 'console-stats'; readonly id: number }
+  | { readonly type: 'totals'; readonly id: number }
+  | {
+      readonly type: 'control';
+      readonly id: number;
+      readonly action: 'load' | 'unload';
+      readonly model: string;
+    };

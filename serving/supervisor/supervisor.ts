@@ -1,4 +1,4 @@
-import { type FeedbackRecord, type ServerState, ServingSettings } from '../contract/index.ts';
+import { type FeedbackRecord, ServedModel, type ServerState, ServingSettings } from '../contract/index.ts';
 import { ServingError, type ServingErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { assertSafeToListen } from '../security/loopback.ts';
@@ -7,7 +7,7 @@ import { Generation } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import { Totals } from './totals.ts';
-import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
+import type { MetricsSnapshot, WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 const tickMs = 1_000;
 
@@ -95,6 +95,18 @@ export class Supervisor {
         );
       },
       consoleStats: (worker, id) => worker.send({ type: 'console-stats', id, stats: this.#totals.history }),
+      totals: (worker, id) => {
+        void this.#snapshot().then((metrics) => worker.send({ type: 'totals', id, metrics }));
+      },
+      control: (worker, { id, action, model }) => {
+        this.#control(action, model).then(
+          () => worker.send({ type: 'controlled', id }),
+          (error: Error) => {
+            const code: ServingErrorCode = error instanceof ServingError ? error.code : 'SERVING_LOAD_FAILED';
+            worker.send({ type: 'controlled', id, refusal: { code, message: error.message } });
+          },
+        );
+      },
       exited: (worker) => {
         this.#everyone.delete(worker);
         void this.#totals.retire(worker);
@@ -120,6 +132,30 @@ export class Supervisor {
     const workers = this.#workers();
     await Promise.all(workers.map((worker) => worker.refreshMetrics()));
     await this.#totals.tick(workers);
+  }
+
+  async #snapshot(): Promise<MetricsSnapshot> {
+    const workers = this.#workers();
+    await Promise.all(workers.map((worker) => worker.refreshMetrics()));
+    return this.#totals.snapshot(workers);
+  }
+
+  /** One model more or less than now, all else as it is. */
+  async #control(action: 'load' | 'unload', name: string): Promise<void> {
+    const settings = this.#generation?.settings;
+    if (settings?.modelControl !== true) {
+      throw new ServingError(
+        'SERVING_FORBIDDEN',
+        'Models are loaded and unloaded by the settings: modelControl is off',
+      );
+    }
+    const served =
+      settings.models ??
+      this.#generation?.models.map((model) => ServedModel.parse({ name: model.name })) ??
+      [];
+    const others = served.filter((model) => model.name !== name);
+    const loaded = served.find((model) => model.name === name) ?? ServedModel.parse({ name });
+    await this.apply({ ...settings, models: action === 'load' ? [...others, loaded] : others });
   }
 
   async #metrics(): Promise<string> {

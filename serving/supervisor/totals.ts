@@ -75,6 +75,11 @@ export class Totals {
     return AggregatorRegistry.aggregate(all as never).metrics();
   }
 
+  /** The same as numbers. */
+  snapshot(workers: readonly WorkerProcess[]): Promise<MetricsSnapshot> {
+    return merge([this.#retired, ...workers.map((worker) => worker.metrics)]);
+  }
+
   /** Called once a second with the newest totals. */
   async tick(workers: readonly WorkerProcess[]): Promise<void> {
     const now = await merge([this.#retired, ...workers.map((worker) => worker.metrics)]);

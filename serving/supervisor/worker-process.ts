@@ -15,6 +15,8 @@ export interface WorkerEvents {
   predictions(records: Extract<FromWorker, { type: 'predictions' }>['records']): void;
   feedback(worker: WorkerProcess, message: Extract<FromWorker, { type: 'feedback' }>): void;
   consoleStats(worker: WorkerProcess, id: number): void;
+  totals(worker: WorkerProcess, id: number): void;
+  control(worker: WorkerProcess, message: Extract<FromWorker, { type: 'control' }>): void;
   exited(worker: WorkerProcess): void;
 }
 
@@ -97,6 +99,12 @@ export class WorkerProcess {
         break;
       case 'console-stats':
         this.#events.consoleStats(this, message.id);
+        break;
+      case 'totals':
+        this.#events.totals(this, message.id);
+        break;
+      case 'control':
+        this.#events.control(this, message);
         break;
       case 'metrics':
         this.metrics = message.metrics as MetricsSnapshot;

@@ -14,6 +14,7 @@ export const faultTexts = {
   WIRE_OUT_OF_RANGE: 'the number does not fit {0}',
   WIRE_NON_FINITE: 'NaN and Infinity are refused by this server',
   WIRE_BASE64: 'b64 must be the base64 text of the bytes',
+  WIRE_RAW_SIZE: 'the binary data do not fit the shape',
   WIRE_TOO_LARGE: 'the body does not fit into memory',
 } as const;
 export type WireFaultCode = keyof typeof faultTexts;

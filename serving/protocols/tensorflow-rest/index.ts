@@ -1,7 +1,10 @@
+import type { TensorSpec } from '../../../conversion/manifest/index.ts';
 import { FeedbackRequest, predictionIdHeader } from '../../contract/index.ts';
 import type { DataPlane, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
+import { tensorflowNames } from '../../wire/datatypes.ts';
+import { decodeSegment } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
 import { parsePredict, renderPredict } from './predict.ts';
 
@@ -20,12 +23,12 @@ type Verb = (matched: Matched, request: RestRequest, dataPlane: DataPlane) => Pr
 
 async function predict(matched: Matched, request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
   const servable = dataPlane.find(matched);
-  const { form, inputs } = parsePredict(servable, await request.body());
+  const { form, inputs } = parsePredict(servable, await request.body(), dataPlane.nonFinite);
   const { predictionId, outputs, rows } = await dataPlane.infer(servable, inputs, { signal: request.signal });
   return {
     status: 200,
     headers: { ...json, [predictionIdHeader]: predictionId },
-    body: renderPredict(form, outputs, rows),
+    body: renderPredict(form, outputs, rows, dataPlane.nonFinite),
     model: servable.model,
     version: servable.version,
     verb: 'predict',
@@ -81,16 +84,8 @@ function status(matched: Matched, dataPlane: DataPlane): RestResponse {
   };
 }
 
-/** TensorFlow's names of our element types. */
-const tensorflowType: Readonly<Record<string, string>> = {
-  float32: 'DT_FLOAT',
-  float64: 'DT_DOUBLE',
-  float16: 'DT_HALF',
-  string: 'DT_STRING',
-};
-
-const tensorInfo = (spec: { name: string; dtype: string; shape: readonly number[] }) => ({
-  dtype: tensorflowType[spec.dtype] ?? `DT_${spec.dtype.toUpperCase()}`,
+const tensorInfo = (spec: TensorSpec) => ({
+  dtype: tensorflowNames[spec.dtype],
   tensor_shape: { dim: spec.shape.map((size) => ({ size: String(size), name: '' })), unknown_rank: false },
   name: `${spec.name}:0`,
 });
@@ -126,9 +121,9 @@ function match(path: string): Matched | undefined {
   const [, model, version, label, meta, verb] = found;
   if (model === undefined) throw new ServingError('SERVING_BAD_REQUEST', 'Missing model name in request.');
   return {
-    model: decodeURIComponent(model),
+    model: decodeSegment(model),
     version: version === undefined ? undefined : Number(version),
-    label: label === undefined ? undefined : decodeURIComponent(label),
+    label: label === undefined ? undefined : decodeSegment(label),
     metadata: meta !== undefined,
     verb: verb?.toLowerCase(),
   };

@@ -1,0 +1,186 @@
+import { best, classesOf } from '../../classification.ts';
+import { predictionIdHeader } from '../../contract/index.ts';
+import type { DataPlane, Inference, Target } from '../../dataplane.ts';
+import type { Servable } from '../../engine/servable.ts';
+import type { TensorValue } from '../../engine/tensor.ts';
+import { ServingError } from '../../errors.ts';
+import { version as serverVersion } from '../../version.ts';
+import { openInferenceNames } from '../../wire/datatypes.ts';
+import { decodeSegment } from '../path.ts';
+import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
+import { exampleInfer } from './example.ts';
+import { type InferRequest, jsonLengthHeader, readInferRequest } from './infer-request.ts';
+import { writeInferResponse } from './infer-response.ts';
+import { answerRepository } from './repository.ts';
+import { statistics } from './statistics.ts';
+
+const json = { 'content-type': 'application/json' };
+
+/** What the server offers beyond the protocol's core, by the names of its reference implementation. */
+export const extensions = [
+  'binary_tensor_data',
+  'classification',
+  'model_repository',
+  'parameters',
+  'statistics',
+];
+
+type Answer = (
+  request: RestRequest,
+  dataPlane: DataPlane,
+  target: Target,
+) => Promise<RestResponse> | RestResponse;
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly answer: Answer;
+}
+
+const ok = (body: unknown, verb: string, servable?: Servable): RestResponse => ({
+  status: 200,
+  headers: json,
+  body: JSON.stringify(body),
+  verb,
+  ...(servable && { model: servable.model, version: servable.version }),
+});
+
+const tensorMetadata = ({ name, dtype, shape }: Servable['signature']['inputs'][number]) => ({
+  name,
+  datatype: openInferenceNames[dtype],
+  shape,
+});
+
+function modelMetadata(dataPlane: DataPlane, target: Target): RestResponse {
+  const servable = dataPlane.find(target);
+  const { inputs, outputs } = servable.signature;
+  const versions = [...dataPlane.model(target.model).versions.keys()].map(String);
+  return ok(
+    {
+      name: servable.model,
+      versions,
+      platform: 'onnxruntime_onnx',
+      inputs: inputs.map(tensorMetadata),
+      outputs: outputs.map(tensorMetadata),
+    },
+    'metadata',
+    servable,
+  );
+}
+
+async function infer(request: RestRequest, dataPlane: DataPlane, target: Target): Promise<RestResponse> {
+  const servable = dataPlane.find(target);
+  try {
+    const header = request.headers[jsonLengthHeader];
+    const wanted = readInferRequest(
+      servable,
+      await request.body(),
+      header as string | undefined,
+      dataPlane.nonFinite,
+    );
+    const inference = await dataPlane.infer(servable, wanted.inputs, {
+      signal: request.signal,
+      outputs: wanted.outputs?.map(({ name }) => name),
+      ...(wanted.timeoutMs !== undefined && { deadlineMs: performance.now() + wanted.timeoutMs }),
+    });
+    const { headers, body } = writeInferResponse(
+      inference,
+      wanted,
+      classified(inference, wanted),
+      dataPlane.nonFinite,
+    );
+    return {
+      status: 200,
+      headers: { ...headers, [predictionIdHeader]: inference.predictionId },
+      body,
+      model: servable.model,
+      version: servable.version,
+      verb: 'infer',
+    };
+  } catch (error) {
+    const isOfInput =
+      error instanceof ServingError &&
+      (error.code === 'SERVING_BAD_INPUT' || error.code === 'SERVING_BAD_JSON');
+    throw isOfInput ? new ServingError(error.code, error.message, exampleInfer(servable)) : error;
+  }
+}
+
+/** Where a request asks for classes, the k best as `score:index[:label]` instead of the values. */
+function classified(
+  { servable, outputs }: Inference,
+  { outputs: wanted }: InferRequest,
+): readonly TensorValue[] {
+  return outputs.map((output, index) => {
+    const count = wanted?.[index]?.classification ?? 0;
+    if (count === 0) return output;
+    const rows = classesOf(servable, [output]).map((classes) => best(classes, count));
+    const text = ({ score, index: place, label }: (typeof rows)[number][number]) =>
+      [score.toFixed(6), place, ...(servable.manifest.labels ? [label] : [])].join(':');
+    return {
+      name: output.name,
+      dtype: 'string',
+      shape: [rows.length, rows[0]?.length ?? 0],
+      data: rows.flat().map(text),
+    };
+  });
+}
+
+/** What can be asked of a model. */
+const modelRoutes: Readonly<Record<string, Route>> = {
+  '': { method: 'GET', answer: (_request, dataPlane, target) => modelMetadata(dataPlane, target) },
+  ready: {
+    method: 'GET',
+    answer: (_request, dataPlane, target) =>
+      ok({ name: target.model, ready: true }, 'ready', dataPlane.find(target)),
+  },
+  infer: { method: 'POST', answer: infer },
+  stats: { method: 'GET', answer: (_request, dataPlane, target) => statistics(dataPlane, target) },
+};
+
+/** What can be asked of the server. */
+const serverRoutes: Readonly<Record<string, Route>> = {
+  '': {
+    method: 'GET',
+    answer: () => ok({ name: 'modelmile', version: serverVersion, extensions }, 'metadata'),
+  },
+  'health/live': { method: 'GET', answer: () => ok({ live: true }, 'health') },
+  'health/ready': { method: 'GET', answer: () => ok({ ready: true }, 'health') },
+  'models/stats': { method: 'GET', answer: (_request, dataPlane) => statistics(dataPlane) },
+};
+
+const modelPath = /^models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/([^/]+))?$/;
+
+function find(path: string): { route: Route; target: Target } | undefined {
+  const server = Object.hasOwn(serverRoutes, path) ? serverRoutes[path] : undefined;
+  if (server) return { route: server, target: { model: '' } };
+  const found = modelPath.exec(path);
+  const verb = found?.[3] ?? '';
+  const route = Object.hasOwn(modelRoutes, verb) ? modelRoutes[verb] : undefined;
+  if (!found || !route) return undefined;
+  const [, name = '', version] = found;
+  if (version !== undefined && !/^\d+$/.test(version)) {
+    throw new ServingError('SERVING_BAD_REQUEST', `'${version}' is no version: versions are numbers`);
+  }
+  const target = { model: decodeSegment(name), version: version === undefined ? undefined : Number(version) };
+  return { route, target };
+}
+
+async function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+  const path = request.path.replace(/^\/v2\/?/, '').replace(/\/$/, '');
+  const repository = answerRepository(path, request, dataPlane);
+  if (repository) return repository;
+  const found = find(path);
+  if (!found) throw new ServingError('SERVING_NO_ROUTE', `There is nothing at ${request.path}`);
+  if (found.route.method !== request.method) {
+    throw new ServingError('SERVING_METHOD_NOT_ALLOWED', `${request.path} answers ${found.route.method}`);
+  }
+  return found.route.answer(request, dataPlane, found.target);
+}
+
+/**
+ * The Open Inference Protocol v2 over REST with its binary tensor, classification, statistics and repository extensions.
+ * @see https://github.com/kserve/open-inference-protocol
+ */
+export const openInferenceRest: RestProtocol = {
+  handle: (request, dataPlane) => (/^\/v2(\/|$)/.test(request.path) ? answer(request, dataPlane) : undefined),
+  error: (message) => JSON.stringify({ error: message }),
+};

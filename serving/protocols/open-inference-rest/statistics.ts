@@ -1,0 +1,37 @@
+import type { DataPlane, DurationTotal, Target, VersionStatistics } from '../../dataplane.ts';
+import type { RestResponse } from '../protocol.ts';
+
+const duration = ({ count, seconds }: DurationTotal) => ({ count, ns: Math.round(seconds * 1e9) });
+
+const modelStats = (of: VersionStatistics) => ({
+  name: of.model,
+  version: String(of.version),
+  inference_count: of.rows,
+  execution_count: of.runs,
+  inference_stats: {
+    success: duration(of.success),
+    fail: duration(of.fail),
+    queue: duration(of.queue),
+    compute_infer: duration(of.infer),
+  },
+});
+
+/**
+ * The statistics extension: of one version, of all versions of a model, or of everything.
+ * @see https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
+ */
+export async function statistics(dataPlane: DataPlane, target?: Target): Promise<RestResponse> {
+  const chosen = target && { model: target.model, version: target.version && dataPlane.find(target).version };
+  if (chosen) dataPlane.model(chosen.model);
+  const all = await dataPlane.server.statistics();
+  const stats = all.filter(
+    ({ model, version }) =>
+      !chosen || (model === chosen.model && (!chosen.version || version === chosen.version)),
+  );
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model_stats: stats.map(modelStats) }),
+    verb: 'statistics',
+  };
+}
