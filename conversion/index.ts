@@ -3,6 +3,7 @@ export { convertCached } from './cache.ts';
 export { type Conversion, type ConvertOptions, convert } from './convert.ts';
 export { ConversionError, type ConversionErrorCode, errorTable } from './errors.ts';
 export { type Inspection, inspect } from './inspect.ts';
+export { type KeptVersion, KeptVersions } from './kept-versions.ts';
 export { methods } from './methods/index.ts';
 export { identify } from './readers/index.ts';
 export { accuracyOf, classify } from './verify/accuracy.ts';

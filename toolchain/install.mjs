@@ -10,14 +10,21 @@ const oldestNode = [20, 19];
 const stamp = join(checkout, 'node_modules', '.modelmile-installed');
 
 function lockfileHash() {
-  return createHash('sha256').update(readFileSync(join(checkout, 'package-lock.json'))).digest('hex');
+  return createHash('sha256')
+    .update(readFileSync(join(checkout, 'package-lock.json')))
+    .digest('hex');
 }
 
 /** @throws Error saying which Node is needed and how to get it */
 export function assertNode(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
   if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
-  throw Object.assign(new Error(`Node ${version} is too old: modelmile needs ${oldestNode.join('.')} or newer (https://nodejs.org).`), { code: 'TOOLCHAIN_NODE' });
+  throw Object.assign(
+    new Error(
+      `Node ${version} is too old: modelmile needs ${oldestNode.join('.')} or newer (https://nodejs.org).`,
+    ),
+    { code: 'TOOLCHAIN_NODE' },
+  );
 }
 
 export function isInstalled() {
@@ -30,12 +37,19 @@ export async function ensureInstalled(report) {
   if (isInstalled()) return;
   const startedMs = Date.now();
   report('installing the npm dependencies from the lockfile: about a minute');
-  const tick = setInterval(() => report(`installing the npm dependencies: ${Math.round((Date.now() - startedMs) / 1000)} s`), 5000);
+  const tick = setInterval(
+    () => report(`installing the npm dependencies: ${Math.round((Date.now() - startedMs) / 1000)} s`),
+    5000,
+  );
   try {
     await new Promise((resolve, reject) => {
       const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
       // The workspace of a caller (`npm --prefix`, `-w`) must not leak into this install.
-      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_config_(prefix|local_prefix|workspace|global)$/i.test(name)));
+      const env = Object.fromEntries(
+        Object.entries(process.env).filter(
+          ([name]) => !/^npm_config_(prefix|local_prefix|workspace|global)$/i.test(name),
+        ),
+      );
       const child = spawn(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
         cwd: checkout,
         stdio: ['ignore', 'ignore', 'pipe'],
@@ -49,7 +63,13 @@ export async function ensureInstalled(report) {
       child.on('error', reject);
       child.on('exit', (code) => {
         if (code === 0) resolve();
-        else reject(Object.assign(new Error(`npm ci failed:\n${errors.trim()}\nRun the same command again once this is mended.`), { code: 'TOOLCHAIN_NPM' }));
+        else
+          reject(
+            Object.assign(
+              new Error(`npm ci failed:\n${errors.trim()}\nRun the same command again once this is mended.`),
+              { code: 'TOOLCHAIN_NPM' },
+            ),
+          );
       });
     });
   } finally {
@@ -62,10 +82,13 @@ export async function ensureInstalled(report) {
 export function progressLine() {
   const rewrite = process.stderr.isTTY === true;
   let last = '';
+  let saidMs = 0;
   return {
     report(text) {
-      if (text === last) return;
+      // A log file wants a sign of life now and then, not every step.
+      if (text === last || (!rewrite && Date.now() - saidMs < 5000)) return;
       last = text;
+      saidMs = Date.now();
       process.stderr.write(rewrite ? `\r\u001b[2K${text}` : `${text}\n`);
     },
     end() {

@@ -2,7 +2,19 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
-import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -14,11 +26,13 @@ const goPackage = 'github.com/pulumi/pulumi/pkg/v3/cmd/pulumi';
 const exe = process.platform === 'win32' ? '.exe' : '';
 
 /** The version that the modules pin, and the oldest on PATH that is taken instead. */
-export const pinnedVersion = /pulumi\/pkg\/v3 v(\d+\.\d+\.\d+)/.exec(readFileSync(join(moduleFolder, 'go.mod'), 'utf8'))[1];
+export const pinnedVersion = /pulumi\/pkg\/v3 v(\d+\.\d+\.\d+)/.exec(
+  readFileSync(join(moduleFolder, 'go.mod'), 'utf8'),
+)[1];
 const oldestFitting = [3, 200];
 
 /** Packages that a cold build compiles; only the progress bar depends on it. */
-const coldBuildPackages = 2900;
+const coldBuildPackages = 1685;
 const downloadTimeoutMs = 20_000;
 
 /** A toolchain that cannot be had, with every way to get it. */
@@ -27,10 +41,10 @@ export class ToolchainError extends Error {
   code = 'TOOLCHAIN_NO_PULUMI';
 }
 
-/** The cache key of a build: other modules, platform or language host, other folder. */
+/** The cache key of a build: other modules or another platform, another folder. */
 export function cacheKey() {
   const hash = createHash('sha256');
-  for (const file of ['pulumi-cli/go.sum', 'pulumi-cli/go.mod', 'language-host/host.mjs']) {
+  for (const file of ['pulumi-cli/go.sum', 'pulumi-cli/go.mod']) {
     hash.update(readFileSync(join(checkout, 'toolchain', file)));
   }
   return `${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 16)}`;
@@ -38,7 +52,10 @@ export function cacheKey() {
 
 async function versionOf(binary) {
   try {
-    const { stdout } = await exec(binary, ['version'], { env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: 'true' }, timeout: 30_000 });
+    const { stdout } = await exec(binary, ['version'], {
+      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: 'true' },
+      timeout: 30_000,
+    });
     return stdout.trim().replace(/^v/, '');
   } catch {
     return undefined;
@@ -47,7 +64,9 @@ async function versionOf(binary) {
 
 /** `pulumi` on PATH that is not our own bin, of a version that fits and with its language host beside it or on PATH. */
 export async function findOnPath(env = process.env) {
-  const folders = (env.PATH ?? '').split(process.platform === 'win32' ? ';' : ':').filter((f) => f && !f.includes('node_modules'));
+  const folders = (env.PATH ?? '')
+    .split(process.platform === 'win32' ? ';' : ':')
+    .filter((f) => f && !f.includes('node_modules'));
   const hasHost = folders.some((folder) => existsSync(join(folder, `pulumi-language-nodejs${exe}`)));
   for (const folder of folders) {
     const binary = join(folder, `pulumi${exe}`);
@@ -68,7 +87,15 @@ export function cached(env = process.env) {
 /** Our language host and Pulumi's own dynamic provider beside the binary: elsewhere every command prints a warning. */
 async function addLanguageHost(folder) {
   await copyFile(join(checkout, 'toolchain', 'language-host', 'host.mjs'), join(folder, 'host.mjs'));
-  await writeFile(join(folder, 'pulumi-language-nodejs'), '#!/bin/sh\nexec node "$(dirname "$0")/host.mjs" "$@"\n');
+  // The checkout that is being deployed brings its own; the copy is for a `pulumi` that is called without our environment.
+  const launcher = [
+    '#!/bin/sh',
+    'host="$MODELMILE_CHECKOUT/toolchain/language-host/host.mjs"',
+    '[ -n "$MODELMILE_CHECKOUT" ] && [ -f "$host" ] || host="$(dirname "$0")/host.mjs"',
+    'exec node "$host" "$@"',
+    '',
+  ];
+  await writeFile(join(folder, 'pulumi-language-nodejs'), launcher.join('\n'));
   await writeFile(join(folder, 'pulumi-language-nodejs.cmd'), '@node "%~dp0host.mjs" %*\r\n');
   await chmod(join(folder, 'pulumi-language-nodejs'), 0o755);
 }
@@ -82,7 +109,8 @@ async function download(folder, report) {
   const { EnvHttpProxyAgent, fetch } = await import('undici').catch(() => ({ fetch: globalThis.fetch }));
   const os = { darwin: 'darwin', linux: 'linux' }[process.platform];
   const arch = { x64: 'x64', arm64: 'arm64' }[process.arch];
-  if (os === undefined || arch === undefined) throw new Error(`no official build for ${process.platform} ${process.arch}`);
+  if (os === undefined || arch === undefined)
+    throw new Error(`no official build for ${process.platform} ${process.arch}`);
   const name = `pulumi-v${pinnedVersion}-${os}-${arch}.tar.gz`;
   const base = `https://github.com/pulumi/pulumi/releases/download/v${pinnedVersion}`;
   const options = {
@@ -93,14 +121,19 @@ async function download(folder, report) {
   report(`asking for the official Pulumi ${pinnedVersion}`);
   const sums = await fetch(`${base}/pulumi-${pinnedVersion}-checksums.txt`, options);
   if (!sums.ok) throw new Error(`HTTP ${sums.status}`);
-  const expected = (await sums.text()).split('\n').find((line) => line.endsWith(name))?.split(/\s+/)[0];
+  const expected = (await sums.text())
+    .split('\n')
+    .find((line) => line.endsWith(name))
+    ?.split(/\s+/)[0];
   if (expected === undefined) throw new Error(`${name} has no published checksum`);
   const archive = join(folder, 'official.tar.gz');
   const response = await fetch(`${base}/${name}`, { ...options, signal: AbortSignal.timeout(600_000) });
   if (!response.ok || response.body === null) throw new Error(`HTTP ${response.status}`);
   report(`downloading the official Pulumi ${pinnedVersion}`);
   await pipeline(response.body, createWriteStream(archive));
-  const actual = createHash('sha256').update(await readFile(archive)).digest('hex');
+  const actual = createHash('sha256')
+    .update(await readFile(archive))
+    .digest('hex');
   if (actual !== expected) throw new Error(`${name} has sha256 ${actual}, published is ${expected}`);
   await extractOfficial(archive, folder);
   await rm(archive);
@@ -111,8 +144,21 @@ function build(folder, report) {
   return new Promise((resolve, reject) => {
     const startedMs = Date.now();
     const flags = `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${pinnedVersion}`;
-    const args = ['build', '-v', '-trimpath', '-ldflags', flags, '-o', join(folder, `pulumi${exe}`), goPackage];
-    const child = spawn('go', args, { cwd: moduleFolder, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, CGO_ENABLED: '0' } });
+    const args = [
+      'build',
+      '-v',
+      '-trimpath',
+      '-ldflags',
+      flags,
+      '-o',
+      join(folder, `pulumi${exe}`),
+      goPackage,
+    ];
+    const child = spawn('go', args, {
+      cwd: moduleFolder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, CGO_ENABLED: '0' },
+    });
     const tail = [];
     let compiled = 0;
     let fetched = 0;
@@ -130,7 +176,9 @@ function build(folder, report) {
       const share = Math.min(compiled / coldBuildPackages, 0.99);
       const elapsed = (Date.now() - startedMs) / 1000;
       const left = share > 0.03 ? `, about ${Math.ceil((elapsed * (1 - share)) / share / 60)} min left` : '';
-      report(`building Pulumi ${pinnedVersion} from Go modules: ${fetched} modules fetched, ${Math.round(100 * share)} % compiled${left}`);
+      report(
+        `building Pulumi ${pinnedVersion} from Go modules: ${fetched} modules fetched, ${Math.round(100 * share)} % compiled${left}`,
+      );
     });
     child.on('error', reject);
     child.on('exit', (code, signal) => {
@@ -167,7 +215,8 @@ async function withLock(path, report, work) {
 }
 
 async function removeUnfinished(parent) {
-  for (const name of await readdir(parent)) if (name.endsWith('.part')) await rm(join(parent, name), { recursive: true, force: true });
+  for (const name of await readdir(parent))
+    if (name.endsWith('.part')) await rm(join(parent, name), { recursive: true, force: true });
 }
 
 /** Every way to get the CLI, in order. */
@@ -201,7 +250,8 @@ export async function ensurePulumi(report, env = process.env) {
         await rename(unfinished, folder);
         return { folder, version: pinnedVersion };
       } catch (error) {
-        const reason = error.code === 'ENOENT' ? 'Go is not installed' : (error.cause?.message ?? error.message);
+        const reason =
+          error.code === 'ENOENT' ? 'Go is not installed' : (error.cause?.message ?? error.message);
         failures.push(`  - ${way}: ${reason}`);
         await rm(unfinished, { recursive: true, force: true });
       }

@@ -9,7 +9,9 @@ export const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Where modelmile keeps what it built or fetched, outside every checkout. */
 export function cacheFolder(env = process.env) {
   if (env.MODELMILE_CACHE) return env.MODELMILE_CACHE;
-  const base = env.XDG_CACHE_HOME || (process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache'));
+  const base =
+    env.XDG_CACHE_HOME ||
+    (process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache'));
   return join(base, 'modelmile');
 }
 
@@ -23,7 +25,10 @@ export function stackOf(args, env = process.env) {
     if (name === '-s' || name === '--stack') return value ?? args[i + 1];
     if (args[i] === '--') break;
   }
-  const named = args[0] === 'stack' && ['select', 'init', 'rm'].includes(args[1]) ? args.slice(2).find((a) => !a.startsWith('-')) : undefined;
+  const named =
+    args[0] === 'stack' && ['select', 'init', 'rm'].includes(args[1])
+      ? args.slice(2).find((a) => !a.startsWith('-'))
+      : undefined;
   return named ?? env.PULUMI_STACK ?? 'dev';
 }
 
@@ -45,6 +50,8 @@ export function pulumiEnvironment(stack, binFolder, env = process.env) {
     if (env.PULUMI_CONFIG_PASSPHRASE_FILE === undefined) additions.PULUMI_CONFIG_PASSPHRASE = '';
   }
   const unset = Object.entries(additions).filter(([name]) => env[name] === undefined);
-  const path = (env.PATH ?? '').split(delimiter).includes(binFolder) ? env.PATH : `${binFolder}${delimiter}${env.PATH ?? ''}`;
+  const path = (env.PATH ?? '').split(delimiter).includes(binFolder)
+    ? env.PATH
+    : `${binFolder}${delimiter}${env.PATH ?? ''}`;
   return { ...Object.fromEntries(unset), PATH: path };
 }

@@ -34,6 +34,10 @@ export const Profile = z.strictObject({
   /** Manifest digest of what was measured. */
   digest: z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex'),
   measuredAtMs: z.int(),
+  /** Bytes of the artifact, external data included. */
+  sizeBytes: z.int().min(1),
+  /** Numbers in one row of all inputs together. */
+  inputElements: z.int().min(1),
   devices: z.array(DeviceProfile).min(1),
 });
 export type Profile = z.infer<typeof Profile>;

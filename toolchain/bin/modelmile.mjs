@@ -11,7 +11,11 @@ try {
   await ensureInstalled(progress.report);
   progress.end();
   const loader = pathToFileURL(join(checkout, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
-  const child = spawn(process.execPath, ['--import', loader, join(checkout, 'cli', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(
+    process.execPath,
+    ['--import', loader, join(checkout, 'cli', 'main.ts'), ...process.argv.slice(2)],
+    { stdio: 'inherit' },
+  );
   // A Ctrl-C reaches the child by itself; a kill of this process is passed on.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -1,20 +1,29 @@
 #!/usr/bin/env node
 // `npx pulumi ...` in the checkout: the real CLI with the toolchain's environment (contract 10).
 import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { progressLine } from '../install.mjs';
 import { ensurePulumi } from '../pulumi-cli.mjs';
 import { checkout, pulumiEnvironment, stackOf } from '../pulumi-environment.mjs';
-import { mkdir } from 'node:fs/promises';
 
 const args = process.argv.slice(2);
+const progress = progressLine();
 try {
-  const { folder } = await ensurePulumi((line) => process.stderr.write(`${line}\n`));
+  const { folder } = await ensurePulumi(progress.report);
+  progress.end();
   const env = { ...process.env, ...pulumiEnvironment(stackOf(args), folder) };
-  if (env.PULUMI_BACKEND_URL?.startsWith('file://')) await mkdir(env.PULUMI_BACKEND_URL.slice('file://'.length), { recursive: true });
+  if (env.PULUMI_BACKEND_URL?.startsWith('file://'))
+    await mkdir(env.PULUMI_BACKEND_URL.slice('file://'.length), { recursive: true });
   // Flags that choose a folder win; otherwise the checkout is the project, from wherever it is called.
   const elsewhere = args.some((argument) => argument === '-C' || argument.startsWith('--cwd'));
-  const child = spawn(join(folder, 'pulumi'), args, { stdio: 'inherit', env, cwd: elsewhere ? undefined : checkout });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal === 'SIGTERM' && child.kill(signal));
+  const child = spawn(join(folder, 'pulumi'), args, {
+    stdio: 'inherit',
+    env,
+    cwd: elsewhere ? undefined : checkout,
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'])
+    process.on(signal, () => signal === 'SIGTERM' && child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
 } catch (error) {
   process.stderr.write(`error: ${error.code ? error.message : error.stack}\n`);

@@ -47,7 +47,8 @@ const nodeArguments = (info) => {
 };
 
 /** `["a", "b"]` as repeated `--name value`, leaving out what is empty. */
-const flags = (values) => Object.entries(values).flatMap(([name, value]) => (value ? [`--${name}`, String(value)] : []));
+const flags = (values) =>
+  Object.entries(values).flatMap(([name, value]) => (value ? [`--${name}`, String(value)] : []));
 
 function run({ request }, done) {
   const info = request.getInfo();
@@ -121,7 +122,8 @@ function runPlugin(call) {
 }
 
 const answer = (make) => (call, done) => done(null, make(call.request));
-const unimplemented = (_call, done) => done({ code: grpc.status.UNIMPLEMENTED, message: 'not offered by this host' });
+const unimplemented = (_call, done) =>
+  done({ code: grpc.status.UNIMPLEMENTED, message: 'not offered by this host' });
 
 const implementation = {
   handshake: answer((request) => {

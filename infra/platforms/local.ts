@@ -1,0 +1,22 @@
+import { LocalServer } from '../service/local-server.ts';
+import type { Platform } from './index.ts';
+
+/** Everything on this machine: the environment is the machine itself, with an embedded database, queue and cache. */
+export const local: Platform<undefined> = {
+  environment: () => undefined,
+  service(settings, models) {
+    const { restPort, grpcPort, managementPort, workers } = settings;
+    const server = new LocalServer('server', {
+      models: models.map(({ name, resource: { version, digest } }) => ({ name, version, digest })),
+      restPort,
+      grpcPort,
+      managementPort,
+      workers,
+      // The dev stack is where feedback becomes training data (contract 5).
+      recordInputs: true,
+    });
+    return { endpoint: server.endpoint, console: server.console };
+  },
+  monitoring: (settings) => ({ metrics: `http://127.0.0.1:${settings.managementPort}/metrics` }),
+  feedback: () => 'embedded database: modelmile feedback export',
+};

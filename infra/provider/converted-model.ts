@@ -1,0 +1,132 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Conversion,
+  convertCached,
+  identify,
+  KeptVersions,
+  writeVersion,
+} from '../../conversion/index.ts';
+import { absolute, home } from './project.ts';
+import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
+
+/** Version folders that stay in the served repository: a reload may still read the one before. */
+const servedVersions = 3;
+
+const kept = new KeptVersions(home.keptModels);
+
+interface Chosen {
+  readonly conversion: Conversion;
+  readonly sourceSha256: string;
+  readonly origin: 'source' | 'retrain' | 'rollback';
+}
+
+/**
+ * The version that is meant: the champion while it stands in for this very source (or the source is gone), else the source,
+ * converted through the cache.
+ */
+async function choose(news: Props): Promise<Chosen> {
+  const name = String(news['name']);
+  const champion = await kept.champion(name);
+  const path = absolute(String(news['source']));
+  const source = await identify(path).catch((error: Error & { code?: string }) => {
+    if (champion !== undefined && error.code === 'CONVERSION_NO_SUCH_FILE') return undefined;
+    throw error;
+  });
+  if (champion !== undefined && (source === undefined || source.sha256 === champion.insteadOf)) {
+    const conversion = await kept.read(name, champion.digest);
+    return { conversion, sourceSha256: champion.insteadOf, origin: champion.reason };
+  }
+  const labels = news['labels'];
+  const options = {
+    method: String(news['method'] ?? 'none'),
+    ...(typeof labels === 'string' ? { labels: absolute(labels) } : {}),
+  };
+  const conversion = await convertCached(path, options, home.cache);
+  return { conversion, sourceSha256: conversion.manifest.source.sha256, origin: 'source' };
+}
+
+/** Which input a refusal is about. */
+const propertyOf: Readonly<Record<string, string>> = {
+  CONVERSION_BAD_OPTION: 'method',
+  CONVERSION_UNSUPPORTED_METHOD: 'method',
+  CONVERSION_BUDGET_EXCEEDED: 'method',
+  CONVERSION_BAD_SAMPLES: 'labels',
+};
+
+function failure(error: unknown): CheckFailure {
+  const { code, message, stack } = error as Error & { code?: string };
+  return {
+    property: propertyOf[code ?? ''] ?? 'source',
+    reason: code === undefined ? (stack ?? message) : message,
+  };
+}
+
+function nextVersion(olds: Props | undefined, digest: string): number {
+  const before = Number(olds?.['version'] ?? 0);
+  return olds?.['digest'] === digest ? before : before + 1;
+}
+
+async function prune(folder: string): Promise<void> {
+  const numbers = (await readdir(folder))
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .sort((a, b) => b - a);
+  for (const version of numbers.slice(servedVersions))
+    await rm(join(folder, String(version)), { recursive: true, force: true });
+}
+
+async function release(inputs: Props): Promise<Props> {
+  const name = String(inputs['name']);
+  const folder = join(home.modelRoot, name);
+  const { conversion } = await choose(inputs);
+  if (conversion.digest !== inputs['digest']) {
+    throw Object.assign(
+      new Error(`The source of model '${name}' changed between preview and up. Run it again.`),
+      { code: 'CHANGED' },
+    );
+  }
+  await kept.keep(name, conversion);
+  await writeVersion(conversion, join(folder, String(inputs['version'])));
+  await prune(folder);
+  return inputs;
+}
+
+/** ConvertedModel: see infra/conversion/converted-model.ts. */
+export const convertedModel: ResourceKind = {
+  replaceOn: ['name'],
+
+  async check(olds, news) {
+    try {
+      const { conversion, sourceSha256, origin } = await choose(news);
+      const { manifest, digest } = conversion;
+      const inputs = {
+        ...news,
+        version: nextVersion(olds, digest),
+        digest,
+        sizeBytes: manifest.artifact.model.sizeBytes,
+        parityMaxRelError: manifest.parity.maxRelError,
+        ...(manifest.accuracy === undefined ? {} : { accuracy: manifest.accuracy.value }),
+        sourceSha256,
+        origin,
+      };
+      return { inputs, failures: [] };
+    } catch (error) {
+      return { inputs: news, failures: [failure(error)] };
+    }
+  },
+
+  create: async (inputs) => ({ id: String(inputs['name']), outs: await release(inputs) }),
+
+  update: (_olds, news) => release(news),
+
+  async read(_id, props) {
+    const folder = join(home.modelRoot, String(props['name']));
+    const versions = await readdir(folder).catch(() => [] as string[]);
+    return versions.includes(String(props['version'])) ? props : undefined;
+  },
+
+  async delete(id) {
+    await rm(join(home.modelRoot, id), { recursive: true, force: true });
+  },
+};

@@ -1,0 +1,57 @@
+import * as pulumi from '@pulumi/pulumi';
+import type { z } from 'zod';
+import { InfraError } from './errors.ts';
+import { localSettings } from './platforms/local-settings.ts';
+import type { SettingRow } from './setting-row.ts';
+import { sharedSettings } from './shared-settings.ts';
+
+/** Every key, by platform; `modelmile settings` prints these rows and nothing else reads pulumi.Config. */
+export const settingRows = { ...sharedSettings, ...localSettings } as const satisfies Record<
+  string,
+  SettingRow
+>;
+
+type Rows = typeof settingRows;
+export type Settings = { readonly [K in keyof Rows]: z.output<Rows[K]['schema']> };
+
+function refuse(key: string, value: unknown, what: string): never {
+  throw new InfraError('SETTING_INVALID', `modelmile:${key} is ${JSON.stringify(value)}: ${what}.`);
+}
+
+/** A key's raw value: structured YAML as it is; plain scalars come from Pulumi as text. */
+function rawValue(config: pulumi.Config, key: string): unknown {
+  const text = config.get(key);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * Checks raw values against the rows.
+ * @throws InfraError SETTING_INVALID naming the key, the value and what may stand there.
+ */
+export function parseSettings(raw: (key: string) => unknown): Settings {
+  const entries = Object.entries(settingRows).map(([key, row]) => {
+    const value = raw(key);
+    const parsed = row.schema.safeParse(value);
+    if (parsed.success) return [key, parsed.data];
+    const faults = parsed.error.issues.map((issue) =>
+      [issue.path.join('.'), issue.message].filter(Boolean).join(': '),
+    );
+    return refuse(key, value, faults.join('; '));
+  });
+  const settings = Object.fromEntries(entries) as Settings;
+  const names = settings.models.map((model) => model.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) refuse('models', names, `two models are called '${twice}'`);
+  return settings;
+}
+
+/** The stack's settings. @throws InfraError SETTING_INVALID */
+export function readSettings(): Settings {
+  const config = new pulumi.Config('modelmile');
+  return parseSettings((key) => rawValue(config, key));
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { SettingRow } from './setting-row.ts';
+
+/** One model of the loop. */
+export const ModelSetting = z.strictObject({
+  /** Under which it is served: /v1/models/<name>. */
+  name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'lower-case letters, digits and dashes, at most 40'),
+  /** The trained model: a path in the project (or absolute). */
+  source: z.string().min(1),
+  /** Row of conversion/methods. */
+  method: z.string().min(1).default('none'),
+  /** Labelled set: its accuracy goes into the manifest and the preview. */
+  labels: z.string().min(1).optional(),
+});
+export type ModelSetting = z.infer<typeof ModelSetting>;
+
+/** Keys that every platform has. */
+export const sharedSettings = {
+  platform: {
+    schema: z.enum(['local']).default('local'),
+    help: 'Where the loop runs.',
+    change: 'everything: destroy the stack first',
+  },
+  models: {
+    schema: z.array(ModelSetting).min(1, 'name at least one model'),
+    help: 'The models: [{name, source, method, labels}].',
+    change: 'a new name adds a model, a missing one removes it, a new source or method makes a new version',
+  },
+} as const satisfies Record<string, SettingRow>;
