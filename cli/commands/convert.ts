@@ -1,0 +1,46 @@
+import { basename, extname, resolve } from 'node:path';
+import { convert as convertModel, methods, writeVersion } from '../../conversion/index.ts';
+import { type Command, exitCodes } from '../command.ts';
+import { percent } from '../figures.ts';
+
+export const convert: Command = {
+  usage: '<model> [--out DIR] [--method NAME] [--labels FILE]',
+  details: `Converts behind the parity gate and writes one version folder. Methods: ${Object.keys(methods).join(', ')}.`,
+  examples: [
+    'modelmile convert samples/digits/model.h5 --labels samples/digits/heldout.npz --out /tmp/digits/1',
+  ],
+  minPositionals: 1,
+  maxPositionals: 1,
+  options: {
+    out: { type: 'string', value: 'DIR', help: 'version folder to write (default: <name of the model>/1)' },
+    method: { type: 'string', value: 'NAME', help: 'how: freeze, quantize, prune', default: 'none' },
+    labels: {
+      type: 'string',
+      value: 'FILE',
+      help: 'labelled set (.npz, .jsonl): its accuracy goes into the manifest',
+    },
+  },
+  async run({ positionals, options, terminal }) {
+    const source = positionals[0] as string;
+    const labels = options['labels'] as string | undefined;
+    const conversion = await convertModel(resolve(source), {
+      method: options['method'] as string,
+      ...(labels === undefined ? {} : { labels: resolve(labels) }),
+      onProgress: (step) => terminal.progress(step),
+    });
+    const folder = resolve(
+      (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
+    );
+    await writeVersion(conversion, folder);
+    const { manifest, digest } = conversion;
+    terminal.line(`${folder}  ${manifest.artifact.model.sizeBytes} bytes, digest ${digest.slice(0, 12)}`);
+    terminal.line(
+      `parity  largest error ${manifest.parity.maxAbsError.toExponential(2)}, allowed ${manifest.parity.tolerance.toExponential(2)}`,
+    );
+    if (manifest.accuracy !== undefined) {
+      terminal.line(`accuracy  ${percent(manifest.accuracy.value)} on ${manifest.accuracy.samples} samples`);
+    }
+    terminal.document({ folder, digest, manifest });
+    return exitCodes.ok;
+  },
+};

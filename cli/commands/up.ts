@@ -1,0 +1,20 @@
+import { type Command, exitCodes } from '../command.ts';
+import { ensureStack, pulumi } from '../pulumi.ts';
+
+export const up: Command = {
+  usage: '[stack] [-- pulumi options]',
+  details:
+    'Brings the stack to what its settings and models say. On the dev stack this is a zero-drop reload of the running server.',
+  examples: ['modelmile up', 'modelmile up dev', 'modelmile up staging -- --refresh'],
+  minPositionals: 0,
+  maxPositionals: 1,
+  options: {},
+  async run({ positionals, rest, terminal }) {
+    const stack = positionals[0] ?? 'dev';
+    await ensureStack(stack, terminal);
+    // The preview is another command: one run of the program is enough here.
+    const flags = ['up', '--yes', '--skip-preview', ...rest];
+    const { code } = await pulumi(stack, flags, terminal, { show: true });
+    return code === 0 ? exitCodes.ok : exitCodes.failed;
+  },
+};

@@ -1,0 +1,31 @@
+import { resolve } from 'node:path';
+import { convert, readVersion } from '../../conversion/index.ts';
+import { type Command, exitCodes } from '../command.ts';
+
+export const verify: Command = {
+  usage: '<model> <version folder>',
+  details:
+    'Converts the model again, in memory and behind the gate, and compares: the same source and recipe give the same bytes everywhere.',
+  examples: ['modelmile verify samples/digits/model.h5 /tmp/digits/1'],
+  minPositionals: 2,
+  maxPositionals: 2,
+  options: {
+    labels: { type: 'string', value: 'FILE', help: 'the labelled set that the version was converted with' },
+  },
+  async run({ positionals, options, terminal }) {
+    const [source, folder] = positionals as [string, string];
+    const kept = await readVersion(resolve(folder));
+    const labels = options['labels'] as string | undefined;
+    const again = await convert(resolve(source), {
+      method: kept.manifest.recipe.method,
+      ...(labels === undefined ? {} : { labels: resolve(labels) }),
+    });
+    const differing = [...again.files.keys()].filter(
+      (name) => Buffer.compare(again.files.get(name)!, kept.files.get(name) ?? new Uint8Array()) !== 0,
+    );
+    const same = differing.length === 0;
+    terminal.line(same ? `the same, byte for byte: ${kept.digest}` : `different: ${differing.join(', ')}`);
+    terminal.document({ same, differing, digest: kept.digest });
+    return same ? exitCodes.ok : exitCodes.failed;
+  },
+};

@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensurePulumi } from '../toolchain/pulumi-cli.mjs';
+import { pulumiEnvironment } from '../toolchain/pulumi-environment.mjs';
+import { CliError } from './errors.ts';
+import { projectRoot } from './paths.ts';
+import type { Terminal } from './terminal.ts';
+
+/** How a Pulumi command ended, with everything it said. */
+export interface PulumiResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface PulumiCall {
+  /** Shows what Pulumi says as it says it. */
+  readonly show: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The environment and the folder of the CLI for a stack; gets the CLI where it is missing. */
+export async function pulumiSetup(stack: string, terminal: Terminal) {
+  const { folder, version } = await ensurePulumi((line: string) => terminal.progress(line));
+  return { folder, version, env: pulumiEnvironment(stack, folder) as Record<string, string> };
+}
+
+/** `stack init NAME` takes its stack as an argument, everything else as a flag; what follows `--` stays last. */
+function withStack(args: readonly string[], stack: string): string[] {
+  return args[0] === 'stack' && args[1] === 'init' ? [...args] : [...args, '--stack', stack];
+}
+
+/** Other processes hold the stack: Pulumi's own words for it. */
+const lockedPattern = /the stack is currently locked by/;
+
+/**
+ * Runs `pulumi <args> --stack <stack>` in the checkout.
+ * @throws CliError CLI_STACK_UNKNOWN, CLI_STACK_LOCKED
+ */
+export async function pulumi(
+  stack: string,
+  args: readonly string[],
+  terminal: Terminal,
+  { show, env = {} }: PulumiCall,
+): Promise<PulumiResult> {
+  if (!existsSync(join(projectRoot, `Pulumi.${stack}.yaml`))) {
+    throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
+  }
+  const setup = await pulumiSetup(stack, terminal);
+  const whole = { ...process.env, ...setup.env, ...env };
+  const backend = whole['PULUMI_BACKEND_URL'] ?? '';
+  if (backend.startsWith('file://')) await mkdir(backend.slice('file://'.length), { recursive: true });
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(setup.folder, 'pulumi'), [...withStack(args, stack), '--non-interactive'], {
+      cwd: projectRoot,
+      env: whole,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].setEncoding('utf8').on('data', (text: string) => {
+        said[stream] += text;
+        if (show) process.stderr.write(text);
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (lockedPattern.test(said.stdout + said.stderr)) {
+        reject(
+          new CliError('CLI_STACK_LOCKED', `Another command is changing the stack '${stack}' right now.`),
+        );
+      } else resolve({ code: code ?? 1, ...said });
+    });
+  });
+}
+
+/** Creates the stack where it is not there yet. */
+export async function ensureStack(stack: string, terminal: Terminal): Promise<void> {
+  const { code, stderr } = await pulumi(stack, ['stack', 'init', stack], terminal, { show: false });
+  if (code !== 0 && !/already exists/.test(stderr)) throw new CliError('CLI_PULUMI_FAILED', stderr.trim());
+}
+
+/** Whether a stack has any state. */
+export async function stackExists(stack: string, terminal: Terminal): Promise<boolean> {
+  const { code } = await pulumi(stack, ['stack', 'history', '--page-size', '1', '--json'], terminal, {
+    show: false,
+  });
+  return code === 0;
+}

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { readServerState, type ServerState, type ServingSettingsInput } from '../serving/contract/index.ts';
+import { CliError } from './errors.ts';
+import { projectRoot } from './paths.ts';
+
+/** A server in the foreground of this command. */
+export interface ServingProcess {
+  readonly state: ServerState;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number>;
+  /** Lets it finish what is in flight. */
+  drain(): void;
+}
+
+const codeOf = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+
+/** Starts the service and waits until it answers. @throws CliError CLI_SERVER_FAILED with what it said */
+export async function startServing(settings: ServingSettingsInput): Promise<ServingProcess> {
+  await mkdir(settings.stateDir, { recursive: true });
+  const path = join(settings.stateDir, 'settings.json');
+  await writeFile(path, JSON.stringify(settings, null, 2));
+  const loader = pathToFileURL(join(projectRoot, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
+  const child = spawn(
+    process.execPath,
+    ['--import', loader, join(projectRoot, 'serving', 'main.ts'), '--settings', path],
+    {
+      // A group of its own: Ctrl-C reaches this command, which then drains the server.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    },
+  );
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-4000);
+  });
+  const ended = codeOf(child);
+  const ready = new Promise<true>((resolve) => child.once('message', () => resolve(true)));
+  const state =
+    (await Promise.race([ready, ended])) === true ? await readServerState(settings.stateDir) : undefined;
+  if (state === undefined)
+    throw new CliError('CLI_SERVER_FAILED', said.trim().split('\n').at(-1) ?? 'The server ended.');
+  process.once('exit', () => child.kill('SIGTERM'));
+  return { state, ended, drain: () => child.kill('SIGTERM') };
+}
