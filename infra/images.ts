@@ -11,6 +11,6 @@ export const images = {
 export type ImageName = keyof typeof images;
 
 /** `quay.io/prometheus/prometheus:v3` with registry `registry.local/mirror` is `registry.local/mirror/prometheus/prometheus:v3`. */
-export function imageRef(name: ImageName, registry?: string): string {
+export function imageRef(name: ImageName, registry?: string | undefined): string {
   return registry === undefined ? images[name] : images[name].replace(/^[^/]+/, registry.replace(/\/+$/, ''));
 }

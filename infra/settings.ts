@@ -1,15 +1,21 @@
 import * as pulumi from '@pulumi/pulumi';
 import type { z } from 'zod';
 import { InfraError } from './errors.ts';
+import { awsSettings } from './platforms/aws-settings.ts';
+import { clusterSettings } from './platforms/cluster-settings.ts';
+import { kubernetesSettings } from './platforms/kubernetes-settings.ts';
 import { localSettings } from './platforms/local-settings.ts';
 import type { SettingRow } from './setting-row.ts';
 import { sharedSettings } from './shared-settings.ts';
 
 /** Every key, by platform; `modelmile settings` prints these rows and nothing else reads pulumi.Config. */
-export const settingRows = { ...sharedSettings, ...localSettings } as const satisfies Record<
-  string,
-  SettingRow
->;
+export const settingRows = {
+  ...sharedSettings,
+  ...localSettings,
+  ...clusterSettings,
+  ...kubernetesSettings,
+  ...awsSettings,
+} as const satisfies Record<string, SettingRow>;
 
 type Rows = typeof settingRows;
 export type Settings = { readonly [K in keyof Rows]: z.output<Rows[K]['schema']> };

@@ -19,7 +19,7 @@ export type ModelSetting = z.infer<typeof ModelSetting>;
 /** Keys that every platform has. */
 export const sharedSettings = {
   platform: {
-    schema: z.enum(['local']).default('local'),
+    schema: z.enum(['local', 'kubernetes', 'aws']).default('local'),
     help: 'Where the loop runs.',
     change: 'everything: destroy the stack first',
   },

@@ -16,25 +16,28 @@ export interface SinglePodArgs {
   readonly port: number;
   /** The image's own user. */
   readonly uid: number;
-  readonly command?: readonly string[];
-  readonly args?: readonly string[];
-  readonly env?: readonly k8s.types.input.core.v1.EnvVar[];
+  readonly command?: readonly string[] | undefined;
+  readonly args?: readonly string[] | undefined;
+  readonly env?: readonly k8s.types.input.core.v1.EnvVar[] | undefined;
   /** How to know that it answers: a path on its port, or a command that exits 0. */
   readonly ready: { readonly path: string } | { readonly command: readonly string[] };
   /** Folder -> file -> text. Changing a text rolls the pod. @default none */
-  readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
   /** Volumes that are there already, Secrets for example. @default none */
-  readonly volumes?: readonly { readonly mountPath: string; readonly volume: Omit<Volume, 'name'> }[];
+  readonly volumes?: readonly {
+    readonly mountPath: string;
+    readonly volume: Omit<Volume, 'name'>;
+  }[];
   /** Folders that must be writable and may be lost. @default none */
-  readonly scratch?: readonly string[];
+  readonly scratch?: readonly string[] | undefined;
   /** What outlives the pod. A volume can grow, never shrink. @default nothing */
-  readonly data?: { readonly path: string; readonly gib: number; readonly storageClass?: string };
+  readonly data?: { readonly path: string; readonly gib: number; readonly storageClass?: string | undefined };
   readonly cpuMillis: number;
   readonly memoryMiB: number;
   /** @default no account of its own, and no token */
-  readonly serviceAccountName?: pulumi.Input<string>;
+  readonly serviceAccountName?: pulumi.Input<string> | undefined;
   readonly ingress: NonNullable<Policy['ingress']>;
-  readonly egress?: NonNullable<Policy['egress']>;
+  readonly egress?: NonNullable<Policy['egress']> | undefined;
 }
 
 /** A server that runs once, with its Service, its data and its fences: databases, Prometheus, Grafana. */

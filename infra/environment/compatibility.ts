@@ -61,7 +61,7 @@ export interface GpuStack {
   readonly where: string;
   readonly kubernetes: string;
   /** `1.34.4-20260318`: what `releaseVersion` of a managed node group takes; absent on EKS Auto Mode, where AWS keeps driver and image in step. */
-  readonly amiRelease?: string;
+  readonly amiRelease?: string | undefined;
   readonly gpu: GpuModel;
   /** Version of onnxruntime in the serving image. */
   readonly onnxruntime: string;

@@ -23,8 +23,8 @@ export type GpuModel = keyof typeof gpus;
 export interface InstanceType {
   readonly vcpus: number;
   readonly memoryGiB: number;
-  readonly gpu?: GpuModel;
-  readonly gpuCount?: number;
+  readonly gpu?: GpuModel | undefined;
+  readonly gpuCount?: number | undefined;
   /** On-demand, us-east-1, Linux. */
   readonly usdPerHour: number;
 }

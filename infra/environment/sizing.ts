@@ -17,6 +17,8 @@ export interface SizingRequest {
   readonly profile?: Profile | undefined;
   readonly load: TargetLoad;
   readonly accelerator: 'auto' | 'cpu' | 'gpu';
+  /** Machines that are to be had, those of the node pools for example. @default every known type */
+  readonly instanceTypes?: readonly InstanceTypeName[] | undefined;
   /** Multiplies the list prices: other regions, discounts, spot. */
   readonly priceFactor?: number | undefined;
 }
@@ -68,9 +70,17 @@ function memoryMiB(capacity: DeviceCapacity, workers: number): number {
   return ceilTo(serverMiB + workers * (workerMiB + model), 64);
 }
 
+const machines = (request: SizingRequest) =>
+  request.instanceTypes ?? (Object.keys(instanceTypes) as InstanceTypeName[]);
+
 /** The cheapest nodes that hold the replicas, at least two so that a lost node is not an outage. */
-function cheapestCpuNodes(replicas: number, cpuMillis: number, podMiB: number) {
-  const candidates = (Object.keys(instanceTypes) as InstanceTypeName[]).flatMap((name) => {
+function cheapestCpuNodes(
+  types: readonly InstanceTypeName[],
+  replicas: number,
+  cpuMillis: number,
+  podMiB: number,
+) {
+  const candidates = types.flatMap((name) => {
     const type = instanceType(name);
     if (type.gpu) return [];
     const perNode = Math.min(
@@ -118,7 +128,7 @@ function planCpu(request: SizingRequest): Plan | undefined {
   const perReplica = ((workers * 1000) / (threads === 1 ? requestMs : alone(threads))) * utilisation;
   const minReplicas = Math.max(2, Math.ceil(load.requestsPerSecond / perReplica));
   const podMiB = memoryMiB(core, workers);
-  const place = cheapestCpuNodes(minReplicas, cores * 1000, podMiB);
+  const place = cheapestCpuNodes(machines(request), minReplicas, cores * 1000, podMiB);
   if (!place) return undefined;
   return finish(request, place.usdPerHour, {
     accelerator: 'cpu',
@@ -147,7 +157,7 @@ function planCpu(request: SizingRequest): Plan | undefined {
 
 function planGpu(request: SizingRequest): Plan | undefined {
   const { model, load } = request;
-  const plans = (Object.keys(instanceTypes) as InstanceTypeName[]).flatMap((name) => {
+  const plans = machines(request).flatMap((name) => {
     const type = instanceType(name);
     if (!type.gpu || type.gpuCount !== 1) return [];
     const device = gpuCapacity(model, request.profile, type.gpu);

@@ -14,16 +14,16 @@ export interface MonitoringArgs
   > {
   readonly namespace: string;
   /** `stack` runs Prometheus, Alertmanager and Grafana; `operator` gives rules and monitors to kube-prometheus-stack. @default 'stack' */
-  readonly kind?: 'stack' | 'operator';
+  readonly kind?: 'stack' | 'operator' | undefined;
   /** Namespace of the cluster's own Prometheus (operator). @default 'monitoring' */
-  readonly operatorNamespace?: string;
+  readonly operatorNamespace?: string | undefined;
   /** @default 99.9 % without 5xx, 99 % within 0.25 s */
-  readonly objectives?: Partial<Objectives>;
+  readonly objectives?: Partial<Objectives> | undefined;
   /** Where docs/runbooks is published. @default the path in the repository */
-  readonly runbookUrl?: string;
-  readonly notifications?: Notifications;
+  readonly runbookUrl?: string | undefined;
+  readonly notifications?: Notifications | undefined;
   /** Namespace of the GPU metrics, where there are GPUs. @default none */
-  readonly nodeAgentsNamespace?: string;
+  readonly nodeAgentsNamespace?: string | undefined;
 }
 
 const servingJob = 'modelmile-serving';
@@ -36,11 +36,19 @@ export function scraper(
   return kind === 'operator' ? namespaceOf(operatorNamespace) : podsOf(prometheusLabels);
 }
 
+/** Where Prometheus answers: known before it is there, so that scaling can name it. */
+export function prometheusUrl(
+  kind: MonitoringArgs['kind'],
+  namespace: string,
+  operatorNamespace = 'monitoring',
+): string {
+  return kind === 'operator'
+    ? `http://prometheus-operated.${operatorNamespace}.svc:9090`
+    : `http://modelmile-prometheus.${namespace}.svc:9090`;
+}
+
 /** monitoring = k(performance, anomalies, security): rules, promises, graphs and messages, all from the catalogue of metrics. */
 export class Monitoring extends pulumi.ComponentResource {
-  /** Where KEDA and people ask. */
-  readonly prometheusUrl: pulumi.Output<string>;
-
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:monitoring:Monitoring', name, {}, opts);
     const child = { parent: this };
@@ -55,16 +63,9 @@ export class Monitoring extends pulumi.ComponentResource {
     ];
     if (args.kind === 'operator') {
       new OperatorMonitoring(`${name}-operator`, { namespace: args.namespace, rules, targets }, child);
-      this.prometheusUrl = pulumi.output(
-        `http://prometheus-operated.${args.operatorNamespace ?? 'monitoring'}.svc:9090`,
-      );
     } else {
-      this.prometheusUrl = new MonitoringStack(
-        `${name}-stack`,
-        { ...args, rules, targets },
-        child,
-      ).prometheusUrl;
+      new MonitoringStack(`${name}-stack`, { ...args, rules, targets }, child);
     }
-    this.registerOutputs({ prometheusUrl: this.prometheusUrl });
+    this.registerOutputs({});
   }
 }

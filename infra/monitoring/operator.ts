@@ -10,7 +10,7 @@ export interface OperatorMonitoringArgs {
   readonly rules: RuleFile;
   readonly targets: readonly ScrapeTarget[];
   /** What the cluster's Prometheus selects rules and monitors by. @default { release: 'kube-prometheus-stack' } */
-  readonly selector?: Readonly<Record<string, string>>;
+  readonly selector?: Readonly<Record<string, string>> | undefined;
 }
 
 /** For clusters that have kube-prometheus-stack: rules, monitors and the dashboard in the forms that it picks up. */

@@ -15,7 +15,7 @@ export interface AlertingRule {
 export interface RuleFile {
   readonly groups: readonly {
     readonly name: string;
-    readonly interval?: string;
+    readonly interval?: string | undefined;
     readonly rules: readonly (RecordingRule | AlertingRule)[];
   }[];
 }

@@ -28,17 +28,17 @@ export interface MonitoringStackArgs {
   readonly rules: RuleFile;
   readonly targets: readonly ScrapeTarget[];
   /** @default alerts are shown, nobody is told */
-  readonly notifications?: Notifications;
+  readonly notifications?: Notifications | undefined;
   /** Namespaces that may ask Prometheus, KEDA's for example. @default none */
-  readonly readers?: readonly string[];
+  readonly readers?: readonly string[] | undefined;
   /** @default the public registries */
-  readonly imageRegistry?: string;
+  readonly imageRegistry?: string | undefined;
   /** How far back. @default 15 */
-  readonly retentionDays?: number;
+  readonly retentionDays?: number | undefined;
   /** Of Prometheus's volume. @default 50 */
-  readonly storageGiB?: number;
+  readonly storageGiB?: number | undefined;
   /** @default the cluster's own default class */
-  readonly storageClass?: string;
+  readonly storageClass?: string | undefined;
 }
 
 export const prometheusLabels = labelsOf('prometheus');
@@ -46,7 +46,7 @@ const grafana = podsOf(labelsOf('grafana'));
 const prometheus = podsOf(prometheusLabels);
 const alertmanager = podsOf(labelsOf('alertmanager'));
 const data = (path: string, gib: number, storageClass?: string) => ({
-  data: { path, gib, ...(storageClass === undefined ? {} : { storageClass }) },
+  data: { path, gib, storageClass },
 });
 
 /**
@@ -54,8 +54,6 @@ const data = (path: string, gib: number, storageClass?: string) => ({
  * may reach it (`kubectl port-forward`), so there is no password to keep, to leak or to export.
  */
 export class MonitoringStack extends pulumi.ComponentResource {
-  readonly prometheusUrl: pulumi.Output<string>;
-
   constructor(name: string, args: MonitoringStackArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:monitoring:MonitoringStack', name, {}, opts);
     const child = { parent: this };
@@ -94,7 +92,7 @@ export class MonitoringStack extends pulumi.ComponentResource {
       child,
     );
     const account = this.discovery(name, args);
-    const server = new SinglePod(
+    new SinglePod(
       `${name}-prometheus`,
       {
         ...shared,
@@ -158,8 +156,7 @@ export class MonitoringStack extends pulumi.ComponentResource {
       },
       child,
     );
-    this.prometheusUrl = pulumi.interpolate`http://${server.host}.${namespace}.svc:9090`;
-    this.registerOutputs({ prometheusUrl: this.prometheusUrl });
+    this.registerOutputs({});
   }
 
   /** May list pods where there is something to scrape, and nothing else. */

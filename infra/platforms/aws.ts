@@ -2,95 +2,83 @@ import * as aws from '@pulumi/aws/provider.js';
 import * as pulumi from '@pulumi/pulumi';
 import { whereToRunFrom } from '../environment/aws/cluster.ts';
 import { AwsEnvironment, selectPool } from '../environment/aws/index.ts';
-import { instanceType } from '../environment/hardware.ts';
+import type { InstanceTypeName } from '../environment/hardware.ts';
 import { Namespace } from '../environment/kubernetes/namespace.ts';
+import { InfraError } from '../errors.ts';
 import { addresses, egressTo } from '../network-rules.ts';
 import { enforcePolicies } from '../policy/index.ts';
-import { type ModelVersion, secretsDir } from '../service/index.ts';
-import { planFor, serveInCluster, servingImage } from './cluster.ts';
-import type { AwsSettings, ServiceSettings } from './cluster-settings.ts';
+import { secretsDir } from '../service/index.ts';
+import type { Settings } from '../settings.ts';
+import {
+  type ClusterEnvironment,
+  monitor,
+  onnxruntime,
+  plan,
+  serve,
+  servingImage,
+  versionsOf,
+} from './cluster.ts';
+import type { Platform } from './index.ts';
 
-/** Address of EKS Pod Identity on every node: where pods get their AWS credentials. */
+/** Where EKS Pod Identity answers on every node: how pods get their AWS credentials. */
 const podIdentityAgent = '169.254.170.23/32';
+const name = () => `modelmile-${pulumi.getStack()}`;
 
-/** The first pool that has what the plan needs. */
-function poolFor(settings: AwsSettings, gpu: boolean): string | undefined {
-  return settings.nodePools.find((pool) => {
-    const types = pool.kind === 'elastic' ? pool.instanceTypes : [pool.instanceType];
-    return types.some((type) => (instanceType(type).gpu !== undefined) === gpu);
-  })?.name;
+const typesOf = (pool: Settings['nodePools'][number]): readonly InstanceTypeName[] =>
+  pool.kind === 'elastic' ? pool.instanceTypes : [pool.instanceType];
+
+function required<K extends 'accountId' | 'budget'>(settings: Settings, key: K): NonNullable<Settings[K]> {
+  const value = settings[key];
+  if (value !== undefined) return value as NonNullable<Settings[K]>;
+  throw new InfraError('SETTING_INVALID', `modelmile:${key} is not set, and platform aws needs it.`);
 }
 
-/** EKS with GPU node pools, ECR, S3, RDS and ElastiCache; in the cluster the same as on any other. */
-export function deployToAws(
-  stack: string,
-  service: ServiceSettings,
-  settings: AwsSettings,
-  models: readonly ModelVersion[],
-  onnxruntime: string,
-  root: string,
-): { endpoint: pulumi.Output<string> } {
-  enforcePolicies();
-  const name = `modelmile-${stack}`;
-  const provider = new aws.Provider(stack, {
-    region: settings.region as aws.ProviderArgs['region'] & string,
-    allowedAccountIds: [settings.accountId],
-    defaultTags: { tags: { 'modelmile:stack': name } },
-  });
-  pulumi.log.info(whereToRunFrom(settings.endpointAccess));
-  const plan = planFor(service, root);
-  const environment = new AwsEnvironment(
-    name,
-    { ...settings, models, namespace: service.namespace, onnxruntime } as ConstructorParameters<
-      typeof AwsEnvironment
-    >[1],
-    { providers: [provider] },
-  );
-  const inCluster: pulumi.ComponentResourceOptions = {
-    providers: [environment.kubernetes],
-    dependsOn: [environment],
-  };
-  const namespace = new Namespace(
-    `${name}-namespace`,
-    { name: service.namespace, dnsCidr: environment.serviceCidr },
-    inCluster,
-  ).name;
-  const image = servingImage(
-    name,
-    service,
-    plan,
-    { repository: environment.registry.repositoryUrl, registry: environment.registry.login },
-    root,
-  );
-  const pool = poolFor(settings, plan.accelerator === 'gpu');
-  return serveInCluster(
-    name,
-    service,
-    plan,
-    models,
-    {
-      namespace,
-      image,
+/** EKS with GPU node pools, ECR, S3, RDS and ElastiCache; inside the cluster the same as anywhere. */
+export const amazon: Platform<ClusterEnvironment> = {
+  environment(settings, models) {
+    enforcePolicies();
+    const accountId = required(settings, 'accountId');
+    const provider = new aws.Provider(name(), {
+      region: settings.region,
+      allowedAccountIds: [accountId],
+      defaultTags: { tags: { 'modelmile:stack': name() } },
+    });
+    pulumi.log.info(whereToRunFrom(settings.endpointAccess));
+    const chosen = plan(settings, settings.nodePools.flatMap(typesOf));
+    const environment = new AwsEnvironment(
+      name(),
+      {
+        ...settings,
+        accountId,
+        budget: required(settings, 'budget'),
+        models: versionsOf(models),
+        onnxruntime,
+      },
+      { providers: [provider] },
+    );
+    const opts = { providers: [environment.kubernetes], dependsOn: [environment] };
+    const { repositoryUrl, login } = environment.registry;
+    const pool = settings.nodePools.find((one) => typesOf(one).includes(chosen.instanceType))?.name;
+    return {
+      plan: chosen,
+      namespace: new Namespace(
+        `${name()}-namespace`,
+        { name: settings.namespace, quota: settings.quota, dnsCidr: environment.serviceCidr },
+        opts,
+      ).name,
+      image: servingImage(name(), settings, chosen, { repository: repositoryUrl, registry: login }),
       modelSource: { kind: 'remote', root: environment.modelStore.root },
       middleware: environment.middleware(secretsDir),
-      secrets: [
-        {
-          name: 'database',
-          volume: {
-            csi: {
-              driver: 'secrets-store.csi.k8s.io',
-              readOnly: true,
-              volumeAttributes: { secretProviderClass: environment.identity.secretProviderClass },
-            },
-          },
-        },
-      ],
+      secrets: [{ name: 'database', volume: environment.identity.volume }],
       egress: [
         egressTo([addresses(settings.vpcCidr)], 5432, 6379),
         egressTo([addresses(podIdentityAgent)], 80),
       ],
-      ...(pool === undefined ? {} : { nodeSelector: selectPool(name, pool) }),
-    },
-    inCluster,
-  );
-}
+      nodeSelector: settings.nodeSelector ?? selectPool(name(), pool),
+      opts,
+    };
+  },
+  service: (settings, models, environment) => serve(name(), settings, models, environment),
+  monitoring: (settings, _service, environment) => monitor(name(), settings, environment),
+  feedback: () => 'RDS Postgres of the stack',
+};

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as pulumi from '@pulumi/pulumi';
 import { Profile } from '../../conversion/manifest/index.ts';
-import type { ServingSettingsInput } from '../../serving/contract/index.ts';
+import { homePaths, type ServingSettingsInput } from '../../serving/contract/index.ts';
+import type { InstanceTypeName } from '../environment/hardware.ts';
 import { ApiKeys, keysFileName } from '../environment/kubernetes/api-keys.ts';
 import { nodeAgentsNamespace } from '../environment/kubernetes/node-agents.ts';
 import { podSysctls } from '../environment/os-parameters.ts';
@@ -15,122 +18,133 @@ import {
   type ModelVersion,
   secretsDir,
 } from '../service/index.ts';
-import type { ServiceSettings } from './cluster-settings.ts';
+import type { Settings } from '../settings.ts';
+import type { DeployableModel, ServiceOutputs } from './index.ts';
 
-/** What sizing knows of the models without a profile: the largest source file, an image-sized row. */
-const assumed = { sizeBytes: 50_000_000, inputElements: 1000 };
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/, '');
 
-/** environment = g(hardware): the plan of a stack, with its reasons printed where the engine shows them. */
-export function planFor(settings: ServiceSettings, root: string): Plan {
-  const profile = settings.profile
-    ? Profile.parse(JSON.parse(readFileSync(`${root}/${settings.profile}`, 'utf8')))
-    : undefined;
-  const plan = planHardware({
-    model: { name: 'model', ...(profile ?? assumed) },
-    profile,
-    load: settings.load,
-    accelerator: settings.accelerator,
-    priceFactor: settings.priceFactor,
-  });
-  const basis = plan.measured
-    ? 'from the committed profile'
-    : 'not measured: commit a profile.json (`modelmile profile`)';
-  pulumi.log.info(`sizing, ${basis}:\n${plan.reasons.map((reason) => `  - ${reason}`).join('\n')}`);
-  return plan;
+/** What the serving image runs: for the check against drivers, before anything is made. */
+export const onnxruntime: string = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).dependencies[
+  'onnxruntime-node'
+];
+
+/** What sizing takes for the models where no profile says better: their files as they are, rows of a thousand numbers. */
+function assume({ models }: Settings) {
+  const sizes = models.map(
+    ({ source }) => statSync(join(root, source), { throwIfNoEntry: false })?.size ?? 50_000_000,
+  );
+  return { sizeBytes: sizes.reduce((sum, size) => sum + size, 0), inputElements: 1000 };
 }
 
-/** What a platform brings to the cluster's part of the loop. */
-export interface Place {
+/** What the service in a cluster needs of its environment, whatever the cluster is. */
+export interface ClusterEnvironment {
+  readonly plan: Plan;
   readonly namespace: pulumi.Input<string>;
   readonly image: pulumi.Output<string>;
   readonly modelSource: ModelSource;
   readonly middleware: pulumi.Input<Pick<ServingSettingsInput, 'database' | 'cache'>>;
   readonly secrets: InferenceServiceArgs['secrets'];
   readonly egress: InferenceServiceArgs['egress'];
-  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
+  /** The cluster's provider. */
+  readonly opts: pulumi.ComponentResourceOptions;
 }
 
-/** The serving image of a stack. */
+/** environment = g(hardware): the plan of a stack, with its reasons printed in the preview. */
+export function plan(settings: Settings, instanceTypes?: readonly InstanceTypeName[]): Plan {
+  const profile = settings.profile
+    ? Profile.parse(JSON.parse(readFileSync(`${root}/${settings.profile}`, 'utf8')))
+    : undefined;
+  const { sizeBytes, inputElements } = profile ?? assume(settings);
+  const name = settings.models.map((model) => model.name).join(', ');
+  const chosen = planHardware({
+    ...settings,
+    model: { name, sizeBytes, inputElements },
+    profile,
+    instanceTypes,
+  });
+  const basis = chosen.measured ? `from ${settings.profile}` : 'not measured: set profile to a profile.json';
+  pulumi.log.info(`sizing (${basis})\n${chosen.reasons.map((reason) => `  - ${reason}`).join('\n')}`);
+  return chosen;
+}
+
+/** The serving image of a stack, by digest. */
 export function servingImage(
   name: string,
-  settings: ServiceSettings,
-  plan: Plan,
+  settings: Settings,
+  { accelerator }: Plan,
   build: Pick<ServingImageArgs, 'repository' | 'registry'>,
-  root: string,
 ): pulumi.Output<string> {
-  const args: ServingImageArgs =
-    settings.image === undefined
-      ? { ...build, context: root, target: plan.accelerator }
-      : { ref: settings.image };
+  const args =
+    settings.image === undefined ? { ...build, context: root, target: accelerator } : { ref: settings.image };
   return new ServingImage(`${name}-image`, args).ref;
 }
 
-/** service and monitoring, the same on every cluster. */
-export function serveInCluster(
+/** Converted models as a cluster takes them. */
+export const versionsOf = (models: readonly DeployableModel[]): ModelVersion[] =>
+  models.map(({ name, resource }) => ({
+    name,
+    version: resource.version,
+    digest: resource.digest,
+    folder: resource.digest.apply((digest) => join(homePaths(root).convertedVersions, digest)),
+  }));
+
+/** service, the same on every cluster. */
+export function serve(
   name: string,
-  settings: ServiceSettings,
-  plan: Plan,
-  models: readonly ModelVersion[],
-  place: Place,
-  opts: pulumi.ComponentResourceOptions,
-) {
-  const { monitoring } = settings;
-  const keys = new ApiKeys(
-    `${name}-keys`,
-    {
-      namespace: place.namespace,
-      image: place.image,
-      ...(settings.apiKeysSecret === undefined ? {} : { secretName: settings.apiKeysSecret }),
-    },
-    opts,
-  );
-  const service = new InferenceService(
+  settings: Settings,
+  models: readonly DeployableModel[],
+  environment: ClusterEnvironment,
+): ServiceOutputs {
+  const { namespace, image, opts } = environment;
+  const { kind, operatorNamespace } = settings.monitoring;
+  const keys = new ApiKeys(`${name}-keys`, { namespace, image, secretName: settings.apiKeysSecret }, opts);
+  // The key itself is in the same Secret: only its digest reaches the server.
+  const keysVolume = {
+    secret: { secretName: keys.secretName, items: [{ key: keysFileName, path: keysFileName }] },
+  };
+  return new InferenceService(
     name,
     {
-      namespace: place.namespace,
-      image: place.image,
-      size: plan,
-      modelSource: place.modelSource,
-      models,
-      settings: pulumi.output(place.middleware).apply((middleware) => ({
+      ...settings,
+      ...environment,
+      size: environment.plan,
+      models: versionsOf(models),
+      settings: pulumi.output(environment.middleware).apply((middleware) => ({
         ...middleware,
         keysFile: `${secretsDir}/keys/${keysFileName}`,
-        ...(settings.models ? { models: settings.models } : {}),
+        ...(settings.versions ? { models: settings.versions } : {}),
       })),
-      secrets: [
-        ...place.secrets,
-        {
-          name: 'keys',
-          // The key itself is in the same Secret: only its digest reaches the server.
-          volume: {
-            secret: { secretName: keys.secretName, items: [{ key: keysFileName, path: keysFileName }] },
-          },
-        },
-      ],
+      secrets: [...environment.secrets, { name: 'keys', volume: keysVolume }],
       sysctls: podSysctls(),
-      scaleOn: settings.scaleOn,
-      prometheusUrl: prometheusUrl(monitoring.kind, settings.namespace, monitoring.operatorNamespace),
-      prometheus: scraper(monitoring.kind, monitoring.operatorNamespace),
-      callers: settings.callers,
-      egress: place.egress,
-      clusterRights: settings.clusterRights,
-      exposure: settings.exposure as InferenceServiceArgs['exposure'] & object,
-      ...(place.nodeSelector ? { nodeSelector: place.nodeSelector } : {}),
+      prometheusUrl: prometheusUrl(kind, settings.namespace, operatorNamespace),
+      prometheus: scraper(kind, operatorNamespace),
     },
     opts,
   );
+}
+
+/** monitoring, the same on every cluster. */
+export function monitor(
+  name: string,
+  settings: Settings,
+  { opts }: ClusterEnvironment,
+): Record<string, string> {
+  const { monitoring, namespace, imageRegistry, storageClass, scaleOn, clusterRights } = settings;
   new Monitoring(
     `${name}-monitoring`,
     {
       ...monitoring,
-      namespace: settings.namespace,
+      namespace,
+      imageRegistry,
+      storageClass,
       objectives: monitoring.slo,
-      ...(settings.imageRegistry === undefined ? {} : { imageRegistry: settings.imageRegistry }),
-      ...(settings.storageClass === undefined ? {} : { storageClass: settings.storageClass }),
-      ...(monitoring.gpuMetrics ? { nodeAgentsNamespace } : {}),
-      readers: settings.scaleOn === 'keda' ? ['keda'] : [],
-    } as ConstructorParameters<typeof Monitoring>[1],
+      nodeAgentsNamespace: monitoring.gpuMetrics && clusterRights ? nodeAgentsNamespace : undefined,
+      readers: scaleOn === 'keda' ? ['keda'] : [],
+    },
     opts,
   );
-  return { endpoint: service.endpoint };
+  return monitoring.kind === 'operator'
+    ? { rules: `PrometheusRule ${namespace}/modelmile` }
+    : { dashboards: `kubectl -n ${namespace} port-forward service/modelmile-grafana 3000` };
 }

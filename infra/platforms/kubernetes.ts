@@ -1,12 +1,12 @@
 import * as k8s from '@pulumi/kubernetes';
-import type * as pulumi from '@pulumi/pulumi';
+import * as pulumi from '@pulumi/pulumi';
 import { Middleware } from '../environment/kubernetes/middleware.ts';
 import { Namespace } from '../environment/kubernetes/namespace.ts';
 import { NodeAgents } from '../environment/kubernetes/node-agents.ts';
 import { enforcePolicies } from '../policy/index.ts';
-import { type ModelSource, type ModelVersion, secretsDir, servingLabels } from '../service/index.ts';
-import { planFor, serveInCluster, servingImage } from './cluster.ts';
-import type { KubernetesSettings, ServiceSettings } from './cluster-settings.ts';
+import { type ModelSource, secretsDir, servingLabels } from '../service/index.ts';
+import { type ClusterEnvironment, monitor, plan, serve, servingImage } from './cluster.ts';
+import type { Platform } from './index.ts';
 
 /** `config-map`, `volume:<claim>` or an address. */
 function modelSource(store: string): ModelSource {
@@ -15,65 +15,55 @@ function modelSource(store: string): ModelSource {
   return { kind: 'remote', root: store };
 }
 
-/** Any cluster that a kubeconfig reaches: environment, service and monitoring in one namespace. */
-export function deployToKubernetes(
-  stack: string,
-  service: ServiceSettings,
-  settings: KubernetesSettings,
-  models: readonly ModelVersion[],
-  root: string,
-): { endpoint: pulumi.Output<string> } {
-  enforcePolicies();
-  const provider = new k8s.Provider(stack, {
-    ...(settings.context === undefined ? {} : { context: settings.context }),
-    enableServerSideApply: true,
-  });
-  const opts: pulumi.ComponentResourceOptions = { providers: [provider] };
-  const plan = planFor(service, root);
-  const mirror = service.imageRegistry === undefined ? {} : { imageRegistry: service.imageRegistry };
-  const namespace = new Namespace(
-    `${stack}-namespace`,
-    { name: service.namespace, create: service.clusterRights, quota: settings.quota as object },
-    opts,
-  ).name;
-  const image = servingImage(
-    stack,
-    service,
-    plan,
-    service.imageRepository === undefined ? {} : { repository: service.imageRepository },
-    root,
-  );
-  const middleware = new Middleware(
-    `${stack}-middleware`,
-    {
-      namespace,
-      kind: settings.middleware as ConstructorParameters<typeof Middleware>[1]['kind'],
-      image,
-      secretsDir,
-      clients: servingLabels,
-      ...mirror,
-      ...(service.storageClass === undefined ? {} : { storageClass: service.storageClass }),
-    },
-    opts,
-  );
-  if (service.monitoring.gpuMetrics && service.clusterRights) new NodeAgents(`${stack}-agents`, mirror, opts);
-  return serveInCluster(
-    stack,
-    service,
-    plan,
-    models,
-    {
+const name = () => `modelmile-${pulumi.getStack()}`;
+
+/** Any cluster that a kubeconfig reaches: everything in one namespace, with or without rights on the cluster itself. */
+export const kubernetes: Platform<ClusterEnvironment> = {
+  environment(settings) {
+    enforcePolicies();
+    const provider = new k8s.Provider(name(), {
+      ...(settings.kubeContext === undefined ? {} : { context: settings.kubeContext }),
+      enableServerSideApply: true,
+    });
+    const opts = { providers: [provider] };
+    const { imageRegistry, storageClass, clusterRights, monitoring } = settings;
+    const chosen = plan(settings);
+    const namespace = new Namespace(
+      `${name()}-namespace`,
+      { name: settings.namespace, create: clusterRights, quota: settings.quota },
+      opts,
+    ).name;
+    const image = servingImage(name(), settings, chosen, { repository: settings.imageRepository });
+    const middleware = new Middleware(
+      `${name()}-middleware`,
+      {
+        namespace,
+        kind: settings.middleware,
+        image,
+        secretsDir,
+        clients: servingLabels,
+        imageRegistry,
+        storageClass,
+      },
+      opts,
+    );
+    if (monitoring.gpuMetrics && clusterRights) new NodeAgents(`${name()}-agents`, { imageRegistry }, opts);
+    return {
+      plan: chosen,
       namespace,
       image,
       modelSource: modelSource(settings.modelStore),
       middleware: middleware.settings,
-      secrets: (['database', 'cache'] as const).map((name) => ({
-        name,
-        volume: { secret: { secretName: middleware.secrets[name] } },
+      secrets: (['database', 'cache'] as const).map((store) => ({
+        name: store,
+        volume: { secret: { secretName: middleware.secrets[store] } },
       })),
       egress: middleware.egress,
-      ...(service.nodeSelector ? { nodeSelector: service.nodeSelector } : {}),
-    },
-    opts,
-  );
-}
+      nodeSelector: settings.nodeSelector,
+      opts,
+    };
+  },
+  service: (settings, models, environment) => serve(name(), settings, models, environment),
+  monitoring: (settings, _service, environment) => monitor(name(), settings, environment),
+  feedback: () => 'Postgres of the stack',
+};

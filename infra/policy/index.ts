@@ -30,10 +30,11 @@ function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== 'object') return value;
   if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
+  const set = Object.entries(value).filter(([, one]) => one !== undefined);
+  return Object.fromEntries(set.map(([key, one]) => [key, plain(one)]));
 }
 
-/** Says what hangs on an output without knowing it: `key in inputs` still tells that it is set. */
+/** Inputs without what is not known yet; `key in inputs` still tells that it is set. */
 export const knownInputs = (props: object): Inputs => plain(props) as Inputs;
 
 /**

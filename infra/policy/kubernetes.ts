@@ -63,7 +63,7 @@ export const kubernetesRules = {
       const spec = podTemplate(inputs)?.['spec'];
       if (!spec) return [];
       return unless(
-        spec.automountServiceAccountToken === false || spec.serviceAccountName !== undefined,
+        spec.automountServiceAccountToken === false || 'serviceAccountName' in spec,
         'set automountServiceAccountToken: false',
       );
     },

@@ -20,5 +20,6 @@ export const unless = (holds: boolean, sentence: string): readonly string[] => (
 /** `kubernetes:apps/v1:Deployment` -> `Deployment`. */
 export const kindOf = (type: string): string => type.split(':').at(-1)!;
 
+/** Components of ours only group: the rules are about what they make. */
 export const appliesTo = (rule: Rule, type: string): boolean =>
-  rule.types.includes(type) || rule.types.includes(kindOf(type));
+  !type.startsWith('modelmile:') && (rule.types.includes(type) || rule.types.includes(kindOf(type)));

@@ -100,6 +100,7 @@ export const convertedModel: ResourceKind = {
     try {
       const { conversion, sourceSha256, origin } = await choose(news);
       const { manifest, digest } = conversion;
+      await writeVersion(conversion, join(home.convertedVersions, digest));
       const inputs = {
         ...news,
         version: nextVersion(olds, digest),

@@ -12,10 +12,10 @@ export type ExposureKind =
   | {
       readonly kind: 'load-balancer';
       /** @default the cluster's own class */
-      readonly className?: string;
+      readonly className?: string | undefined;
       /** Addresses that may call. Never everyone: that is what `gateway` with a host name is for. */
       readonly sourceRanges: readonly string[];
-      readonly annotations?: Readonly<Record<string, pulumi.Input<string>>>;
+      readonly annotations?: Readonly<Record<string, pulumi.Input<string>>> | undefined;
     }
   /** A Gateway (gateway.networking.k8s.io) that ends TLS with the certificate of a Secret. */
   | {

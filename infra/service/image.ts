@@ -5,17 +5,17 @@ import { contentDigest } from './content.ts';
 
 export interface ServingImageArgs {
   /** An image that is there already, by digest: `registry/name@sha256:...`. Then nothing is built and docker is not needed. */
-  readonly ref?: pulumi.Input<string>;
+  readonly ref?: pulumi.Input<string> | undefined;
   /** Where to push what is built: `registry/name`, no tag. Needed without `ref`. */
-  readonly repository?: pulumi.Input<string>;
+  readonly repository?: pulumi.Input<string> | undefined;
   /** Who may push there. @default docker's own logins */
-  readonly registry?: pulumi.Input<docker.types.input.Registry>;
+  readonly registry?: pulumi.Input<docker.types.input.Registry> | undefined;
   /** The checkout, absolute. Needed without `ref`. */
-  readonly context?: string;
+  readonly context?: string | undefined;
   /** Target of the Dockerfile. Changing it builds another image. */
-  readonly target?: 'cpu' | 'gpu';
+  readonly target?: 'cpu' | 'gpu' | undefined;
   /** @default the Dockerfile's own */
-  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly buildArgs?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What the Dockerfile copies, and so what makes another image; a test holds it against the Dockerfile. */

@@ -14,18 +14,18 @@ export interface InferenceServiceArgs
   extends Omit<WorkloadArgs, 'labels' | 'autoscaled' | 'priorityClassName' | 'size'> {
   readonly size: WorkloadArgs['size'] & Pick<ScalingArgs, 'maxReplicas' | 'requestsPerSecondPerReplica'>;
   /** @default reachable inside the cluster only */
-  readonly exposure?: ExposureKind;
+  readonly exposure?: ExposureKind | undefined;
   /** @default 'cpu' */
-  readonly scaleOn?: ScalingArgs['on'];
+  readonly scaleOn?: ScalingArgs['on'] | undefined;
   readonly prometheusUrl: pulumi.Input<string>;
   /** Who scrapes port 9090, and is the only one who may. */
   readonly prometheus: Peer;
   /** Namespaces whose pods may call the API. @default its own only */
-  readonly callers?: readonly string[];
+  readonly callers?: readonly string[] | undefined;
   /** Where the server may connect to: database, cache. */
   readonly egress: readonly EgressRule[];
   /** PriorityClasses belong to the cluster: false where the stack has no rights there. @default true */
-  readonly clusterRights?: boolean;
+  readonly clusterRights?: boolean | undefined;
 }
 
 /** Labels of the serving pods: what NetworkPolicies of other components name. */

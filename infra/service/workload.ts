@@ -38,9 +38,9 @@ export interface WorkloadArgs {
   readonly settings: pulumi.Input<Partial<ServingSettingsInput>>;
   readonly secrets: readonly SecretFiles[];
   /** Where GPU or tuned nodes are. @default anywhere */
-  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
   /** @default no class of its own */
-  readonly priorityClassName?: pulumi.Input<string>;
+  readonly priorityClassName?: pulumi.Input<string> | undefined;
   /** Safe sysctls of the pod. @default none */
   readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
   /** HPA or KEDA owns the number of replicas: the Deployment then names none. */

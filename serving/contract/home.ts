@@ -11,6 +11,8 @@ export interface HomePaths {
   readonly keptModels: string;
   /** Conversions by content (contract 9). */
   readonly cache: string;
+  /** `<digest>/`: version folders of every conversion that a preview made, for platforms that carry models elsewhere. */
+  readonly convertedVersions: string;
 }
 
 /** Folders below `.modelmile` of the checkout, or below MODELMILE_HOME where that is set. */
@@ -22,5 +24,6 @@ export function homePaths(checkout: string, env: NodeJS.ProcessEnv = process.env
     stateDir: join(home, 'dev', 'server'),
     keptModels: join(home, 'models'),
     cache: join(home, 'cache'),
+    convertedVersions: join(home, 'cache', 'versions'),
   };
 }

@@ -62,7 +62,7 @@ export function recordResources(): void {
 /** Builds and returns what was asked for, inputs resolved, in the order of registration. */
 export async function recorded(build: () => void): Promise<Recorded[]> {
   resources = [];
-  build();
+  await pulumi.runtime.runInPulumiStack(async () => build());
   // Inputs that hang on outputs register later: done when two rounds add nothing.
   for (let before = -1; before !== resources.length; ) {
     before = resources.length;

@@ -9,7 +9,7 @@ interface AddonRow {
   readonly version: string;
   /** `fixed`: nodes of managed node groups need it; Auto Mode's own nodes have it built in. */
   readonly neededBy: 'all' | 'fixed';
-  readonly configuration?: object;
+  readonly configuration?: object | undefined;
   /** Managed policies of the add-on's own account, given by Pod Identity. */
   readonly account?: {
     readonly name: string;

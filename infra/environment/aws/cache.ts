@@ -10,15 +10,16 @@ export interface CacheArgs {
   readonly clientSecurityGroupId: pulumi.Input<string>;
   readonly keyArn: pulumi.Input<string>;
   /** @default 'cache.t4g.small' */
-  readonly nodeType?: string;
+  readonly nodeType?: string | undefined;
   /** Copies, in zones of their own; the first answers writes. @default 2 */
-  readonly nodes?: number;
+  readonly nodes?: number | undefined;
 }
 
 /** Valkey: encrypted on the way and at rest, in two zones. Its user signs in with the pod's own IAM identity, so there is no password. */
 export class Cache extends pulumi.ComponentResource {
   readonly host: pulumi.Output<string>;
   readonly userName: string;
+  readonly clusterName: string;
   /** What the pods' role needs `elasticache:Connect` on. */
   readonly connectArns: pulumi.Output<string>[];
 
@@ -45,6 +46,7 @@ export class Cache extends pulumi.ComponentResource {
     );
     // With IAM the name must equal the id.
     this.userName = 'modelmile';
+    this.clusterName = name;
     const user = new elasticache.User(
       name,
       {

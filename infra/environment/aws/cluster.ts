@@ -18,13 +18,13 @@ export interface ClusterArgs {
   /** IAM principals that administer the cluster; whoever runs `up` is one. Nobody else has a way in. */
   readonly admins: readonly string[];
   /** `private`: only from inside the VPC or a network connected to it. @default 'private' */
-  readonly endpointAccess?: EndpointAccess;
+  readonly endpointAccess?: EndpointAccess | undefined;
   /** @default '172.20.0.0/16' */
-  readonly serviceCidr?: string;
+  readonly serviceCidr?: string | undefined;
   /** Refuses deletion by AWS itself, whoever asks. @default true */
-  readonly deletionProtection?: boolean;
+  readonly deletionProtection?: boolean | undefined;
   /** @default 365 */
-  readonly logRetentionDays?: number;
+  readonly logRetentionDays?: number | undefined;
 }
 
 export const defaultServiceCidr = '172.20.0.0/16';

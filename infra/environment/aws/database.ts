@@ -13,15 +13,15 @@ export interface DatabaseArgs {
   readonly clientSecurityGroupId: pulumi.Input<string>;
   readonly keyArn: pulumi.Input<string>;
   /** Changing it restarts the database with a short fail-over. @default 'db.m7g.large' */
-  readonly instanceClass?: string;
+  readonly instanceClass?: string | undefined;
   /** A second copy in another zone that takes over by itself. @default true */
-  readonly multiAz?: boolean;
+  readonly multiAz?: boolean | undefined;
   /** Days back to which any second can be restored. @default 14 */
-  readonly backupRetentionDays?: number;
+  readonly backupRetentionDays?: number | undefined;
   /** @default 50, growing by itself to ten times that */
-  readonly storageGiB?: number;
+  readonly storageGiB?: number | undefined;
   /** @default true */
-  readonly deletionProtection?: boolean;
+  readonly deletionProtection?: boolean | undefined;
 }
 
 /** Postgres for predictions, feedback and the queue. Its password is made and rotated by RDS in Secrets Manager: nobody here ever sees it. */

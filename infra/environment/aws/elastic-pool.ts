@@ -11,12 +11,12 @@ export interface NodeClassArgs {
   readonly securityGroupId: pulumi.Input<string>;
   readonly keyArn: pulumi.Input<string>;
   /** Root volume of a node: images and models. @default 100 */
-  readonly diskGiB?: number;
+  readonly diskGiB?: number | undefined;
   /**
    * Addresses a node takes: `prefix` 16 at a time, good for many small pods; `single` one by one, for a thousand nodes with few pods each.
    * @default 'prefix'
    */
-  readonly podAddresses?: 'prefix' | 'single';
+  readonly podAddresses?: 'prefix' | 'single' | undefined;
 }
 
 /** The machines of EKS Auto Mode: private, encrypted under our key, NetworkPolicies enforced and logged. */
@@ -71,13 +71,13 @@ export interface ElasticPoolArgs {
     | { readonly gpu: GpuModel; readonly instanceTypes: readonly string[] }
     | { readonly instanceTypes: readonly string[] };
   /** `spot-first` takes spot where it is to be had, else on-demand. @default 'on-demand' */
-  readonly capacity?: 'spot-first' | 'on-demand' | 'reserved-first';
+  readonly capacity?: 'spot-first' | 'on-demand' | 'reserved-first' | undefined;
   /** The pool never grows beyond this. */
   readonly limits: { readonly cpus: number; readonly memoryGiB: number; readonly gpus?: number };
   /** Idle for this long, a node goes. @default '5m' */
-  readonly consolidateAfter?: string;
+  readonly consolidateAfter?: string | undefined;
   /** After this long a node is replaced by one with a current image. @default '336h', Auto Mode's longest is 504h */
-  readonly expireAfter?: string;
+  readonly expireAfter?: string | undefined;
 }
 
 const capacityTypes = {

@@ -8,7 +8,7 @@ export interface EncryptionKeyArgs {
   /** What it encrypts, for the console and the alias. */
   readonly purpose: string;
   /** Days until a deleted key is really gone, and what it encrypted with it. @default 30 */
-  readonly deletionWindowDays?: number;
+  readonly deletionWindowDays?: number | undefined;
 }
 
 /** A key of our own for everything at rest: rotated every year, usable by CloudWatch Logs of this account. */

@@ -21,14 +21,14 @@ export interface FixedPoolArgs {
   readonly minNodes: number;
   readonly maxNodes: number;
   /** A capacity reservation or block that is there. @default none */
-  readonly reservation?: { readonly id: string; readonly kind: 'on-demand' | 'capacity-block' };
+  readonly reservation?: { readonly id: string; readonly kind: 'on-demand' | 'capacity-block' } | undefined;
   /**
    * `blue-green` starts a second group before the first is drained, and needs its capacity twice; `rolling` replaces node by node,
    * for reserved machines of which there are no more. @default 'blue-green' without a reservation, 'rolling' with one
    */
-  readonly replacement?: 'blue-green' | 'rolling';
+  readonly replacement?: 'blue-green' | 'rolling' | undefined;
   /** @default 200 */
-  readonly diskGiB?: number;
+  readonly diskGiB?: number | undefined;
   /** Version of onnxruntime in the serving image, for the compatibility check. */
   readonly onnxruntime: string;
 }

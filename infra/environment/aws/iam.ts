@@ -5,7 +5,10 @@ import * as pulumi from '@pulumi/pulumi';
 export interface Statement {
   readonly Sid: string;
   readonly Effect: 'Allow' | 'Deny';
-  readonly Principal?: '*' | Readonly<Record<string, pulumi.Input<string> | readonly pulumi.Input<string>[]>>;
+  readonly Principal?:
+    | '*'
+    | Readonly<Record<string, pulumi.Input<string> | readonly pulumi.Input<string>[]>>
+    | undefined;
   readonly Action: readonly string[];
   readonly Resource: readonly pulumi.Input<string>[];
   readonly Condition?: Readonly<
@@ -28,13 +31,13 @@ export interface ServiceRoleArgs {
   /** Who takes the role: `eks.amazonaws.com`. */
   readonly service: string;
   /** EKS's own services tag their sessions. @default false */
-  readonly tagSession?: boolean;
+  readonly tagSession?: boolean | undefined;
   readonly accountId: string;
   readonly partition: string;
   /** Names of AWS's managed policies. @default none */
-  readonly managedPolicies?: readonly string[];
+  readonly managedPolicies?: readonly string[] | undefined;
   /** What the role may do itself. @default nothing */
-  readonly statements?: readonly Statement[];
+  readonly statements?: readonly Statement[] | undefined;
 }
 
 /** A role for one AWS service in this account, and nothing beyond what is listed. */

@@ -1,12 +1,13 @@
 import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
+import type { ServingSettingsInput } from '../../../serving/contract/index.ts';
 import { type InstanceTypeName, instanceType } from '../hardware.ts';
 import { NodeAgents } from '../kubernetes/node-agents.ts';
 import { type Account, account } from './account.ts';
 import { Addons } from './addons.ts';
 import { Budget } from './budget.ts';
 import { Cache } from './cache.ts';
-import { Cluster, type EndpointAccess } from './cluster.ts';
+import { Cluster, defaultServiceCidr, type EndpointAccess } from './cluster.ts';
 import { Database } from './database.ts';
 import { ElasticPool, type ElasticPoolArgs, NodeClass, poolLabel } from './elastic-pool.ts';
 import { EncryptionKey } from './encryption-key.ts';
@@ -33,31 +34,31 @@ export interface AwsEnvironmentArgs {
   readonly accountId: string;
   readonly region: string;
   /** @default `${region}a`, `b`, `c` */
-  readonly zones?: readonly string[];
+  readonly zones?: readonly string[] | undefined;
   /** @default '10.20.0.0/16' */
-  readonly vpcCidr?: string;
+  readonly vpcCidr?: string | undefined;
   /** @default 'per-zone' */
-  readonly natGateways?: 'per-zone' | 'single';
+  readonly natGateways?: 'per-zone' | 'single' | undefined;
   /** @default '1.34' */
-  readonly kubernetes?: string;
+  readonly kubernetesVersion?: string | undefined;
   readonly clusterAdmins: readonly string[];
   /** @default 'private' */
-  readonly endpointAccess?: EndpointAccess;
+  readonly endpointAccess?: EndpointAccess | undefined;
   readonly nodePools: readonly NodePool[];
   /** See NodeClassArgs. @default 'prefix' */
-  readonly podAddresses?: 'prefix' | 'single';
+  readonly podAddresses?: 'prefix' | 'single' | undefined;
   readonly models: readonly StoredModel[];
   /** Kubernetes namespace of the service, for its identity. */
   readonly namespace: string;
   readonly onnxruntime: string;
   /** Refuses deletion of what holds data, and of the cluster. @default true */
-  readonly protectData?: boolean;
-  readonly database?: { readonly instanceClass?: string; readonly multiAz?: boolean };
-  readonly cache?: { readonly nodeType?: string; readonly nodes?: number };
+  readonly protectData?: boolean | undefined;
+  readonly database?: { readonly instanceClass?: string | undefined; readonly multiAz?: boolean };
+  readonly cache?: { readonly nodeType?: string | undefined; readonly nodes?: number };
   readonly budget: { readonly usdPerMonth: number; readonly emails: readonly string[] };
 }
 
-export const defaults = { kubernetes: '1.34', vpcCidr: '10.20.0.0/16' } as const;
+const defaults = { kubernetes: '1.34', vpcCidr: '10.20.0.0/16' } as const;
 
 /** environment = g(hardware, OS parameters, middleware) on AWS. */
 export class AwsEnvironment extends pulumi.ComponentResource {
@@ -70,16 +71,15 @@ export class AwsEnvironment extends pulumi.ComponentResource {
   readonly database: Database;
   readonly cache: Cache;
   readonly identity: WorkloadIdentity;
-  readonly vpcCidr: string;
+  readonly serviceCidr = defaultServiceCidr;
 
   constructor(name: string, args: AwsEnvironmentArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:AwsEnvironment', name, {}, opts);
     const child = { parent: this };
     const where = account(args.accountId, args.region, args.zones);
-    const kubernetes = args.kubernetes ?? defaults.kubernetes;
+    const kubernetes = args.kubernetesVersion ?? defaults.kubernetes;
     const protect = args.protectData ?? true;
     this.account = where;
-    this.vpcCidr = args.vpcCidr ?? defaults.vpcCidr;
     const keyArn = new EncryptionKey(
       `${name}-key`,
       { account: where, purpose: `modelmile ${name}: everything at rest` },
@@ -89,9 +89,9 @@ export class AwsEnvironment extends pulumi.ComponentResource {
       `${name}-network`,
       {
         account: where,
-        cidr: this.vpcCidr,
+        cidr: args.vpcCidr ?? defaults.vpcCidr,
         keyArn,
-        ...(args.natGateways ? { natGateways: args.natGateways } : {}),
+        natGateways: args.natGateways,
       },
       child,
     );
@@ -105,7 +105,7 @@ export class AwsEnvironment extends pulumi.ComponentResource {
         keyArn,
         admins: args.clusterAdmins,
         deletionProtection: protect,
-        ...(args.endpointAccess ? { endpointAccess: args.endpointAccess } : {}),
+        endpointAccess: args.endpointAccess,
       },
       child,
     );
@@ -165,6 +165,19 @@ export class AwsEnvironment extends pulumi.ComponentResource {
     this.registerOutputs({ cluster: this.cluster.name });
   }
 
+  /** What the server is told of database and cache; the database's credentials are mounted below `secretsDir`. */
+  middleware(secretsDir: string): pulumi.Output<Pick<ServingSettingsInput, 'database' | 'cache'>> {
+    return pulumi.all([this.database.host, this.cache.host]).apply(([database, cache]) => ({
+      database: { host: database, credentialsDir: `${secretsDir}/database` },
+      cache: {
+        host: cache,
+        auth: {
+          awsIam: { user: this.cache.userName, cluster: this.cache.clusterName, region: this.account.region },
+        },
+      },
+    }));
+  }
+
   /** Node pools, in the order that a tear-down reverses: class, pools, add-ons, agents. */
   private nodes(
     name: string,
@@ -181,7 +194,7 @@ export class AwsEnvironment extends pulumi.ComponentResource {
         subnetIds: shared.subnetIds,
         securityGroupId: this.cluster.securityGroupId,
         keyArn: shared.keyArn,
-        ...(args.podAddresses ? { podAddresses: args.podAddresses } : {}),
+        podAddresses: args.podAddresses,
       },
       inCluster,
     );
@@ -214,7 +227,10 @@ export class AwsEnvironment extends pulumi.ComponentResource {
   }
 }
 
-/** Label by which pods choose a pool. */
-export const selectPool = (stack: string, pool: string): Record<string, string> => ({
-  [poolLabel]: `${stack}-${pool}`,
-});
+/** Label by which pods choose a pool; none where there is no pool for them. */
+export const selectPool = (stack: string, pool: string | undefined): Record<string, string> | undefined =>
+  pool === undefined
+    ? undefined
+    : {
+        [poolLabel]: `${stack}-${pool}`,
+      };

@@ -16,7 +16,7 @@ export interface ModelStoreArgs {
   readonly keyArn: pulumi.Input<string>;
   readonly models: readonly StoredModel[];
   /** @default false; a bucket with models in it is then not deleted */
-  readonly forceDestroy?: boolean;
+  readonly forceDestroy?: boolean | undefined;
 }
 
 /** Files of a version folder; the first two are always there. */

@@ -11,9 +11,9 @@ export interface NetworkArgs {
   /** IPv4 range, /16 to /20. Changing it replaces everything in it. Each stack has its own, so that stacks can be peered. */
   readonly cidr: string;
   /** `per-zone` survives the loss of a zone; `single` costs a third. @default 'per-zone' */
-  readonly natGateways?: 'per-zone' | 'single';
+  readonly natGateways?: 'per-zone' | 'single' | undefined;
   /** @default 365 */
-  readonly flowLogRetentionDays?: number;
+  readonly flowLogRetentionDays?: number | undefined;
   readonly keyArn: pulumi.Input<string>;
 }
 

@@ -6,7 +6,7 @@ export interface RegistryArgs {
   readonly repositoryName: string;
   readonly keyArn: pulumi.Input<string>;
   /** Deletes images with the repository: for stacks that come and go. @default false */
-  readonly forceDelete?: boolean;
+  readonly forceDelete?: boolean | undefined;
 }
 
 /**

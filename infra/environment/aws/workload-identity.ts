@@ -18,8 +18,8 @@ export interface WorkloadIdentityArgs {
 
 /** What the serving pods may do in AWS, and how the database's password reaches them: as files, never through the stack. */
 export class WorkloadIdentity extends pulumi.ComponentResource {
-  /** SecretProviderClass to mount: files `username` and `password`. */
-  readonly secretProviderClass: pulumi.Output<string>;
+  /** What the pods mount: files `username` and `password` of the database. */
+  readonly volume: Omit<k8s.types.input.core.v1.Volume, 'name'>;
 
   constructor(name: string, args: WorkloadIdentityArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:WorkloadIdentity', name, {}, opts);
@@ -94,7 +94,13 @@ export class WorkloadIdentity extends pulumi.ComponentResource {
       },
       child,
     );
-    this.secretProviderClass = provider.metadata.name;
-    this.registerOutputs({ secretProviderClass: this.secretProviderClass });
+    this.volume = {
+      csi: {
+        driver: 'secrets-store.csi.k8s.io',
+        readOnly: true,
+        volumeAttributes: { secretProviderClass: provider.metadata.name },
+      },
+    };
+    this.registerOutputs({});
   }
 }

@@ -4,7 +4,7 @@ import { GeneratedSecret } from './generated-secret.ts';
 export interface ApiKeysArgs {
   readonly namespace: pulumi.Input<string>;
   /** A Secret that is there, with the file `keys.json`. @default one is made, with one key */
-  readonly secretName?: string;
+  readonly secretName?: string | undefined;
   /** Image with `node` in it. */
   readonly image: pulumi.Input<string>;
 }

@@ -12,11 +12,11 @@ export interface GeneratedSecretArgs {
   /** Keys that get 32 random bytes each, base64url. */
   readonly random: readonly string[];
   /** Further keys: `${key}` is a random key's value, `${sha256:key}` its digest in hex. @default none */
-  readonly templates?: Readonly<Record<string, string>>;
+  readonly templates?: Readonly<Record<string, string>> | undefined;
   /** An image with `node` in it: the serving image. */
   readonly image: pulumi.Input<string>;
   /** Address of the API server, for the one pod that may speak to it. @default any address, ports 443 and 6443 */
-  readonly apiServerCidr?: string;
+  readonly apiServerCidr?: string | undefined;
 }
 
 const script = readFileSync(new URL('./generate-secret.mjs', import.meta.url), 'utf8');

@@ -12,7 +12,7 @@ type EgressRule = k8s.types.input.networking.v1.NetworkPolicyEgressRule;
 /** A server that others run: where it is, and the Secret (keys `username`, `password`) that is there already. */
 export interface ExternalServer {
   readonly host: string;
-  readonly port?: number;
+  readonly port?: number | undefined;
   readonly secretName: string;
   /** Its addresses, for the NetworkPolicy. */
   readonly cidr: string;
@@ -27,11 +27,11 @@ export interface MiddlewareArgs {
   readonly namespace: pulumi.Input<string>;
   readonly kind: MiddlewareKind;
   /** Size of the database's volume. A volume can grow, never shrink. @default 20 */
-  readonly storageGiB?: number;
+  readonly storageGiB?: number | undefined;
   /** @default the cluster's own default class */
-  readonly storageClass?: string;
+  readonly storageClass?: string | undefined;
   /** Registry that mirrors the public ones. @default the public ones */
-  readonly imageRegistry?: string;
+  readonly imageRegistry?: string | undefined;
   /** Image with `node` in it, for the Job that makes the passwords. */
   readonly image: pulumi.Input<string>;
   /** Where the service mounts Secrets: `<secretsDir>/<name>`. */
@@ -98,7 +98,6 @@ export class Middleware extends pulumi.ComponentResource {
       name: variable,
       valueFrom: { secretKeyRef: { name: secretName, key: 'password' } },
     });
-    const storageClass = args.storageClass === undefined ? {} : { storageClass: args.storageClass };
     new SinglePod(
       `${name}-database`,
       {
@@ -115,7 +114,11 @@ export class Middleware extends pulumi.ComponentResource {
           { name: 'PGDATA', value: '/var/lib/postgresql/data/pgdata' },
         ],
         ready: { command: ['pg_isready', '--username=modelmile', '--host=127.0.0.1'] },
-        data: { path: '/var/lib/postgresql/data', gib: args.storageGiB ?? 20, ...storageClass },
+        data: {
+          path: '/var/lib/postgresql/data',
+          gib: args.storageGiB ?? 20,
+          storageClass: args.storageClass,
+        },
         scratch: ['/var/run/postgresql', '/tmp'],
         cpuMillis: 500,
         memoryMiB: 1024,

@@ -10,16 +10,16 @@ export interface NamespaceArgs {
    * `true` creates it with its Pod Security labels; `false` takes one that is there, for users with no rights on the cluster itself:
    * its owner then sets the labels. @default true
    */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /** What all pods of the namespace may ask for together. @default 64 CPUs, 256 GiB, 16 GPUs, 100 pods */
   readonly quota?: {
-    readonly cpus?: number;
-    readonly memoryGiB?: number;
-    readonly gpus?: number;
-    readonly pods?: number;
+    readonly cpus?: number | undefined;
+    readonly memoryGiB?: number | undefined;
+    readonly gpus?: number | undefined;
+    readonly pods?: number | undefined;
   };
   /** Where the node itself resolves names, as on EKS Auto Mode. @default only CoreDNS in kube-system */
-  readonly dnsCidr?: string;
+  readonly dnsCidr?: string | undefined;
 }
 
 /** The room a stack lives in: restricted Pod Security, a quota, and no traffic but what a policy lists. */

@@ -5,9 +5,9 @@ import { labelsOf } from '../../labels.ts';
 
 export interface NodeAgentsArgs {
   /** Announces GPUs to Kubernetes: on nodes whose image does not do so itself (managed node groups). @default false */
-  readonly devicePlugin?: boolean;
+  readonly devicePlugin?: boolean | undefined;
   /** @default the public registries */
-  readonly imageRegistry?: string;
+  readonly imageRegistry?: string | undefined;
 }
 
 /** Namespace of what must see the hardware; the only one that is not restricted, and nothing else is in it. */
@@ -57,7 +57,7 @@ export class NodeAgents extends pulumi.ComponentResource {
       return new k8s.apps.v1.DaemonSet(
         `${name}-${component}`,
         {
-          metadata: { name: component, namespace: namespace.metadata.name, labels: labels.all },
+          metadata: { name: component, namespace: nodeAgentsNamespace, labels: labels.all },
           spec: {
             selector: { matchLabels: { ...labels.selector } },
             updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
@@ -75,7 +75,7 @@ export class NodeAgents extends pulumi.ComponentResource {
             },
           },
         },
-        child,
+        { ...child, dependsOn: [namespace] },
       );
     };
     agent(

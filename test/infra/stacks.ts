@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import * as pulumi from '@pulumi/pulumi';
+import { parse } from 'yaml';
+import type { DeployableModel } from '../../infra/platforms/index.ts';
+import { platforms } from '../../infra/platforms/index.ts';
+import { parseSettings, type Settings } from '../../infra/settings.ts';
+import { type Recorded, recorded, recordResources } from './recorder.ts';
+
+/** Settings of a stack file, with some keys changed. */
+export function settingsOf(stack: string, changed: Readonly<Record<string, unknown>> = {}): Settings {
+  const text = readFileSync(new URL(`../../Pulumi.${stack}.yaml`, import.meta.url), 'utf8');
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  return parseSettings((key) => (key in changed ? changed[key] : config[`modelmile:${key}`]));
+}
+
+/** Digest of a converted model that does not exist: its files are looked for where a conversion would have put them. */
+export const digest = 'ab'.repeat(32);
+
+/** Everything that a stack's environment, service and monitoring ask for; conversion is another room's. */
+export async function resourcesOf(settings: Settings): Promise<Recorded[]> {
+  recordResources();
+  const platform = await platforms[settings.platform]();
+  const resource = { version: pulumi.output(7), digest: pulumi.output(digest) };
+  const models = settings.models.map(({ name }) => ({ name, resource })) as unknown as DeployableModel[];
+  return recorded(() => {
+    const environment = platform.environment(settings, models);
+    const service = platform.service(settings, models, environment);
+    platform.monitoring(settings, service, environment);
+    platform.feedback(settings, service, environment);
+  });
+}
