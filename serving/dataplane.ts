@@ -62,6 +62,15 @@ export interface VersionStatistics {
   readonly infer: DurationTotal;
 }
 
+/** A version in the repository, loaded or not. */
+export interface RepositoryEntry {
+  readonly name: string;
+  /** Empty where no version is loaded. */
+  readonly version: string;
+  readonly ready: boolean;
+  readonly reason: string;
+}
+
 /** What only the whole server can tell or do, not one worker. */
 export interface ServerControl {
   statistics(): Promise<readonly VersionStatistics[]>;
@@ -87,7 +96,7 @@ export class DataPlane {
   readonly #requestTimeoutMs: number;
   /** What JSON does with NaN and Infinity. */
   readonly nonFinite: ServingSettings['nonFinite'];
-  readonly server: ServerControl;
+  readonly #server: ServerControl;
 
   constructor(
     models: readonly LoadedModel[],
@@ -99,7 +108,7 @@ export class DataPlane {
     this.#sink = sink;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.nonFinite = nonFinite;
-    this.server = server;
+    this.#server = server;
   }
 
   modelNames(): string[] {
@@ -171,6 +180,46 @@ export class DataPlane {
     const inference: Inference = { predictionId: uuidv7(), servable, outputs: chosen, rows };
     this.#sink.record(inference, ordered);
     return inference;
+  }
+
+  /**
+   * What a version, all versions of a model, or everything has done.
+   * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND
+   */
+  async statistics(target?: Target): Promise<readonly VersionStatistics[]> {
+    const version = target?.version === undefined ? undefined : this.find(target).version;
+    if (target !== undefined) this.model(target.model);
+    const all = await this.#server.statistics();
+    return all.filter(
+      (each) =>
+        (target === undefined || each.model === target.model) &&
+        (version === undefined || each.version === version),
+    );
+  }
+
+  /** Every model of the repository: its versions, or an entry without one where it is not loaded. */
+  async repository(): Promise<RepositoryEntry[]> {
+    const loaded = this.modelNames().flatMap((name) =>
+      this.status(name).map(({ version, state, message }) => ({
+        name,
+        version: String(version),
+        ready: state === 'AVAILABLE',
+        reason: message,
+      })),
+    );
+    const idle = (await this.#server.repository()).filter((name) => !this.#models.has(name));
+    return [...loaded, ...idle.map((name) => ({ name, version: '', ready: false, reason: 'not loaded' }))];
+  }
+
+  /** Resolves when the model answers. @throws ServingError SERVING_FORBIDDEN, SERVING_LOAD_FAILED */
+  load(model: string): Promise<void> {
+    return this.#server.control('load', model);
+  }
+
+  /** Resolves when the model answers no more. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND */
+  async unload(model: string): Promise<void> {
+    this.model(model);
+    await this.#server.control('unload', model);
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE */

@@ -4,6 +4,7 @@ import { DataPlane, type LoadedModel, type ServerControl } from './dataplane.ts'
 import { loadServable, type Servable } from './engine/servable.ts';
 import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
+import { GrpcServer } from './grpc-server.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './monitoring/registry.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
@@ -84,7 +85,7 @@ async function loadModel(model: ServedModel, settings: ServingSettings, threads:
 class Worker {
   readonly #questions = new Questions();
   readonly #metrics = new Metrics();
-  #server: RestServer | undefined;
+  readonly #servers: { rest?: RestServer; grpc?: GrpcServer } = {};
   #recorder: PredictionRecorder | undefined;
 
   async start(settings: ServingSettings, threads: number): Promise<void> {
@@ -101,13 +102,15 @@ class Worker {
       },
       this.#metrics,
     );
-    this.#server = new RestServer({
+    const context = {
       dataPlane: new DataPlane(models, this.#recorder, this.#control(settings), settings),
       settings,
       metrics: this.#metrics,
       log: createLog(settings.logLevel, 'worker'),
       consoleStats: () => this.#questions.ask((id) => ({ type: 'console-stats', id })),
-    });
+    };
+    this.#servers.rest = new RestServer(context);
+    this.#servers.grpc = new GrpcServer(context);
     send({
       type: 'ready',
       models: models.map(({ name, versions }) => ({
@@ -127,7 +130,7 @@ class Worker {
   }
 
   async drain(): Promise<void> {
-    await this.#server?.drain(idleGraceMs);
+    await Promise.all([this.#servers.rest?.drain(idleGraceMs), this.#servers.grpc?.drain()]);
     this.#recorder?.flush();
     const metrics = await this.#metrics.snapshot();
     // Sent last and waited for: the totals of a worker that is gone still count.
@@ -143,8 +146,8 @@ class Worker {
         send({ type: 'failed', code, message: error.message });
       });
     },
-    connection: (_message, socket) => {
-      if (socket !== undefined) this.#server?.accept(socket);
+    connection: ({ listener }, socket) => {
+      if (socket !== undefined) this.#servers[listener]?.accept(socket);
     },
     drain: () => void this.drain(),
     flush: ({ id }) => {

@@ -1,5 +1,7 @@
+import { openInferenceGrpc } from './open-inference-grpc/index.ts';
 import { openInferenceRest } from './open-inference-rest/index.ts';
-import type { RestProtocol } from './protocol.ts';
+import type { GrpcProtocol, RestProtocol } from './protocol.ts';
+import { tensorflowGrpc } from './tensorflow-grpc/index.ts';
 import { tensorflowRest } from './tensorflow-rest/index.ts';
 
 /** Every protocol over HTTP, in the order in which they are asked whether a path is theirs. */
@@ -7,3 +9,9 @@ export const restProtocols = {
   'tensorflow-rest': tensorflowRest,
   'open-inference-rest': openInferenceRest,
 } as const satisfies Record<string, RestProtocol>;
+
+/** Every protocol over gRPC; their services share one port. */
+export const grpcProtocols = {
+  'tensorflow-grpc': tensorflowGrpc,
+  'open-inference-grpc': openInferenceGrpc,
+} as const satisfies Record<string, GrpcProtocol>;

@@ -1,6 +1,6 @@
 import type { Servable } from '../../engine/servable.ts';
 import { countOf } from '../../engine/tensor.ts';
-import { openInferenceNames } from '../../wire/datatypes.ts';
+import { openInferenceNames } from '../../wire/open-inference.ts';
 
 /** A body for `infer` that the model answers: one row of zeros. */
 export function exampleInfer({ signature }: Servable): string {

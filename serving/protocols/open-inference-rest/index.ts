@@ -1,29 +1,23 @@
-import { best, classesOf } from '../../classification.ts';
 import { predictionIdHeader } from '../../contract/index.ts';
-import type { DataPlane, Inference, Target } from '../../dataplane.ts';
+import type { DataPlane, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
-import type { TensorValue } from '../../engine/tensor.ts';
 import { ServingError } from '../../errors.ts';
 import { version as serverVersion } from '../../version.ts';
-import { openInferenceNames } from '../../wire/datatypes.ts';
+import {
+  classified,
+  openInferenceExtensions,
+  openInferenceNames,
+  openInferencePlatform,
+} from '../../wire/open-inference.ts';
 import { decodeSegment } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
 import { exampleInfer } from './example.ts';
-import { type InferRequest, jsonLengthHeader, readInferRequest } from './infer-request.ts';
+import { jsonLengthHeader, readInferRequest } from './infer-request.ts';
 import { writeInferResponse } from './infer-response.ts';
 import { answerRepository } from './repository.ts';
 import { statistics } from './statistics.ts';
 
 const json = { 'content-type': 'application/json' };
-
-/** What the server offers beyond the protocol's core, by the names of its reference implementation. */
-export const extensions = [
-  'binary_tensor_data',
-  'classification',
-  'model_repository',
-  'parameters',
-  'statistics',
-];
 
 type Answer = (
   request: RestRequest,
@@ -58,7 +52,7 @@ function modelMetadata(dataPlane: DataPlane, target: Target): RestResponse {
     {
       name: servable.model,
       versions,
-      platform: 'onnxruntime_onnx',
+      platform: openInferencePlatform,
       inputs: inputs.map(tensorMetadata),
       outputs: outputs.map(tensorMetadata),
     },
@@ -82,12 +76,11 @@ async function infer(request: RestRequest, dataPlane: DataPlane, target: Target)
       outputs: wanted.outputs?.map(({ name }) => name),
       ...(wanted.timeoutMs !== undefined && { deadlineMs: performance.now() + wanted.timeoutMs }),
     });
-    const { headers, body } = writeInferResponse(
-      inference,
-      wanted,
-      classified(inference, wanted),
-      dataPlane.nonFinite,
-    );
+    const outputs = inference.outputs.map((output, index) => {
+      const classes = wanted.outputs?.[index]?.classification ?? 0;
+      return classes > 0 ? classified(servable, output, classes) : output;
+    });
+    const { headers, body } = writeInferResponse(inference, wanted, outputs, dataPlane.nonFinite);
     return {
       status: 200,
       headers: { ...headers, [predictionIdHeader]: inference.predictionId },
@@ -102,26 +95,6 @@ async function infer(request: RestRequest, dataPlane: DataPlane, target: Target)
       (error.code === 'SERVING_BAD_INPUT' || error.code === 'SERVING_BAD_JSON');
     throw isOfInput ? new ServingError(error.code, error.message, exampleInfer(servable)) : error;
   }
-}
-
-/** Where a request asks for classes, the k best as `score:index[:label]` instead of the values. */
-function classified(
-  { servable, outputs }: Inference,
-  { outputs: wanted }: InferRequest,
-): readonly TensorValue[] {
-  return outputs.map((output, index) => {
-    const count = wanted?.[index]?.classification ?? 0;
-    if (count === 0) return output;
-    const rows = classesOf(servable, [output]).map((classes) => best(classes, count));
-    const text = ({ score, index: place, label }: (typeof rows)[number][number]) =>
-      [score.toFixed(6), place, ...(servable.manifest.labels ? [label] : [])].join(':');
-    return {
-      name: output.name,
-      dtype: 'string',
-      shape: [rows.length, rows[0]?.length ?? 0],
-      data: rows.flat().map(text),
-    };
-  });
 }
 
 /** What can be asked of a model. */
@@ -140,7 +113,8 @@ const modelRoutes: Readonly<Record<string, Route>> = {
 const serverRoutes: Readonly<Record<string, Route>> = {
   '': {
     method: 'GET',
-    answer: () => ok({ name: 'modelmile', version: serverVersion, extensions }, 'metadata'),
+    answer: () =>
+      ok({ name: 'modelmile', version: serverVersion, extensions: openInferenceExtensions }, 'metadata'),
   },
   'health/live': { method: 'GET', answer: () => ok({ live: true }, 'health') },
   'health/ready': { method: 'GET', answer: () => ok({ ready: true }, 'health') },

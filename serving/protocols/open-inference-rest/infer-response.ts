@@ -1,6 +1,6 @@
 import type { Inference } from '../../dataplane.ts';
 import type { TensorValue } from '../../engine/tensor.ts';
-import { openInferenceNames } from '../../wire/datatypes.ts';
+import { openInferenceNames } from '../../wire/open-inference.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import { rawFromTensor } from '../../wire/raw.ts';
 import { tensorText } from '../../wire/writer.ts';

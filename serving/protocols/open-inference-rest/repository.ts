@@ -28,7 +28,14 @@ export function answerRepository(
 
 async function index(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
   const wanted = await readyOnly(request);
-  const models = (await indexOf(dataPlane)).filter(({ state }) => !wanted || state === 'READY');
+  const models = (await dataPlane.repository())
+    .filter(({ ready }) => ready || !wanted)
+    .map(({ name, version, ready, reason }) => ({
+      name,
+      version,
+      state: ready ? 'READY' : 'UNAVAILABLE',
+      reason,
+    }));
   return answer(JSON.stringify(models));
 }
 
@@ -42,24 +49,8 @@ async function readyOnly(request: RestRequest): Promise<boolean> {
   }
 }
 
-async function indexOf(dataPlane: DataPlane) {
-  const loaded = dataPlane.modelNames().flatMap((name) =>
-    dataPlane.status(name).map(({ version, state, message }) => ({
-      name,
-      version: String(version),
-      state: state === 'AVAILABLE' ? 'READY' : 'UNAVAILABLE',
-      reason: message,
-    })),
-  );
-  const idle = (await dataPlane.server.repository())
-    .filter((name) => !loaded.some((model) => model.name === name))
-    .map((name) => ({ name, version: '', state: 'UNAVAILABLE', reason: 'not loaded' }));
-  return [...loaded, ...idle];
-}
-
 async function control(model: string, isLoad: boolean, dataPlane: DataPlane): Promise<RestResponse> {
-  if (!isLoad) dataPlane.model(model);
-  await dataPlane.server.control(isLoad ? 'load' : 'unload', model);
+  await (isLoad ? dataPlane.load(model) : dataPlane.unload(model));
   return answer('');
 }
 

@@ -21,13 +21,7 @@ const modelStats = (of: VersionStatistics) => ({
  * @see https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
  */
 export async function statistics(dataPlane: DataPlane, target?: Target): Promise<RestResponse> {
-  const chosen = target && { model: target.model, version: target.version && dataPlane.find(target).version };
-  if (chosen) dataPlane.model(chosen.model);
-  const all = await dataPlane.server.statistics();
-  const stats = all.filter(
-    ({ model, version }) =>
-      !chosen || (model === chosen.model && (!chosen.version || version === chosen.version)),
-  );
+  const stats = await dataPlane.statistics(target);
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },

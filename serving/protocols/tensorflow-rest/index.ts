@@ -1,11 +1,12 @@
 import type { TensorSpec } from '../../../conversion/manifest/index.ts';
 import { FeedbackRequest, predictionIdHeader } from '../../contract/index.ts';
-import type { DataPlane, Target } from '../../dataplane.ts';
+import type { DataPlane, Inference, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
-import { tensorflowNames } from '../../wire/datatypes.ts';
+import { tensorflowNames } from '../../wire/tensorflow.ts';
 import { decodeSegment } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
+import { parseExamples, renderClasses, renderRegressions } from './examples.ts';
 import { parsePredict, renderPredict } from './predict.ts';
 
 const json = { 'content-type': 'application/json' };
@@ -21,17 +22,32 @@ interface Matched extends Target {
 
 type Verb = (matched: Matched, request: RestRequest, dataPlane: DataPlane) => Promise<RestResponse>;
 
-async function predict(matched: Matched, request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
-  const servable = dataPlane.find(matched);
-  const { form, inputs } = parsePredict(servable, await request.body(), dataPlane.nonFinite);
-  const { predictionId, outputs, rows } = await dataPlane.infer(servable, inputs, { signal: request.signal });
+function answered({ servable, predictionId }: Inference, verb: string, body: string): RestResponse {
   return {
     status: 200,
     headers: { ...json, [predictionIdHeader]: predictionId },
-    body: renderPredict(form, outputs, rows, dataPlane.nonFinite),
+    body,
     model: servable.model,
     version: servable.version,
-    verb: 'predict',
+    verb,
+  };
+}
+
+async function predict(matched: Matched, request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+  const servable = dataPlane.find(matched);
+  const { form, inputs } = parsePredict(servable, await request.body(), dataPlane.nonFinite);
+  const inference = await dataPlane.infer(servable, inputs, { signal: request.signal });
+  const { outputs, rows } = inference;
+  return answered(inference, 'predict', renderPredict(form, outputs, rows, dataPlane.nonFinite));
+}
+
+/** `:classify` and `:regress` differ in what they make of the outputs. */
+function ofExamples(verb: string, render: typeof renderClasses): Verb {
+  return async (matched, request, dataPlane) => {
+    const servable = dataPlane.find(matched);
+    const inputs = parseExamples(servable, await request.body(), dataPlane.nonFinite);
+    const inference = await dataPlane.infer(servable, inputs, { signal: request.signal });
+    return answered(inference, verb, render(inference, dataPlane.nonFinite));
   };
 }
 
@@ -60,7 +76,12 @@ async function feedback(matched: Matched, request: RestRequest, dataPlane: DataP
 }
 
 /** What can be asked of a model, after the colon. */
-const verbs: Readonly<Record<string, Verb>> = { predict, feedback };
+const verbs: Readonly<Record<string, Verb>> = {
+  predict,
+  classify: ofExamples('classify', renderClasses),
+  regress: ofExamples('regress', renderRegressions),
+  feedback,
+};
 
 function status(matched: Matched, dataPlane: DataPlane): RestResponse {
   const chosen =

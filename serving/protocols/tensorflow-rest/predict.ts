@@ -1,12 +1,12 @@
-import { defaultSignatureName, type TensorSpec } from '../../../conversion/manifest/index.ts';
+import type { TensorSpec } from '../../../conversion/manifest/index.ts';
 import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { concatenateRows, countOf, sliceRows, type TensorValue } from '../../engine/tensor.ts';
-import { ServingError } from '../../errors.ts';
-import { WireFault } from '../../wire/faults.ts';
+import type { ServingError } from '../../errors.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
-import { JsonReader } from '../../wire/reader.ts';
+import type { JsonReader } from '../../wire/reader.ts';
 import { tensorText } from '../../wire/writer.ts';
+import { checkSignatureName, readBody } from './body.ts';
 
 /** How a request gave its inputs, and so how its answer gives the outputs. */
 export type Form = 'row' | 'column';
@@ -16,26 +16,12 @@ export interface PredictRequest {
   readonly inputs: readonly TensorValue[];
 }
 
-/** Faults of the document itself; the others are of the tensors in it. */
-const documentFaults: readonly string[] = ['WIRE_SYNTAX', 'WIRE_EMPTY'];
-
 /**
  * Reads a request's body straight into tensors.
  * @throws ServingError SERVING_BAD_JSON, SERVING_BAD_SIGNATURE, SERVING_BAD_INPUT
  */
-export function parsePredict(
-  servable: Servable,
-  body: Buffer,
-  policy: NonFinitePolicy = 'token',
-): PredictRequest {
-  try {
-    return new PredictReader(servable, new JsonReader([body], policy)).read();
-  } catch (error) {
-    if (!(error instanceof WireFault)) throw error;
-    const { message, example } = badInput(servable, error.message);
-    const code = documentFaults.includes(error.code) ? 'SERVING_BAD_JSON' : 'SERVING_BAD_INPUT';
-    throw new ServingError(code, message, example);
-  }
+export function parsePredict(servable: Servable, body: Buffer, policy: NonFinitePolicy): PredictRequest {
+  return readBody(servable, body, policy, (reader) => new PredictReader(servable, reader).read());
 }
 
 class PredictReader {
@@ -53,7 +39,6 @@ class PredictReader {
     const reader = this.#reader;
     let rows: readonly TensorValue[] | undefined;
     let columns: readonly TensorValue[] | undefined;
-    if (!reader.isObject()) throw this.#bad('JSON Value is not an object');
     reader.object((key) => {
       if (key === 'instances') rows = this.#rows();
       else if (key === 'inputs') columns = this.#columns();
@@ -199,18 +184,6 @@ class PredictReader {
   }
 }
 
-function checkSignatureName(name: unknown): void {
-  if (typeof name !== 'string') {
-    throw new ServingError('SERVING_BAD_SIGNATURE', "'signature_name' key must be a string value");
-  }
-  if (name !== defaultSignatureName && name !== '') {
-    throw new ServingError(
-      'SERVING_BAD_SIGNATURE',
-      `Serving signature name: "${name}" not found in signature def`,
-    );
-  }
-}
-
 /** TensorFlow Serving gives strings whose output is named `*_bytes` as base64. */
 const textOf = (output: TensorValue, policy: NonFinitePolicy) =>
   tensorText(output, policy, output.name.endsWith('_bytes'));
@@ -220,7 +193,7 @@ export function renderPredict(
   form: Form,
   outputs: readonly TensorValue[],
   rows: number,
-  policy: NonFinitePolicy = 'token',
+  policy: NonFinitePolicy,
 ): string {
   const [only] = outputs;
   const names = outputs.map(({ name }) => JSON.stringify(name));

@@ -16,6 +16,7 @@ function parse(of: Servable, body: unknown) {
   const { form, inputs } = parsePredict(
     of,
     Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
+    'token',
   );
   return {
     form,
@@ -81,7 +82,7 @@ describe('a predict request of TensorFlow Serving', () => {
     ['', 'SERVING_BAD_JSON', 'JSON Parse error: The document is empty'],
     ['{"instances": [[1,2]]', 'SERVING_BAD_JSON', 'JSON Parse error'],
     ['{"instances": [[1,2]]} x', 'SERVING_BAD_JSON', 'offset 23'],
-    ['[1]', 'SERVING_BAD_INPUT', 'not an object'],
+    ['[1]', 'SERVING_BAD_JSON', 'must be an object'],
     ['{}', 'SERVING_BAD_INPUT', "Missing 'inputs' or 'instances' key"],
     ['{"inputs": [[1,2]], "instances": [[1,2]]}', 'SERVING_BAD_INPUT', "Both 'inputs' and 'instances'"],
     ['{"instances": []}', 'SERVING_BAD_INPUT', 'at least one row'],
@@ -120,12 +121,12 @@ describe('an answer of TensorFlow Serving', () => {
   const b: TensorValue = { name: 'b_bytes', dtype: 'string', shape: [2], data: ['x', 'y'] };
 
   it('is bare for one output and by name for several, by row or by column as it was asked', () => {
-    expect(renderPredict('row', [a], 2)).toBe('{"predictions":[[0.1,1.0],[NaN,-2.0]]}');
-    expect(renderPredict('column', [a], 2)).toBe('{"outputs":[[0.1,1.0],[NaN,-2.0]]}');
-    expect(renderPredict('row', [a, b], 2)).toBe(
+    expect(renderPredict('row', [a], 2, 'token')).toBe('{"predictions":[[0.1,1.0],[NaN,-2.0]]}');
+    expect(renderPredict('column', [a], 2, 'token')).toBe('{"outputs":[[0.1,1.0],[NaN,-2.0]]}');
+    expect(renderPredict('row', [a, b], 2, 'token')).toBe(
       '{"predictions":[{"a":[0.1,1.0],"b_bytes":{"b64":"eA=="}},{"a":[NaN,-2.0],"b_bytes":{"b64":"eQ=="}}]}',
     );
-    expect(renderPredict('column', [a, b], 2)).toBe(
+    expect(renderPredict('column', [a, b], 2, 'token')).toBe(
       '{"outputs":{"a":[[0.1,1.0],[NaN,-2.0]],"b_bytes":[{"b64":"eA=="},{"b64":"eQ=="}]}}',
     );
   });

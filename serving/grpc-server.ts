@@ -1,0 +1,196 @@
+import type { Socket } from 'node:net';
+import { create, type DescMessage, type DescMethod, fromBinary, toBinary } from '@bufbuild/protobuf';
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type StatusObject,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
+import type { DataPlane } from './dataplane.ts';
+import { ServingError } from './errors.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './monitoring/registry.ts';
+import { grpcProtocols } from './protocols/index.ts';
+import type { GrpcAnswer, GrpcCall, GrpcProtocol, GrpcService } from './protocols/protocol.ts';
+
+const protocols: readonly GrpcProtocol[] = Object.values(grpcProtocols);
+
+export interface GrpcServerContext {
+  readonly dataPlane: DataPlane;
+  readonly settings: ServingSettings;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+type Unary = ServerUnaryCall<Buffer, unknown>;
+type Stream = ServerDuplexStream<Buffer, unknown>;
+
+const encode = (schema: DescMessage) => (message: unknown) => {
+  const bytes = toBinary(schema, create(schema, message as never));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+};
+
+/** Malformed bytes are the client's fault, which grpc-js would call an internal error. */
+function decode(schema: DescMessage, bytes: Buffer): never {
+  try {
+    return fromBinary(schema, bytes) as never;
+  } catch (error) {
+    throw new ServingError(
+      'SERVING_BAD_REQUEST',
+      `The message is no ${schema.typeName}: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** The gRPC server of one worker; like RestServer it never listens, it is handed connections. */
+export class GrpcServer {
+  readonly #context: GrpcServerContext;
+  readonly #server: Server;
+  readonly #injector: ReturnType<Server['createConnectionInjector']>;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(context: GrpcServerContext) {
+    this.#context = context;
+    this.#server = new Server({
+      'grpc.max_receive_message_length': context.settings.maxBodyBytes,
+      'grpc.max_send_message_length': -1,
+    });
+    for (const { services } of protocols) for (const service of services) this.#add(service);
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  #add(service: GrpcService): void {
+    const definition: Record<string, unknown> = {};
+    const handlers: Record<string, unknown> = {};
+    for (const method of service.service.methods) {
+      const isStream = method.methodKind === 'bidi_streaming';
+      definition[method.localName] = {
+        path: `/${service.service.typeName}/${method.name}`,
+        requestStream: isStream,
+        responseStream: isStream,
+        requestSerialize: (message: Buffer) => message,
+        requestDeserialize: (bytes: Buffer) => bytes,
+        responseSerialize: encode(method.output),
+        responseDeserialize: (bytes: Buffer) => bytes,
+      };
+      handlers[method.localName] = isStream
+        ? (call: Stream) => this.#stream(service, method, call)
+        : (call: Unary, respond: sendUnaryData<unknown>) => void this.#unary(service, method, call, respond);
+    }
+    this.#server.addService(definition as ServiceDefinition, handlers as UntypedServiceImplementation);
+  }
+
+  accept(socket: Socket): void {
+    socket.setNoDelay(true);
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    this.#injector.injectConnection(socket);
+    // The supervisor paused it, so that not a byte was lost on the way.
+    socket.resume();
+  }
+
+  async #unary(
+    service: GrpcService,
+    method: DescMethod,
+    call: Unary,
+    respond: sendUnaryData<unknown>,
+  ): Promise<void> {
+    const startedMs = performance.now();
+    const abort = new AbortController();
+    call.on('cancelled', () => abort.abort());
+    try {
+      const answer = await this.#answer(service, method, call.request, this.#callOf(call, abort.signal));
+      if (answer.predictionId !== undefined) {
+        const metadata = new Metadata();
+        metadata.set(predictionIdHeader, answer.predictionId);
+        call.sendMetadata(metadata);
+      }
+      respond(null, answer.message);
+      this.#measure(answer, 200, startedMs);
+    } catch (error) {
+      const refusal = this.#refusalOf(error);
+      respond(statusOf(refusal));
+      this.#measure({ verb: 'error' }, refusal.http, startedMs);
+    }
+  }
+
+  /** Each message is answered by itself and in its order; one that fails does not end the stream. */
+  #stream(service: GrpcService, method: DescMethod, call: Stream): void {
+    const abort = new AbortController();
+    call.on('cancelled', () => abort.abort());
+    call.on('error', () => abort.abort());
+    let last: Promise<void> = Promise.resolve();
+    call.on('data', (bytes: Buffer) => {
+      const startedMs = performance.now();
+      const answer = this.#answer(service, method, bytes, this.#callOf(call, abort.signal));
+      answer.catch(() => {});
+      last = last.then(async () => {
+        try {
+          const answered = await answer;
+          call.write(answered.message);
+          this.#measure(answered, 200, startedMs);
+        } catch (error) {
+          const refusal = this.#refusalOf(error);
+          call.write(service.streamErrors?.[method.localName]?.(describe(refusal)));
+          this.#measure({ verb: 'error' }, refusal.http, startedMs);
+        }
+      });
+    });
+    call.on('end', () => void last.then(() => call.end()));
+  }
+
+  async #answer(
+    service: GrpcService,
+    method: DescMethod,
+    bytes: Buffer,
+    call: GrpcCall,
+  ): Promise<GrpcAnswer> {
+    const answer = service.methods[method.localName];
+    if (!answer) throw new ServingError('SERVING_UNIMPLEMENTED', `${method.name} is not offered`);
+    return answer(decode(method.input, bytes), call);
+  }
+
+  #callOf(call: Unary | Stream, signal: AbortSignal): GrpcCall {
+    const deadline = Number(call.getDeadline());
+    const deadlineMs = Number.isFinite(deadline) ? performance.now() + deadline - Date.now() : undefined;
+    return { dataPlane: this.#context.dataPlane, signal, deadlineMs };
+  }
+
+  #refusalOf(error: unknown): ServingError {
+    if (error instanceof ServingError) return error;
+    this.#context.log.error({ err: error }, 'a bug: please report it');
+    return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
+  }
+
+  #measure(answer: Omit<GrpcAnswer, 'message'>, code: number, startedMs: number): void {
+    const { metrics, log } = this.#context;
+    const seconds = (performance.now() - startedMs) / 1000;
+    const labels = { model: answer.model ?? '', version: answer.version ?? '', method: answer.verb };
+    metrics.add('modelmile_requests_total', { ...labels, code });
+    metrics.observe('modelmile_request_duration_seconds', labels, seconds);
+    log.debug({ grpc: answer.verb, code, seconds }, 'request');
+  }
+
+  /** Asks every client to go elsewhere (GOAWAY) and resolves when their connections are gone; streams in flight are finished. */
+  async drain(): Promise<void> {
+    this.#injector.drain(this.#context.settings.drainTimeoutMs);
+    while (this.#sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    this.#server.forceShutdown();
+  }
+}
+
+/** A status goes into an HTTP/2 header, where there is no room for an example of a request. */
+const describe = ({ code, message }: ServingError): string =>
+  new ServingError(code, message.slice(0, 2000)).describe();
+
+function statusOf(refusal: ServingError): Partial<StatusObject> {
+  const metadata = new Metadata();
+  if (refusal.http === 429 || refusal.http === 503) metadata.set('retry-after', '1');
+  return { code: refusal.grpc, details: describe(refusal), metadata };
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { toBinary } from '@bufbuild/protobuf';
+import {
+  type DataType,
+  dataTypes,
+  encodeManifest,
+  type Signature,
+} from '../../../conversion/manifest/index.ts';
+import { GraphBuilder, ModelProtoSchema, type SymbolicTensor } from '../../../conversion/onnx/index.ts';
+import { writeVersion } from '../../../conversion/version-folder.ts';
+
+/** A model of a few nodes, made here, so that the expected answer can be worked out by hand. */
+export interface FixtureModel {
+  readonly signature: Signature;
+  readonly onnx: Uint8Array;
+  readonly labels?: string[];
+}
+
+type Values = Readonly<Record<string, SymbolicTensor>>;
+
+function model(
+  inputs: Signature['inputs'],
+  outputs: (graph: GraphBuilder, values: Values) => Values,
+  labels?: string[],
+): FixtureModel {
+  const graph = new GraphBuilder();
+  const values = Object.fromEntries(
+    inputs.map(({ name, dtype, shape }) => [name, graph.input(name, dtype, shape)]),
+  );
+  const specs = Object.entries(outputs(graph, values)).map(([name, value]) => graph.output(name, value));
+  return {
+    signature: { inputs, outputs: specs },
+    onnx: toBinary(ModelProtoSchema, graph.build('fixture')),
+    ...(labels && { labels }),
+  };
+}
+
+/** `scores[i] = softmax(x W)`: float32 [-1,4] -> [-1,3], with labels. */
+export const classifier = model(
+  [{ name: 'x', dtype: 'float32', shape: [-1, 4] }],
+  (graph, { x }) => {
+    const weights = Float32Array.from({ length: 12 }, (_, index) => Math.sin(index + 1));
+    const w = graph.constant('w', 'float32', [4, 3], weights);
+    const logits = graph.node('MatMul', [x as SymbolicTensor, w], { name: 'logits', shape: [-1, 3] });
+    return { scores: graph.node('Softmax', [logits], { name: 'softmax', shape: [-1, 3] }, { axis: -1n }) };
+  },
+  ['red', 'green', 'blue'],
+);
+
+/** `y = factor * sum(x)`: float32 [-1,2] -> [-1,1]. Versions differ by the factor. */
+export const scaledSum = (factor: number) =>
+  model([{ name: 'x', dtype: 'float32', shape: [-1, 2] }], (graph, { x }) => {
+    const w = graph.constant('w', 'float32', [2, 1], Float32Array.of(factor, factor));
+    return { y: graph.node('MatMul', [x as SymbolicTensor, w], { name: 'product', shape: [-1, 1] }) };
+  });
+
+/** Two inputs of different types, two outputs: `sum = a + float(b)`, `text_bytes = t`. */
+export const several = model(
+  [
+    { name: 'a', dtype: 'float32', shape: [-1, 2] },
+    { name: 'b', dtype: 'int64', shape: [-1, 2] },
+    { name: 't', dtype: 'string', shape: [-1] },
+  ],
+  (graph, values) => {
+    const { a, b, t } = values as Record<string, SymbolicTensor>;
+    const cast = graph.node('Cast', [b!], { name: 'cast', shape: [-1, 2], dtype: 'float32' }, { to: 1n });
+    return { sum: graph.node('Add', [a!, cast], { name: 'add', shape: [-1, 2] }), text_bytes: t! };
+  },
+);
+
+/** Gives back what it gets, one input and one output for each element type. */
+export const everyType = model(
+  dataTypes.map((dtype) => ({ name: `in_${dtype}`, dtype, shape: [-1, 2] })),
+  (_graph, values) =>
+    Object.fromEntries(dataTypes.map((dtype: DataType) => [`out_${dtype}`, values[`in_${dtype}`]!])),
+);
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** Writes a version into a model repository (contract 1). */
+export async function writeFixture(
+  root: string,
+  name: string,
+  version: number,
+  fixture: FixtureModel,
+): Promise<void> {
+  const file = { sha256: sha256(fixture.onnx), sizeBytes: fixture.onnx.length };
+  const manifest = encodeManifest({
+    manifestVersion: 1,
+    source: { format: 'onnx', dialect: 'onnx', ...file },
+    artifact: { format: 'onnx', model: { file: 'model.onnx', ...file } },
+    recipe: { method: 'none' },
+    tools: { fixture: '1' },
+    signatures: { serving_default: fixture.signature },
+    parity: {
+      reference: 'source-model',
+      samples: 1,
+      seed: 0,
+      maxAbsError: 0,
+      maxRelError: 0,
+      tolerance: 0,
+      passed: true,
+    },
+    ...(fixture.labels && { labels: fixture.labels }),
+  });
+  const files = new Map([
+    ['manifest.json', manifest],
+    ['model.onnx', fixture.onnx],
+  ]);
+  await writeVersion({ files }, join(root, name, String(version)));
+}
