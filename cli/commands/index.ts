@@ -48,6 +48,10 @@ export const commands = {
     summary: "write the users' feedback, joined with what it is about, as a labelled data set",
     load: async () => (await import('./feedback-export.ts')).feedbackExport,
   },
+  retrain: {
+    summary: 'train a challenger on the feedback; it is kept only if it is not worse',
+    load: async () => (await import('./retrain.ts')).retrain,
+  },
   settings: {
     summary: 'every key of Pulumi.<stack>.yaml with its type and default',
     load: async () => (await import('./settings.ts')).settings,

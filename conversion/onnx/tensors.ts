@@ -55,7 +55,7 @@ export function tensorProto(
     name,
     dataType: elementTypes[dtype],
     dims: dims.map(BigInt),
-    rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(),
+    rawData: new Uint8Array(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
   });
 }
 
@@ -82,7 +82,7 @@ export function tensorData(tensor: TensorProto): TensorData | undefined {
   const dtype = dataTypeOf(tensor.dataType);
   if (dtype === undefined || dtype === 'string' || tensor.externalData.length > 0) return undefined;
   const View = viewOf[dtype];
-  if (tensor.rawData.length > 0) return new View(tensor.rawData.slice().buffer) as TensorData;
+  if (tensor.rawData.length > 0) return new View(new Uint8Array(tensor.rawData).buffer) as TensorData;
   const typed = {
     float32: tensor.floatData,
     float64: tensor.doubleData,

@@ -51,11 +51,11 @@ export function runReference(model: KerasModel, inputs: readonly Tensor[]): Refe
     return { values, outputs: [x] };
   }
 
-  const valueOf = (name: string, index: number): Tensor => {
+  const valueAt = (name: string, index: number): Tensor => {
     const known = values.get(`${name}:${index}`);
     if (known !== undefined) return known;
     const layer = byName.get(name) as LayerConfig;
-    const operands = mentions(layer.inbound_nodes?.[index]).map(([from, at]) => valueOf(from, at));
+    const operands = mentions(layer.inbound_nodes?.[index]).map(([from, at]) => valueAt(from, at));
     const value = call(layer, operands);
     values.set(`${name}:${index}`, value);
     return value;
@@ -64,5 +64,5 @@ export function runReference(model: KerasModel, inputs: readonly Tensor[]): Refe
   mentions(fields['input_layers']).forEach(([name], i) => {
     values.set(`${name}:0`, inputs[i] as Tensor);
   });
-  return { values, outputs: mentions(fields['output_layers']).map(([name, at]) => valueOf(name, at)) };
+  return { values, outputs: mentions(fields['output_layers']).map(([name, at]) => valueAt(name, at)) };
 }
