@@ -1,0 +1,132 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { convert, convertCached, inspect, readVersion, writeVersion } from '../../conversion/index.ts';
+
+const fixtures = new URL('./fixtures/', import.meta.url).pathname;
+const digits = new URL('../../samples/digits/', import.meta.url).pathname;
+const work = mkdtempSync(join(tmpdir(), 'modelmile-conversion-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** Fixtures are written by tf_keras and Keras 3 (fixtures/make.py); their expected outputs are Keras's own, from the same script. */
+const expected = JSON.parse(readFileSync(join(fixtures, 'expected.json'), 'utf8')) as Record<
+  string,
+  { inputs: { shape: number[]; data: number[] }[]; outputs: { shape: number[]; data: number[] }[] }
+>;
+
+async function run(model: Uint8Array, inputs: Record<string, { shape: number[]; data: number[] }>) {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create(model);
+  const feeds = Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, data }]) => [
+      name,
+      new Tensor('float32', Float32Array.from(data), shape),
+    ]),
+  );
+  const results = await session.run(feeds);
+  const outputs = session.outputNames.map((name) => Array.from(results[name]!.data as Float32Array));
+  await session.release();
+  return outputs;
+}
+
+describe('conversion of Keras models', () => {
+  it.each(Object.keys(expected))('answers as Keras itself did: %s', async (file) => {
+    const { manifest, files } = await convert(join(fixtures, file));
+    const { inputs, outputs } = manifest.signatures['serving_default']!;
+    const cases = expected[file]!;
+    expect(manifest.parity.passed).toBe(true);
+    const answers = await run(
+      files.get('model.onnx')!,
+      Object.fromEntries(inputs.map((spec, i) => [spec.name, cases.inputs[i]!])),
+    );
+    expect(outputs).toHaveLength(cases.outputs.length);
+    cases.outputs.forEach(({ data }, i) => {
+      const scale = Math.max(...data.map(Math.abs));
+      data.forEach((value, k) => {
+        expect(Math.abs((answers[i]![k] as number) - value)).toBeLessThanOrEqual(2e-6 * Math.max(scale, 1));
+      });
+    });
+  });
+
+  it('gives the same bytes for the same source', async () => {
+    const [first, second] = [
+      await convert(join(digits, 'model.h5')),
+      await convert(join(digits, 'model.h5')),
+    ];
+    expect(first.digest).toBe(second.digest);
+    expect(Buffer.compare(first.files.get('model.onnx')!, second.files.get('model.onnx')!)).toBe(0);
+  });
+
+  it('measures the accuracy that TensorFlow reports on the held-out digits', async () => {
+    const { manifest } = await convert(join(digits, 'model.h5'), { labels: join(digits, 'heldout.npz') });
+    const reported = JSON.parse(readFileSync(join(digits, 'metrics.json'), 'utf8')) as {
+      heldoutAccuracy: number;
+    };
+    expect(manifest.accuracy?.value).toBeCloseTo(reported.heldoutAccuracy, 6);
+  });
+
+  it('takes ONNX as it is, through the same gate', async () => {
+    const { files, digest } = await convert(join(digits, 'model.h5'));
+    const path = join(work, 'again.onnx');
+    writeFileSync(path, files.get('model.onnx')!);
+    const again = await convert(path);
+    expect(again.manifest.source.dialect).toBe('onnx');
+    expect(again.manifest.artifact.model.sha256).toBe(
+      (await convert(join(digits, 'model.h5'))).manifest.artifact.model.sha256,
+    );
+    expect(again.digest).not.toBe(digest);
+  });
+
+  it('reads back what it wrote, and reads a second conversion from the cache', async () => {
+    const first = await convertCached(join(digits, 'model.h5'), {}, work);
+    const [key] = readdirSync(join(work, 'conversions'));
+    await writeVersion(first, join(work, 'repository', 'model', '1'));
+    expect((await readVersion(join(work, 'repository', 'model', '1'))).digest).toBe(first.digest);
+    // Only the cache can give an answer that the converter would not give.
+    rmSync(join(work, 'conversions', key!, 'model.onnx'));
+    expect((await convertCached(join(digits, 'model.h5'), {}, work)).files.has('model.onnx')).toBe(false);
+  });
+});
+
+describe('what conversion refuses', () => {
+  const whole = readFileSync(join(digits, 'model.h5'));
+  const cases: Record<string, { name: string; bytes: Uint8Array; code: string }> = {
+    'a truncated file': {
+      name: 'cut.h5',
+      bytes: whole.subarray(0, 50_000),
+      code: 'CONVERSION_SOURCE_CORRUPT',
+    },
+    'a file that only has the name of one': {
+      name: 'text.h5',
+      bytes: Buffer.from('hello'),
+      code: 'CONVERSION_SOURCE_CORRUPT',
+    },
+    'a format that it does not know': {
+      name: 'model.pt',
+      bytes: Buffer.from('PKxx'),
+      code: 'CONVERSION_UNKNOWN_FORMAT',
+    },
+    'ONNX that is not ONNX': {
+      name: 'noise.onnx',
+      bytes: Buffer.alloc(64, 8),
+      code: 'CONVERSION_SOURCE_CORRUPT',
+    },
+  };
+
+  it.each(Object.keys(cases))('%s', async (name) => {
+    const { name: file, bytes, code } = cases[name]!;
+    const path = join(work, file);
+    writeFileSync(path, bytes);
+    await expect(convert(path)).rejects.toMatchObject({ code });
+  });
+
+  it('a layer without a converter, by its name, and inspect tells before', async () => {
+    const path = join(fixtures, 'unsupported.h5');
+    await expect(convert(path)).rejects.toMatchObject({
+      code: 'CONVERSION_UNSUPPORTED_LAYER',
+      message: expect.stringContaining("'custom_scale'"),
+    });
+    expect((await inspect(path)).unsupported).toEqual([expect.stringContaining("'custom_scale'")]);
+  });
+});

@@ -1,0 +1,88 @@
+import { clone } from '@bufbuild/protobuf';
+import { describe, expect, it } from '@jest/globals';
+import type { KerasModel } from '../../conversion/keras/model.ts';
+import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
+import { ModelProtoSchema, signatureOf } from '../../conversion/onnx/index.ts';
+import { erf } from '../../conversion/verify/interpreter/functions.ts';
+import { kerasParity } from '../../conversion/verify/parity.ts';
+
+const dense = (name: string, units: number, activation: string) => ({
+  class_name: 'Dense',
+  config: { name, units, activation, use_bias: true },
+});
+const weights = (rows: number, columns: number, seed: number) => [
+  {
+    name: 'kernel',
+    shape: [rows, columns],
+    data: Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 7 + seed)),
+  },
+  {
+    name: 'bias',
+    shape: [columns],
+    data: Float32Array.from({ length: columns }, (_, i) => Math.cos(i + seed)),
+  },
+];
+
+const model: KerasModel = {
+  kind: 'keras',
+  dialect: 'keras-3',
+  config: {
+    class_name: 'Sequential',
+    config: {
+      name: 'net',
+      layers: [
+        { class_name: 'InputLayer', config: { name: 'x', batch_shape: [null, 6], dtype: 'float32' } },
+        dense('first', 5, 'gelu'),
+        dense('second', 4, 'hard_sigmoid'),
+        dense('third', 3, 'softmax'),
+      ],
+    },
+  } as KerasModel['config'],
+  weights: new Map([
+    ['first', weights(6, 5, 1)],
+    ['second', weights(5, 4, 2)],
+    ['third', weights(4, 3, 3)],
+  ]),
+};
+
+describe('the parity gate', () => {
+  it('passes a faithful conversion', async () => {
+    const conversion = kerasToOnnx(model);
+    const parity = await kerasParity(model, conversion, signatureOf(conversion.model, 'net'), 1);
+    expect(parity.passed).toBe(true);
+    expect(parity.maxRelError).toBeLessThan(1e-5);
+  });
+
+  it.each(['first', 'second', 'third'])(
+    'stops a conversion whose weights of layer %s are off, and names the layer',
+    async (layer) => {
+      const conversion = kerasToOnnx(model);
+      const broken = clone(ModelProtoSchema, conversion.model);
+      const kernel = broken.graph!.initializer.find((tensor) => tensor.name === `${layer}/kernel`)!;
+      kernel.rawData = kernel.rawData.slice();
+      kernel.rawData.subarray(0, 4).fill(63);
+      await expect(
+        kerasParity(model, { ...conversion, model: broken }, signatureOf(broken, 'net'), 1),
+      ).rejects.toMatchObject({
+        code: 'CONVERSION_PARITY_FAILED',
+        message: expect.stringContaining(`'${layer}'`),
+      });
+    },
+  );
+});
+
+describe('the reference', () => {
+  it('knows the error function to 1e-14', () => {
+    // Abramowitz and Stegun, table 7.1, extended; erf is odd.
+    const table = [
+      [0.5, 0.5204998778130465],
+      [1, 0.8427007929497149],
+      [2, 0.9953222650189527],
+      [3.5, 0.9999992569016276],
+    ] as const;
+    for (const [x, y] of table) {
+      expect(Math.abs(erf(x) - y)).toBeLessThan(1e-14);
+      expect(erf(-x)).toBe(-erf(x));
+    }
+  });
+});
