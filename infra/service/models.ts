@@ -38,10 +38,13 @@ const mountRoot = '/models';
 
 /**
  * The files of a version folder, base64, as a ConfigMap takes them.
- * @throws InfraError SETTING_INVALID where they are too large for one
+ * @throws InfraError MODEL_MISSING, or SETTING_INVALID where they are too large for one
  */
 export function configMapData(model: string, folder: string): Record<string, string> {
   const files = filesBelow(folder).map((file) => ({ key: basename(file), bytes: readFileSync(file) }));
+  if (!files.some(({ key }) => key === 'manifest.json')) {
+    throw new InfraError('MODEL_MISSING', `${model}: ${folder} holds no converted model.`);
+  }
   const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
   if (total > configMapBytes) {
     throw new InfraError(

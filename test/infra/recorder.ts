@@ -62,7 +62,15 @@ export function recordResources(): void {
 /** Builds and returns what was asked for, inputs resolved, in the order of registration. */
 export async function recorded(build: () => void): Promise<Recorded[]> {
   resources = [];
-  await pulumi.runtime.runInPulumiStack(async () => build());
+  let failed: unknown;
+  await pulumi.runtime.runInPulumiStack(async () => {
+    try {
+      build();
+    } catch (error) {
+      // The stack resource would reject a second time, where nobody listens.
+      failed = error;
+    }
+  });
   // Inputs that hang on outputs register later: done when two rounds add nothing.
   for (let before = -1; before !== resources.length; ) {
     before = resources.length;
@@ -70,6 +78,7 @@ export async function recorded(build: () => void): Promise<Recorded[]> {
     await new Promise((resolve) => setTimeout(resolve, 20));
     await waitForRPCs();
   }
+  if (failed !== undefined) throw failed;
   return resources;
 }
 

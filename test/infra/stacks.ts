@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as pulumi from '@pulumi/pulumi';
 import { parse } from 'yaml';
 import type { DeployableModel } from '../../infra/platforms/index.ts';
@@ -13,8 +15,14 @@ export function settingsOf(stack: string, changed: Readonly<Record<string, unkno
   return parseSettings((key) => (key in changed ? changed[key] : config[`modelmile:${key}`]));
 }
 
-/** Digest of a converted model that does not exist: its files are looked for where a conversion would have put them. */
+/** Digest of a model whose files lie where a conversion would have put them. */
 export const digest = 'ab'.repeat(32);
+const home = mkdtempSync(join(tmpdir(), 'modelmile-stacks-'));
+process.env['MODELMILE_HOME'] = home;
+const folder = join(home, 'cache', 'versions', digest);
+mkdirSync(folder, { recursive: true });
+for (const file of ['manifest.json', 'model.onnx']) writeFileSync(join(folder, file), `{"file": "${file}"}`);
+process.on('exit', () => rmSync(home, { recursive: true, force: true }));
 
 /** Everything that a stack's environment, service and monitoring ask for; conversion is another room's. */
 export async function resourcesOf(settings: Settings): Promise<Recorded[]> {

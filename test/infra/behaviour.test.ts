@@ -1,0 +1,271 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { violations } from '../../infra/policy/index.ts';
+import { ServingSettings } from '../../serving/contract/index.ts';
+import { manifestsOf, schemaFaults } from './kubernetes-schema.ts';
+import { ofType, only, type Recorded } from './recorder.ts';
+import { digest, resourcesOf, settingsOf } from './stacks.ts';
+
+const serving = (all: readonly Recorded[]) => only(all, 'Deployment', '-workload').inputs.spec;
+
+describe('the service in a cluster', () => {
+  let all: Recorded[];
+  beforeAll(async () => {
+    all = await resourcesOf(settingsOf('staging'));
+  });
+
+  it('tells the server what its contract takes, and nothing secret', () => {
+    const map = ofType(all, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!;
+    const settings = ServingSettings.parse(JSON.parse(map.inputs.data['settings.json']));
+    expect(settings).toMatchObject({
+      modelRoot: '/models',
+      rest: { host: '0.0.0.0' },
+      console: false,
+      recordInputs: false,
+      database: { host: 'modelmile-database', credentialsDir: '/etc/modelmile/secrets/database' },
+      keysFile: '/etc/modelmile/secrets/keys/keys.json',
+    });
+  });
+
+  it('mounts the models by digest, so that a rollout that stops half-way mixes nothing up', () => {
+    const map = ofType(all, 'ConfigMap').find(({ inputs }) => inputs.binaryData)!;
+    expect(map.inputs).toMatchObject({
+      immutable: true,
+      metadata: { name: `model-model-${digest.slice(0, 12)}` },
+    });
+    expect(Object.keys(map.inputs.binaryData).sort()).toEqual(['manifest.json', 'model.onnx']);
+    const [container] = serving(all).template.spec.containers;
+    expect(container.volumeMounts).toContainEqual({
+      name: 'model-0',
+      mountPath: '/models/model/7',
+      readOnly: true,
+    });
+  });
+
+  it('loads before it is asked, stops being asked before it ends, and has time to finish', () => {
+    const { terminationGracePeriodSeconds, containers } = serving(all).template.spec;
+    const [{ startupProbe, livenessProbe, lifecycle }] = containers;
+    expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(60);
+    expect(livenessProbe.httpGet).toEqual({ path: '/healthz', port: 9090 });
+    expect(terminationGracePeriodSeconds).toBeGreaterThan(lifecycle.preStop.sleep.seconds + 30);
+  });
+
+  it('leaves the number of replicas to whoever scales', async () => {
+    expect(serving(all)).not.toHaveProperty('replicas');
+    const unscaled = await resourcesOf(settingsOf('staging', { scaleOn: 'none' }));
+    expect(serving(unscaled).replicas).toBe(2);
+  });
+
+  it('opens port 9090 to Prometheus and nobody else', () => {
+    const policy = ofType(all, 'NetworkPolicy').find(
+      ({ inputs }) => inputs.metadata.name === 'modelmile-serving',
+    )!;
+    const { ingress } = policy.inputs.spec;
+    const opened = ingress.filter((rule: { ports: { port: number }[] }) =>
+      rule.ports.some(({ port }) => port === 9090),
+    );
+    expect(opened).toHaveLength(1);
+    expect(opened[0].from).toEqual([
+      {
+        podSelector: {
+          matchLabels: { 'app.kubernetes.io/name': 'modelmile', 'app.kubernetes.io/component': 'prometheus' },
+        },
+      },
+    ]);
+  });
+
+  it('makes passwords in the cluster: no template, no environment and no argument holds one', () => {
+    const jobs = ofType(all, 'Job').map(({ inputs }) => inputs.spec.template.spec.containers[0].env[0].value);
+    expect(jobs.map((text) => JSON.parse(text).random)).toEqual(
+      expect.arrayContaining([['password'], ['first']]),
+    );
+    const grafana = ofType(all, 'StatefulSet').find(
+      ({ inputs }) => inputs.metadata.name === 'modelmile-grafana',
+    )!;
+    const names = grafana.inputs.spec.template.spec.containers[0].env.map(
+      ({ name }: { name: string }) => name,
+    );
+    expect(names).toContain('GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION');
+    expect(names.filter((name: string) => /PASSWORD/.test(name))).toEqual([]);
+  });
+
+  it('needs no spare GPU to roll out, takes a whole one and tolerates its taint', async () => {
+    const onGpu = await resourcesOf(settingsOf('staging', { accelerator: 'gpu' }));
+    const { strategy, template } = serving(onGpu);
+    expect(strategy.rollingUpdate).toEqual({ maxSurge: 0, maxUnavailable: 1 });
+    expect(template.spec.containers[0].resources.limits['nvidia.com/gpu']).toBe('1');
+    expect(template.spec.tolerations).toEqual([
+      { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' },
+    ]);
+    const map = ofType(onGpu, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!;
+    expect(JSON.parse(map.inputs.data['settings.json']).executionProvider).toBe('cuda');
+  });
+
+  it('touches nothing outside its namespace where it has no rights there', async () => {
+    const inside = manifestsOf(await resourcesOf(settingsOf('staging', { clusterRights: false })));
+    expect(
+      inside.filter(({ manifest }) => !(manifest['metadata'] as { namespace?: string }).namespace),
+    ).toEqual([]);
+  });
+
+  it('gives labels and versions for canary and shadow to the server', async () => {
+    const versions = [
+      { name: 'model', versionPolicy: { latest: 2 }, versionLabels: { stable: 6, canary: 7 } },
+    ];
+    const canary = await resourcesOf(settingsOf('staging', { versions }));
+    const map = ofType(canary, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!;
+    expect(JSON.parse(map.inputs.data['settings.json']).models).toEqual(versions);
+  });
+});
+
+describe('prod', () => {
+  let all: Recorded[];
+  beforeAll(async () => {
+    all = await resourcesOf(settingsOf('prod'));
+  });
+
+  it('uses the image by digest', () => {
+    expect(serving(all).template.spec.containers[0].image).toMatch(/@sha256:[0-9a-f]{64}$/);
+  });
+
+  it('needs no docker where the image is given by digest', async () => {
+    const image = `123456789012.dkr.ecr.eu-central-1.amazonaws.com/modelmile@sha256:${'0'.repeat(64)}`;
+    const given = await resourcesOf(settingsOf('prod', { image }));
+    expect(given.filter(({ type }) => type.startsWith('docker:'))).toEqual([]);
+    expect(serving(given).template.spec.containers[0].image).toBe(image);
+  });
+
+  it('grows GPU pools spot first, from nothing to a limit, for pods that ask for GPUs', () => {
+    const { spec } = only(all, 'NodePool', 'gpu').inputs;
+    const requirement = spec.template.spec.requirements.find(
+      ({ key }: { key: string }) => key === 'karpenter.sh/capacity-type',
+    );
+    expect(requirement.values).toEqual(['spot', 'on-demand']);
+    expect(spec.limits['nvidia.com/gpu']).toBe('8');
+    expect(spec.template.spec.taints).toEqual([
+      { key: 'nvidia.com/gpu', value: 'true', effect: 'NoSchedule' },
+    ]);
+    expect(spec.disruption).toMatchObject({ consolidationPolicy: 'WhenEmpty' });
+  });
+
+  it('scales on requests and asks the Prometheus that it runs', () => {
+    const [trigger] = only(all, 'ScaledObject').inputs.spec.triggers;
+    expect(trigger.metadata.serverAddress).toBe('http://modelmile-prometheus.modelmile.svc:9090');
+    const url = new URL(trigger.metadata.serverAddress);
+    const service = ofType(all, 'Service').find(
+      ({ inputs }) => `${inputs.metadata.name}.${inputs.metadata.namespace}.svc` === url.hostname,
+    )!;
+    expect(service.inputs.spec.ports).toContainEqual(expect.objectContaining({ port: 9090 }));
+  });
+
+  it('sends pages and tickets to addresses that only the cluster knows', () => {
+    const map = ofType(all, 'ConfigMap').find(({ inputs }) => inputs.data?.['alertmanager.yml'])!;
+    const config = parse(map.inputs.data['alertmanager.yml']);
+    expect(config.receivers).toEqual([
+      {
+        name: 'page',
+        pagerduty_configs: [{ routing_key_file: '/etc/alertmanager/secrets/pagerduty', send_resolved: true }],
+      },
+      {
+        name: 'ticket',
+        slack_configs: [
+          { api_url_file: '/etc/alertmanager/secrets/slack', channel: '#alerts', send_resolved: true },
+        ],
+      },
+    ]);
+  });
+});
+
+describe('any valid settings', () => {
+  const valid = fc.record(
+    {
+      accelerator: fc.constantFrom('auto', 'cpu', 'gpu'),
+      scaleOn: fc.constantFrom('keda', 'cpu', 'none'),
+      clusterRights: fc.boolean(),
+      load: fc.record({
+        requestsPerSecond: fc.integer({ min: 1, max: 5000 }),
+        rowsPerRequest: fc.integer({ min: 1, max: 4 }),
+        p95Ms: fc.integer({ min: 40, max: 500 }),
+      }),
+      exposure: fc.constantFrom(
+        { kind: 'cluster' },
+        { kind: 'load-balancer', sourceRanges: ['10.0.0.0/8'] },
+        {
+          kind: 'gateway',
+          className: 'a',
+          hostname: 'a.example.com',
+          tlsSecretName: 'tls',
+          dataPlaneNamespace: 'gw',
+        },
+      ),
+      monitoring: fc.record({ kind: fc.constantFrom('stack', 'operator'), gpuMetrics: fc.boolean() }),
+      callers: fc.uniqueArray(fc.constantFrom('shop', 'fraud', 'support')),
+      imageRegistry: fc.constantFrom(undefined, 'registry.local/mirror'),
+      namespace: fc.stringMatching(/^[a-z]([-a-z0-9]{0,20}[a-z0-9])?$/),
+      quota: fc.record({ gpus: fc.integer({ min: 0, max: 64 }) }),
+    },
+    { requiredKeys: [] },
+  );
+
+  it('gives manifests that the API server takes, and that keep every policy', async () => {
+    await fc.assert(
+      fc.asyncProperty(valid, async (changed) => {
+        const all = await resourcesOf(settingsOf('staging', changed));
+        expect(manifestsOf(all).flatMap(({ manifest }) => schemaFaults(manifest))).toEqual([]);
+        expect(all.flatMap(({ type, name, inputs }) => violations(type, name, inputs))).toEqual([]);
+      }),
+      { numRuns: 8 },
+    );
+  });
+});
+
+describe('bad settings are refused with the key, the value and the fix', () => {
+  it.each([
+    ['prod', { accountId: '12345' }, /accountId is "12345": twelve digits/],
+    ['prod', { accountId: undefined }, /accountId is not set/],
+    ['prod', { budget: undefined }, /budget is not set/],
+    ['prod', { vpcCidr: '10.0.0.0/24' }, /vpcCidr: '10.0.0.0\/24' is no network of \/16 to \/20/],
+    ['prod', { vpcCidr: '10.20.1.0/16' }, /on its own boundary/],
+    ['prod', { clusterAdmins: [] }, /clusterAdmins: is empty/],
+    ['prod', { endpointAccess: { cidrs: ['0.0.0.0/0'] } }, /endpointAccess.*\/0 is everyone/],
+    [
+      'prod',
+      {
+        nodePools: [
+          {
+            kind: 'fixed',
+            name: 'a',
+            instanceType: 'g6.xlarge',
+            amiRelease: 'latest',
+            minNodes: 0,
+            maxNodes: 1,
+          },
+        ],
+      },
+      /nodePools.*amiRelease: a pinned release/,
+    ],
+    ['staging', { image: 'registry/modelmile:latest' }, /image is "registry\/modelmile:latest".*by digest/],
+    [
+      'staging',
+      { image: undefined, imageRepository: undefined },
+      /image: neither a reference by digest nor a registry/,
+    ],
+    [
+      'staging',
+      { exposure: { kind: 'load-balancer', sourceRanges: ['0.0.0.0/0'] } },
+      /exposure.*\/0 is everyone/,
+    ],
+    ['staging', { namespace: 'Has Spaces' }, /namespace is "Has Spaces": lower-case/],
+    ['staging', { modelStore: 'ftp://x' }, /modelStore is "ftp:\/\/x": config-map, s3/],
+    [
+      'staging',
+      { monitoring: { slo: { latencySeconds: 0.3 } } },
+      /slo.latencySeconds: 0.3 is not measured; the buckets are/,
+    ],
+    ['staging', { monitoring: { slo: { availability: 99.9 } } }, /monitoring is .*availability/],
+    ['staging', { profile: 'no/such/profile.json' }, /no\/such\/profile.json/],
+  ])('%s with %j', async (stack, changed, message) => {
+    await expect((async () => resourcesOf(settingsOf(stack, changed)))()).rejects.toThrow(message);
+  });
+});
