@@ -10,7 +10,7 @@ import { MonitoringStack, type MonitoringStackArgs, prometheusLabels } from './s
 export interface MonitoringArgs
   extends Pick<
     MonitoringStackArgs,
-    'imageRegistry' | 'retentionDays' | 'storageGiB' | 'storageClass' | 'readers'
+    'imageRegistry' | 'retentionDays' | 'storageGiB' | 'memoryMiB' | 'storageClass' | 'readers'
   > {
   readonly namespace: string;
   /** `stack` runs Prometheus, Alertmanager and Grafana; `operator` gives rules and monitors to kube-prometheus-stack. @default 'stack' */

@@ -37,6 +37,8 @@ export interface MonitoringStackArgs {
   readonly retentionDays?: number | undefined;
   /** Of Prometheus's volume. @default 50 */
   readonly storageGiB?: number | undefined;
+  /** Of Prometheus: some 5 KiB a series. @default 2048 */
+  readonly memoryMiB?: number | undefined;
   /** @default the cluster's own default class */
   readonly storageClass?: string | undefined;
 }
@@ -115,7 +117,7 @@ export class MonitoringStack extends pulumi.ComponentResource {
         ...data('/prometheus', args.storageGiB ?? 50, args.storageClass),
         ready: { path: '/-/ready' },
         cpuMillis: 250,
-        memoryMiB: 2048,
+        memoryMiB: args.memoryMiB ?? 2048,
         serviceAccountName: account,
         ingress: [ingressFrom([grafana, ...(args.readers ?? []).map(namespaceOf)], 9090)],
         egress: [

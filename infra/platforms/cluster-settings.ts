@@ -132,6 +132,7 @@ export const clusterSettings = {
         gpuMetrics: z.boolean().default(false),
         retentionDays: quantity.default(15),
         storageGiB: quantity.default(50),
+        memoryMiB: z.int().min(512).default(2048),
         runbookUrl: z.string().optional(),
         notifications: z.strictObject({ secretName: dnsLabel, page: receiver, ticket: receiver }).optional(),
         slo: z
