@@ -24,10 +24,13 @@ function refuse(key: string, value: unknown, what: string): never {
   throw new InfraError('SETTING_INVALID', `modelmile:${key} is ${JSON.stringify(value)}: ${what}.`);
 }
 
-/** A key's raw value: structured YAML as it is; plain scalars come from Pulumi as text. */
-function rawValue(config: pulumi.Config, key: string): unknown {
+/**
+ * A key's raw value: structured YAML as it is. Plain scalars come from Pulumi as text, so `123456789012` may be a number or an
+ * account: whichever the row takes.
+ */
+function rawValue(config: pulumi.Config, key: keyof Rows): unknown {
   const text = config.get(key);
-  if (text === undefined) return undefined;
+  if (text === undefined || settingRows[key].schema.safeParse(text).success) return text;
   try {
     return JSON.parse(text);
   } catch {
@@ -39,8 +42,9 @@ function rawValue(config: pulumi.Config, key: string): unknown {
  * Checks raw values against the rows.
  * @throws InfraError SETTING_INVALID naming the key, the value and what may stand there.
  */
-export function parseSettings(raw: (key: string) => unknown): Settings {
-  const entries = Object.entries(settingRows).map(([key, row]) => {
+export function parseSettings(raw: (key: keyof Rows) => unknown): Settings {
+  const rows = Object.entries(settingRows) as [keyof Rows, SettingRow][];
+  const entries = rows.map(([key, row]) => {
     const value = raw(key);
     const parsed = row.schema.safeParse(value);
     if (parsed.success) return [key, parsed.data];

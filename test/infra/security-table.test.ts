@@ -18,13 +18,13 @@ describe('docs/security.md', () => {
     .join('\n');
 
   it.each(rows.map((row) => [row.what, row.heldBy]))('names what holds the row "%s": %s', (_, heldBy) => {
-    const [kind, ...words] = heldBy.split(' ');
+    const [kind, ...words] = heldBy!.split(' ');
     if (kind === 'policy') expect(Object.keys(rules)).toContain(words.join(' '));
     else expect(tests).toMatch(new RegExp(`(it|test|each)\\(.*'.*${words.join(' ')}|\\('${words.join(' ')}`));
   });
 
   it('has a row for every mandatory policy', () => {
-    const named = rows.map(({ heldBy }) => heldBy.replace(/^policy /, ''));
+    const named = rows.map(({ heldBy }) => heldBy!.replace(/^policy /, ''));
     expect(Object.keys(rules).filter((rule) => !named.includes(rule))).toEqual([]);
   });
 });
