@@ -100,7 +100,7 @@ function runPlugin(call) {
   );
   const target = info?.getProgramDirectory() || request.getProgram();
   const args = [...nodeArguments(info), sdk.resolve(runner), ...request.getArgsList()];
-  const child = start(request.getKind() === 'analyzer' ? args : [...args, target], {
+  const child = start([...args, target], {
     cwd: request.getPwd() || undefined,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
