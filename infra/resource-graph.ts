@@ -48,15 +48,13 @@ function diagram(steps: readonly Step[]): string {
       made.set(packageOf(type), (made.get(packageOf(type)) ?? 0) + 1);
     } else if (pathOf(urn) !== pathOf(parent)) box(pathOf(urn)).instances += 1;
   }
-  const paths = [...boxes.keys()].sort();
-  const id = (path: string) => `n${paths.indexOf(path)}`;
+  const paths = [...boxes.keys()].filter((path) => path !== '').sort();
+  const id = (path: string) => (path === '' ? 'stack' : `n${paths.indexOf(path)}`);
   const lines = paths.map((path) => {
     const { instances, made } = boxes.get(path)!;
-    const title =
-      path === '' ? 'stack' : `${path.split('/').at(-1)}${instances > 1 ? ` x ${instances}` : ''}`;
+    const title = `${path.split('/').at(-1)}${instances > 1 ? ` x ${instances}` : ''}`;
     const inside = [...made].sort().map(([name, count]) => `${count} ${name}`);
-    const edge = path === '' ? '' : `${id(path.slice(0, path.lastIndexOf('/')))} --> `;
-    return `  ${edge}${id(path)}["${[title, ...inside].join('<br/>')}"]`;
+    return `  ${id(path.slice(0, path.lastIndexOf('/')))} --> ${id(path)}["${[title, ...inside].join('<br/>')}"]`;
   });
   return ['```mermaid', 'flowchart LR', ...lines, '```'].join('\n');
 }

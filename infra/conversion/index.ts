@@ -1,4 +1,4 @@
-import type { DeployableModel } from '../platforms/index.ts';
+import type { DeployableModel } from '../platforms/platform.ts';
 import { ConvertedModel } from './converted-model.ts';
 
 /** What training hands over: where a trained model lies, and how it is to be converted. */

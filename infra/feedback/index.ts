@@ -1,5 +1,5 @@
 import * as pulumi from '@pulumi/pulumi';
-import type { DeployableModel } from '../platforms/index.ts';
+import type { DeployableModel } from '../platforms/platform.ts';
 
 /** Where the loop closes: what users say, and what to run to bring it back to training. */
 export function feedbackLoop(models: readonly DeployableModel[], kept: pulumi.Input<string>) {

@@ -18,7 +18,7 @@ import {
   servingImage,
   versionsOf,
 } from './cluster.ts';
-import type { Platform } from './index.ts';
+import type { Platform } from './platform.ts';
 
 /** Where EKS Pod Identity answers on every node: how pods get their AWS credentials. */
 const podIdentityAgent = '169.254.170.23/32';

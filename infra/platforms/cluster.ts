@@ -19,7 +19,7 @@ import {
   secretsDir,
 } from '../service/index.ts';
 import type { Settings } from '../settings.ts';
-import type { DeployableModel, ServiceOutputs } from './index.ts';
+import type { DeployableModel, ServiceOutputs } from './platform.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/, '');
 

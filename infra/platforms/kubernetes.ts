@@ -6,7 +6,7 @@ import { NodeAgents } from '../environment/kubernetes/node-agents.ts';
 import { enforcePolicies } from '../policy/index.ts';
 import { type ModelSource, secretsDir, servingLabels } from '../service/index.ts';
 import { type ClusterEnvironment, monitor, plan, serve, servingImage } from './cluster.ts';
-import type { Platform } from './index.ts';
+import type { Platform } from './platform.ts';
 
 /** `config-map`, `volume:<claim>` or an address. */
 function modelSource(store: string): ModelSource {

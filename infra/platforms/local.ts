@@ -1,5 +1,5 @@
 import { LocalServer } from '../service/local-server.ts';
-import type { Platform } from './index.ts';
+import type { Platform } from './platform.ts';
 
 /** Everything on this machine: the environment is the machine itself, with an embedded database, queue and cache. */
 export const local: Platform<undefined> = {

@@ -109,4 +109,4 @@ function callers(namespaces: readonly string[], exposure: ExposureKind): [Peer, 
 }
 
 export type { ModelSource, ModelVersion } from './models.ts';
-export { type SecretFiles, secretsDir } from './workload.ts';
+export { secretsDir } from './workload.ts';

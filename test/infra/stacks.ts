@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as pulumi from '@pulumi/pulumi';
 import { parse } from 'yaml';
-import type { DeployableModel } from '../../infra/platforms/index.ts';
 import { platforms } from '../../infra/platforms/index.ts';
+import type { DeployableModel } from '../../infra/platforms/platform.ts';
 import { parseSettings, type Settings } from '../../infra/settings.ts';
 import { type Recorded, recorded, recordResources } from './recorder.ts';
 

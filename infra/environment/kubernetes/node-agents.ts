@@ -12,8 +12,7 @@ export interface NodeAgentsArgs {
 
 /** Namespace of what must see the hardware; the only one that is not restricted, and nothing else is in it. */
 export const nodeAgentsNamespace = 'modelmile-node-agents';
-export const dcgmPort = 9400;
-export const dcgmLabels = labelsOf('dcgm-exporter');
+const dcgmPort = 9400;
 
 /** A GPU node says so in one of three ways: EKS Auto Mode, NVIDIA's feature discovery, our managed node groups. */
 const onGpuNodes = {
