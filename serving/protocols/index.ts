@@ -1,5 +1,6 @@
 import { openInferenceGrpc } from './open-inference-grpc/index.ts';
 import { openInferenceRest } from './open-inference-rest/index.ts';
+import { openApi } from './openapi/index.ts';
 import type { GrpcProtocol, RestProtocol } from './protocol.ts';
 import { tensorflowGrpc } from './tensorflow-grpc/index.ts';
 import { tensorflowRest } from './tensorflow-rest/index.ts';
@@ -8,6 +9,7 @@ import { tensorflowRest } from './tensorflow-rest/index.ts';
 export const restProtocols = {
   'tensorflow-rest': tensorflowRest,
   'open-inference-rest': openInferenceRest,
+  openapi: openApi,
 } as const satisfies Record<string, RestProtocol>;
 
 /** Every protocol over gRPC; their services share one port. */

@@ -1,6 +1,6 @@
 """Triton's clients over HTTP and gRPC.
 
-Usage: triton_clients.py REST_ADDRESS GRPC_TARGET. Prints one JSON object: what each call gave.
+Usage: triton_clients.py REST_URL GRPC_TARGET. Prints one JSON object: what each call gave.
 """
 
 import json
@@ -12,7 +12,7 @@ import tritonclient.grpc as grpcclient
 import tritonclient.http as httpclient
 from tritonclient.utils import InferenceServerException
 
-rest, target = sys.argv[1:3]
+rest, target = sys.argv[1].removeprefix("http://"), sys.argv[2]
 rows = np.array([[0.1, 0.2, 0.3, 0.4], [1, -2, 3.5, -4.25]], dtype=np.float32)
 results = {}
 
