@@ -12,6 +12,9 @@ const assets: Readonly<Record<string, { file: string; type: string }>> = {
   '/console': { file: 'index.html', type: 'text/html; charset=utf-8' },
   '/console/': { file: 'index.html', type: 'text/html; charset=utf-8' },
   '/console/console.js': { file: 'console.js', type: 'text/javascript; charset=utf-8' },
+  '/console/charts.js': { file: 'charts.js', type: 'text/javascript; charset=utf-8' },
+  '/console/drawing.js': { file: 'drawing.js', type: 'text/javascript; charset=utf-8' },
+  '/console/text.js': { file: 'text.js', type: 'text/javascript; charset=utf-8' },
   '/console/console.css': { file: 'console.css', type: 'text/css; charset=utf-8' },
 };
 

@@ -1,9 +1,13 @@
-import { uuidv7 } from 'uuidv7';
 import type { FeedbackRequest, ServingSettings } from './contract/index.ts';
+import type { Cancellation } from './engine/batcher.ts';
 import type { Servable } from './engine/servable.ts';
-import { countOf, fits, type TensorValue } from './engine/tensor.ts';
+import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
-import { exampleRow } from './example.ts';
+import { newPredictionId } from './prediction-id.ts';
+import type { Caller, Permission } from './security/caller.ts';
+import { orderedInputs, placesOf, rowsOf } from './validation.ts';
+
+export { badInput } from './validation.ts';
 
 /** What one version of a model is doing; TensorFlow Serving's states. */
 export interface VersionStatus {
@@ -24,7 +28,7 @@ export interface InferenceOptions {
   readonly outputs?: readonly string[] | undefined;
   /** On `performance.now()`'s clock; the settings' requestTimeoutMs from now where left out. */
   readonly deadlineMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Cancellation | undefined;
 }
 
 export interface Inference {
@@ -84,39 +88,68 @@ export interface ServerControl {
 export interface LoadedModel {
   readonly name: string;
   readonly versions: ReadonlyMap<number, Servable>;
+  /** The highest of them. */
+  readonly latest: Servable | undefined;
   readonly labels: Readonly<Record<string, number>>;
   /** Versions that were asked for and did not load, with why. */
   readonly failures: ReadonlyMap<number, string>;
 }
 
-/** What every protocol calls: look-up, validation, inference, status and feedback. It knows no wire format. */
+/** What all requests of a worker share. */
+export interface DataPlaneParts {
+  readonly models: readonly LoadedModel[];
+  readonly sink: PredictionSink;
+  readonly server: ServerControl;
+  readonly settings: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite'>;
+}
+
+/**
+ * What every protocol calls: look-up, validation, inference, status and feedback. It knows no wire format. Each request gets one of
+ * its own (`for`), which knows who asks and notes what the request's metrics need.
+ */
 export class DataPlane {
+  readonly #parts: DataPlaneParts;
   readonly #models: ReadonlyMap<string, LoadedModel>;
-  readonly #sink: PredictionSink;
-  readonly #requestTimeoutMs: number;
+  readonly #caller: Caller | undefined;
+  /** What the request turned out to mean, where it got so far. */
+  found: Servable | undefined;
+  /** On `performance.now()`'s clock; 0 where the request did not get so far. */
+  inferStartedMs = 0;
+  inferEndedMs = 0;
+
+  constructor(parts: DataPlaneParts, models?: ReadonlyMap<string, LoadedModel>, caller?: Caller) {
+    this.#parts = parts;
+    this.#models = models ?? new Map(parts.models.map((model) => [model.name, model]));
+    this.#caller = caller;
+  }
+
+  /** The data plane of one request. */
+  for(caller: Caller): DataPlane {
+    return new DataPlane(this.#parts, this.#models, caller);
+  }
+
   /** What JSON does with NaN and Infinity. */
-  readonly nonFinite: ServingSettings['nonFinite'];
-  readonly #server: ServerControl;
-
-  constructor(
-    models: readonly LoadedModel[],
-    sink: PredictionSink,
-    server: ServerControl,
-    { requestTimeoutMs, nonFinite }: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite'>,
-  ) {
-    this.#models = new Map(models.map((model) => [model.name, model]));
-    this.#sink = sink;
-    this.#requestTimeoutMs = requestTimeoutMs;
-    this.nonFinite = nonFinite;
-    this.#server = server;
+  get nonFinite(): ServingSettings['nonFinite'] {
+    return this.#parts.settings.nonFinite;
   }
 
+  /** @throws ServingError SERVING_FORBIDDEN */
+  #check(permission: Permission, model: string): void {
+    if (this.#caller === undefined || this.#caller.may(permission, model)) return;
+    throw new ServingError(
+      'SERVING_FORBIDDEN',
+      `'${this.#caller.id}' may not ${permission} on model '${model}'`,
+    );
+  }
+
+  /** Names of the models that the caller may know of. */
   modelNames(): string[] {
-    return [...this.#models.keys()];
+    return [...this.#models.keys()].filter((name) => this.#caller?.may('read', name) !== false);
   }
 
-  /** @throws ServingError SERVING_MODEL_NOT_FOUND */
+  /** @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_FORBIDDEN */
   model(name: string): LoadedModel {
+    this.#check('read', name);
     const model = this.#models.get(name);
     if (model !== undefined) return model;
     throw new ServingError('SERVING_MODEL_NOT_FOUND', `Servable not found for request: Latest(${name})`);
@@ -124,10 +157,14 @@ export class DataPlane {
 
   /**
    * The version that a request means.
-   * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL
+   * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_FORBIDDEN
    */
-  find({ model: name, version, label }: Target): Servable {
-    const model = this.model(name);
+  find(target: Target): Servable {
+    this.found = this.#find(this.model(target.model), target);
+    return this.found;
+  }
+
+  #find(model: LoadedModel, { model: name, version, label }: Target): Servable {
     if (label !== undefined) {
       const labelled = model.versions.get(model.labels[label] ?? -1);
       if (labelled !== undefined) return labelled;
@@ -141,13 +178,13 @@ export class DataPlane {
         `Servable not found for request: Specific(${name}, ${version})`,
       );
     }
-    const latest = [...model.versions.values()].at(-1);
-    if (latest !== undefined) return latest;
+    if (model.latest !== undefined) return model.latest;
     throw new ServingError('SERVING_NOT_READY', `Model ${name} has no version that is loaded`);
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND */
   status(name: string): VersionStatus[] {
+    this.#check('read', name);
     const model = this.#models.get(name);
     if (model === undefined) {
       throw new ServingError('SERVING_MODEL_NOT_FOUND', `Could not find any versions of model ${name}`);
@@ -164,21 +201,24 @@ export class DataPlane {
   /**
    * Runs a request. `inputs` may be in any order; they are checked against the signature.
    * @throws ServingError SERVING_BAD_INPUT naming the input, what was expected, what came, and a request that works;
-   *   SERVING_OVERLOADED, SERVING_DEADLINE, SERVING_CANCELLED, SERVING_INFERENCE_FAILED
+   *   SERVING_FORBIDDEN, SERVING_OVERLOADED, SERVING_DEADLINE, SERVING_CANCELLED, SERVING_INFERENCE_FAILED
    */
   async infer(
     servable: Servable,
     inputs: readonly TensorValue[],
     options: InferenceOptions = {},
   ): Promise<Inference> {
+    this.#check('predict', servable.model);
     const ordered = orderedInputs(servable, inputs);
     const rows = rowsOf(servable, ordered);
-    const wanted = options.outputs === undefined ? undefined : wantedOutputs(servable, options.outputs);
-    const deadlineMs = options.deadlineMs ?? performance.now() + this.#requestTimeoutMs;
+    const wanted = options.outputs === undefined ? undefined : placesOf(servable, options.outputs);
+    this.inferStartedMs = performance.now();
+    const deadlineMs = options.deadlineMs ?? this.inferStartedMs + this.#parts.settings.requestTimeoutMs;
     const outputs = await servable.batcher.run(ordered, rows, deadlineMs, options.signal);
+    this.inferEndedMs = performance.now();
     const chosen = wanted === undefined ? outputs : wanted.map((index) => outputs[index] as TensorValue);
-    const inference: Inference = { predictionId: uuidv7(), servable, outputs: chosen, rows };
-    this.#sink.record(inference, ordered);
+    const inference: Inference = { predictionId: newPredictionId(), servable, outputs: chosen, rows };
+    this.#parts.sink.record(inference, ordered);
     return inference;
   }
 
@@ -189,10 +229,10 @@ export class DataPlane {
   async statistics(target?: Target): Promise<readonly VersionStatistics[]> {
     const version = target?.version === undefined ? undefined : this.find(target).version;
     if (target !== undefined) this.model(target.model);
-    const all = await this.#server.statistics();
+    const all = await this.#parts.server.statistics();
     return all.filter(
       (each) =>
-        (target === undefined || each.model === target.model) &&
+        (target === undefined ? this.modelNames().includes(each.model) : each.model === target.model) &&
         (version === undefined || each.version === version),
     );
   }
@@ -207,78 +247,29 @@ export class DataPlane {
         reason: message,
       })),
     );
-    const idle = (await this.#server.repository()).filter((name) => !this.#models.has(name));
+    const idle = (await this.#parts.server.repository()).filter(
+      (name) => !this.#models.has(name) && this.#caller?.may('read', name) !== false,
+    );
     return [...loaded, ...idle.map((name) => ({ name, version: '', ready: false, reason: 'not loaded' }))];
   }
 
   /** Resolves when the model answers. @throws ServingError SERVING_FORBIDDEN, SERVING_LOAD_FAILED */
-  load(model: string): Promise<void> {
-    return this.#server.control('load', model);
+  async load(model: string): Promise<void> {
+    this.#check('control', model);
+    await this.#parts.server.control('load', model);
   }
 
   /** Resolves when the model answers no more. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND */
   async unload(model: string): Promise<void> {
+    this.#check('control', model);
     this.model(model);
-    await this.#server.control('unload', model);
+    await this.#parts.server.control('unload', model);
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE */
-  feedback(name: string, feedback: FeedbackRequest): Promise<{ feedbackId: string }> {
+  async feedback(name: string, feedback: FeedbackRequest): Promise<{ feedbackId: string }> {
+    this.#check('feedback', name);
     this.model(name);
-    return this.#sink.feedback(name, feedback);
+    return this.#parts.sink.feedback(name, feedback);
   }
-}
-
-/** The inputs in the signature's order, each with the type and shape that it asks for. */
-function orderedInputs(servable: Servable, inputs: readonly TensorValue[]): readonly TensorValue[] {
-  const { signature } = servable;
-  const byName = new Map(inputs.map((input) => [input.name, input]));
-  for (const { name } of inputs) {
-    if (signature.inputs.some((spec) => spec.name === name)) continue;
-    const known = signature.inputs.map((spec) => `'${spec.name}'`).join(', ');
-    throw badInput(servable, `There is no input '${name}'; the model takes ${known}`);
-  }
-  return signature.inputs.map((spec) => {
-    const input = byName.get(spec.name);
-    if (input === undefined) throw badInput(servable, `Input '${spec.name}' is missing`);
-    if (input.dtype !== spec.dtype) {
-      throw badInput(servable, `Input '${spec.name}': expected type ${spec.dtype}, got ${input.dtype}`);
-    }
-    if (!fits(spec, input.shape) || countOf(input.shape) !== input.data.length) {
-      throw badInput(
-        servable,
-        `Input '${spec.name}': expected shape [${spec.shape}], got [${input.shape}] with ${input.data.length} values`,
-      );
-    }
-    return input;
-  });
-}
-
-function rowsOf(servable: Servable, inputs: readonly TensorValue[]): number {
-  const first = inputs[0] as TensorValue;
-  const rows = first.shape[0] ?? 1;
-  if (!servable.batchable) return Math.max(rows, 1);
-  const other = inputs.find((input) => input.shape[0] !== rows);
-  if (other !== undefined) {
-    throw badInput(
-      servable,
-      `Input '${first.name}' has ${rows} rows and input '${other.name}' has ${other.shape[0]}: they must be equal`,
-    );
-  }
-  if (rows === 0) throw badInput(servable, 'There are no rows');
-  return rows;
-}
-
-function wantedOutputs({ signature }: Servable, names: readonly string[]): number[] {
-  return names.map((name) => {
-    const index = signature.outputs.findIndex((spec) => spec.name === name);
-    if (index >= 0) return index;
-    const known = signature.outputs.map((spec) => `'${spec.name}'`).join(', ');
-    throw new ServingError('SERVING_BAD_INPUT', `There is no output '${name}'; the model gives ${known}`);
-  });
-}
-
-/** A refusal of an input, with a body for `:predict` that the same model answers. */
-export function badInput(servable: Servable, message: string): ServingError {
-  return new ServingError('SERVING_BAD_INPUT', message, JSON.stringify(exampleRow(servable.signature)));
 }

@@ -120,6 +120,8 @@ export class ServingError extends Error {
   readonly code: ServingErrorCode;
   /** A body that this endpoint answers, as JSON text. */
   readonly example: string | undefined;
+  /** For 429 and 503: when to try again. */
+  retryAfterSeconds = 1;
 
   constructor(code: ServingErrorCode, message: string, example?: string) {
     super(message);

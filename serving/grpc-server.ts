@@ -15,16 +15,17 @@ import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import { ServingError } from './errors.ts';
 import type { Log } from './log.ts';
-import type { Metrics } from './monitoring/registry.ts';
+import type { RequestMeter } from './monitoring/request-meter.ts';
 import { grpcProtocols } from './protocols/index.ts';
 import type { GrpcAnswer, GrpcCall, GrpcProtocol, GrpcService } from './protocols/protocol.ts';
+import { localCaller } from './security/caller.ts';
 
 const protocols: readonly GrpcProtocol[] = Object.values(grpcProtocols);
 
 export interface GrpcServerContext {
   readonly dataPlane: DataPlane;
   readonly settings: ServingSettings;
-  readonly metrics: Metrics;
+  readonly meter: RequestMeter;
   readonly log: Log;
 }
 
@@ -104,19 +105,21 @@ export class GrpcServer {
     const startedMs = performance.now();
     const abort = new AbortController();
     call.on('cancelled', () => abort.abort());
+    let grpcCall: GrpcCall | undefined;
     try {
-      const answer = await this.#answer(service, method, call.request, this.#callOf(call, abort.signal));
+      grpcCall = this.#callOf(call, abort.signal);
+      const answer = await this.#answer(service, method, call.request, grpcCall);
       if (answer.predictionId !== undefined) {
         const metadata = new Metadata();
         metadata.set(predictionIdHeader, answer.predictionId);
         call.sendMetadata(metadata);
       }
       respond(null, answer.message);
-      this.#measure(answer, 200, startedMs);
+      this.#measure(call, grpcCall, answer, startedMs);
     } catch (error) {
       const refusal = this.#refusalOf(error);
       respond(statusOf(refusal));
-      this.#measure({ verb: 'error' }, refusal.http, startedMs);
+      this.#measure(call, grpcCall, refusal, startedMs);
     }
   }
 
@@ -128,17 +131,18 @@ export class GrpcServer {
     let last: Promise<void> = Promise.resolve();
     call.on('data', (bytes: Buffer) => {
       const startedMs = performance.now();
-      const answer = this.#answer(service, method, bytes, this.#callOf(call, abort.signal));
+      const grpcCall = this.#callOf(call, abort.signal);
+      const answer = this.#answer(service, method, bytes, grpcCall);
       answer.catch(() => {});
       last = last.then(async () => {
         try {
           const answered = await answer;
           call.write(answered.message);
-          this.#measure(answered, 200, startedMs);
+          this.#measure(call, grpcCall, answered, startedMs);
         } catch (error) {
           const refusal = this.#refusalOf(error);
           call.write(service.streamErrors?.[method.localName]?.(describe(refusal)));
-          this.#measure({ verb: 'error' }, refusal.http, startedMs);
+          this.#measure(call, grpcCall, refusal, startedMs);
         }
       });
     });
@@ -159,7 +163,7 @@ export class GrpcServer {
   #callOf(call: Unary | Stream, signal: AbortSignal): GrpcCall {
     const deadline = Number(call.getDeadline());
     const deadlineMs = Number.isFinite(deadline) ? performance.now() + deadline - Date.now() : undefined;
-    return { dataPlane: this.#context.dataPlane, signal, deadlineMs };
+    return { dataPlane: this.#context.dataPlane.for(localCaller), signal, deadlineMs };
   }
 
   #refusalOf(error: unknown): ServingError {
@@ -168,13 +172,29 @@ export class GrpcServer {
     return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
   }
 
-  #measure(answer: Omit<GrpcAnswer, 'message'>, code: number, startedMs: number): void {
-    const { metrics, log } = this.#context;
-    const seconds = (performance.now() - startedMs) / 1000;
-    const labels = { model: answer.model ?? '', version: answer.version ?? '', method: answer.verb };
-    metrics.add('modelmile_requests_total', { ...labels, code });
-    metrics.observe('modelmile_request_duration_seconds', labels, seconds);
-    log.debug({ grpc: answer.verb, code, seconds }, 'request');
+  #measure(
+    call: Unary | Stream,
+    grpcCall: GrpcCall | undefined,
+    outcome: GrpcAnswer | ServingError,
+    startedMs: number,
+  ): void {
+    const plane = grpcCall?.dataPlane;
+    const refusal = outcome instanceof ServingError ? outcome : undefined;
+    const answer = outcome instanceof ServingError ? undefined : outcome;
+    this.#context.meter.record({
+      protocol: 'grpc',
+      verb: answer?.verb ?? 'error',
+      model: answer?.model ?? plane?.found?.model ?? '',
+      version: answer?.version ?? plane?.found?.version ?? '',
+      status: refusal?.http ?? 200,
+      path: call.getPath(),
+      startedMs,
+      bodyEndedMs: startedMs,
+      plane,
+      callerId: localCaller.id,
+      requestId: call.metadata.get('x-request-id')[0]?.toString(),
+      refusal,
+    });
   }
 
   /** Asks every client to go elsewhere (GOAWAY) and resolves when their connections are gone; streams in flight are finished. */

@@ -1,98 +1,51 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { uuidv7 } from 'uuidv7';
 import { answerConsole, type ConsoleStats, isConsolePath } from './console-routes.ts';
 import type { ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import { ServingError } from './errors.ts';
 import type { Log } from './log.ts';
-import type { Metrics } from './monitoring/registry.ts';
+import type { RequestMeter } from './monitoring/request-meter.ts';
 import { restProtocols } from './protocols/index.ts';
 import type { RestProtocol, RestRequest, RestResponse } from './protocols/protocol.ts';
+import { BodyLimits, IncomingRequest } from './rest-request.ts';
+import { localCaller } from './security/caller.ts';
 import { assertLocalCaller } from './security/loopback.ts';
 
-const unzip = promisify(gunzip);
 const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
 /** How long an idle connection is kept: longer than the usual load balancer's 60 s, so that it closes first. */
 const keepAliveTimeoutMs = 75_000;
-/** A client that sends its head slower than this is let go. */
+/** A client that sends its head, or its head and body, slower than this is let go. */
 const headersTimeoutMs = 15_000;
+const requestTimeoutMs = 120_000;
 
 export interface RestServerContext {
   readonly dataPlane: DataPlane;
   readonly settings: ServingSettings;
-  readonly metrics: Metrics;
+  readonly meter: RequestMeter;
   readonly log: Log;
   readonly consoleStats: ConsoleStats;
 }
 
-async function readBody(incoming: IncomingMessage, maxBodyBytes: number): Promise<Buffer> {
-  const tooLarge = () =>
-    new ServingError('SERVING_BODY_TOO_LARGE', `The body is larger than ${maxBodyBytes} bytes`);
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming) {
-    size += (chunk as Buffer).length;
-    if (size > maxBodyBytes) throw tooLarge();
-    chunks.push(chunk as Buffer);
-  }
-  const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
-  if (incoming.headers['content-encoding'] !== 'gzip') return body;
-  try {
-    return await unzip(body, { maxOutputLength: maxBodyBytes });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
-    throw new ServingError(
-      'SERVING_BAD_REQUEST',
-      `Content-Encoding is gzip, the body is not: ${(error as Error).message}`,
-    );
-  }
-}
+/** What a client may call its own requests; anything else is not taken into logs. */
+const requestIdPattern = /^[\w.:/-]{1,128}$/;
 
-function toRequest(incoming: IncomingMessage, signal: AbortSignal, maxBodyBytes: number): RestRequest {
-  const url = incoming.url as string;
-  const at = url.indexOf('?');
-  return {
-    method: incoming.method as string,
-    path: at < 0 ? url : url.slice(0, at),
-    query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)),
-    headers: incoming.headers,
-    signal,
-    body: () => readBody(incoming, maxBodyBytes),
-  };
-}
-
-/** A refusal as TensorFlow Serving words it; a bug of ours gives away nothing but that it is one. */
-function failure(error: unknown, log: Log): RestResponse {
-  const known = error instanceof ServingError;
-  if (!known) log.error({ err: error }, 'a bug: please report it');
-  const refusal = known ? error : new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (refusal.http === 429 || refusal.http === 503) headers['retry-after'] = '1';
-  return {
-    status: refusal.http,
-    headers,
-    body: JSON.stringify({ error: refusal.describe() }),
-    verb: 'error',
-  };
-}
-
-async function route(request: RestRequest, context: RestServerContext): Promise<RestResponse> {
-  assertLocalCaller(request.headers);
-  if (context.settings.console && isConsolePath(request.path)) {
-    return answerConsole(request, context.dataPlane, context.consoleStats);
-  }
+async function route(
+  request: RestRequest,
+  dataPlane: DataPlane,
+  context: RestServerContext,
+): Promise<RestResponse> {
   for (const protocol of protocols) {
-    const answer = protocol.handle(request, context.dataPlane);
+    const answer = protocol.handle(request, dataPlane);
     if (answer !== undefined) return answer;
+  }
+  if (context.settings.console && isConsolePath(request.path)) {
+    return answerConsole(request, dataPlane, context.consoleStats);
   }
   throw new ServingError('SERVING_NO_ROUTE', `Malformed request: ${request.method} ${request.path}`);
 }
-
-const securityHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 
 /**
  * The HTTP server of one worker. It never listens: the supervisor hands it connections, so that a crash of the worker does not
@@ -101,16 +54,20 @@ const securityHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 
 export class RestServer {
   readonly #context: RestServerContext;
   readonly #server: Server;
+  readonly #limits: BodyLimits;
   readonly #sockets = new Set<Socket>();
   #draining = false;
 
   constructor(context: RestServerContext) {
     this.#context = context;
+    this.#limits = new BodyLimits(context.settings.maxBodyBytes);
     this.#server = createServer(
-      { keepAliveTimeout: keepAliveTimeoutMs, headersTimeout: headersTimeoutMs },
-      (i, o) => {
-        void this.#handle(i, o);
+      {
+        keepAliveTimeout: keepAliveTimeoutMs,
+        headersTimeout: headersTimeoutMs,
+        requestTimeout: requestTimeoutMs,
       },
+      (incoming, outgoing) => void this.#handle(incoming, outgoing),
     );
     // Node's time limits for slow clients start with `listen`, which this server never does.
     this.#server.emit('listening');
@@ -130,37 +87,59 @@ export class RestServer {
 
   async #handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const startedMs = performance.now();
-    const abort = new AbortController();
-    outgoing.on('close', () => {
-      if (!outgoing.writableFinished) abort.abort();
-    });
-    const request = toRequest(incoming, abort.signal, this.#context.settings.maxBodyBytes);
+    const request = new IncomingRequest(incoming, this.#limits);
+    let plane: DataPlane | undefined;
     let response: RestResponse;
+    let refusal: ServingError | undefined;
     try {
-      response = await route(request, this.#context);
+      assertLocalCaller(incoming.headers);
+      plane = this.#context.dataPlane.for(localCaller);
+      response = await route(request, plane, this.#context);
     } catch (error) {
-      response = failure(error, this.#context.log);
+      refusal = this.#refusalOf(error);
+      response = responseOf(refusal);
     }
-    this.#send(incoming, outgoing, response);
-    this.#measure(request, response, startedMs);
+    const requestId = requestIdOf(incoming, refusal);
+    this.#send(incoming, outgoing, response, requestId);
+    request.finish();
+    this.#context.meter.record({
+      protocol: 'rest',
+      verb: response.verb,
+      model: response.model ?? plane?.found?.model ?? '',
+      version: response.version ?? plane?.found?.version ?? '',
+      status: response.status,
+      path: request.path,
+      startedMs,
+      bodyEndedMs: request.bodyEndedMs,
+      plane,
+      callerId: localCaller.id,
+      requestId,
+      refusal,
+    });
   }
 
-  #send(incoming: IncomingMessage, outgoing: ServerResponse, response: RestResponse): void {
-    const { status, headers, body = '' } = response;
+  /** A bug of ours gives away nothing but that it is one. */
+  #refusalOf(error: unknown): ServingError {
+    if (error instanceof ServingError) return error;
+    this.#context.log.error({ err: error }, 'a bug: please report it');
+    return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
+  }
+
+  #send(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    { status, headers, body = '' }: RestResponse,
+    requestId: string | undefined,
+  ): void {
+    // One flat list: node:http writes it as it is.
+    const head: (string | number)[] = ['x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+    for (const name in headers) head.push(name, headers[name] as string);
+    head.push('content-length', Buffer.byteLength(body));
+    if (requestId !== undefined) head.push('x-request-id', requestId);
     // What is left of a body that was refused is not read: the connection ends with the answer.
-    if (this.#draining || !incoming.complete) outgoing.setHeader('connection', 'close');
-    outgoing.writeHead(status, { ...securityHeaders, ...headers, 'content-length': Buffer.byteLength(body) });
+    if (this.#draining || !incoming.complete) head.push('connection', 'close');
+    outgoing.writeHead(status, head as never);
     outgoing.end(body);
-  }
-
-  #measure(request: RestRequest, response: RestResponse, startedMs: number): void {
-    const { metrics, log } = this.#context;
-    const { verb, status } = response;
-    const seconds = (performance.now() - startedMs) / 1000;
-    const labels = { model: response.model ?? '', version: response.version ?? '', method: verb };
-    metrics.add('modelmile_requests_total', { ...labels, code: status });
-    metrics.observe('modelmile_request_duration_seconds', labels, seconds);
-    log.debug({ method: request.method, path: request.path, status, seconds }, 'request');
   }
 
   /**
@@ -176,4 +155,24 @@ export class RestServer {
     }
     this.#server.close();
   }
+}
+
+/** The client's own name of the request; a refused one gets a name in any case, to be found in the log. */
+function requestIdOf({ headers }: IncomingMessage, refusal: ServingError | undefined): string | undefined {
+  const given = headers['x-request-id'];
+  if (typeof given === 'string' && requestIdPattern.test(given)) return given;
+  return refusal === undefined ? undefined : uuidv7();
+}
+
+/** A refusal as TensorFlow Serving and the Open Inference Protocol word it. */
+function responseOf(refusal: ServingError): RestResponse {
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (refusal.http === 429 || refusal.http === 503)
+    headers['retry-after'] = String(refusal.retryAfterSeconds);
+  return {
+    status: refusal.http,
+    headers,
+    body: JSON.stringify({ error: refusal.describe() }),
+    verb: 'error',
+  };
 }

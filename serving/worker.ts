@@ -1,17 +1,18 @@
 import type { Socket } from 'node:net';
 import type { FeedbackRequest, ServedModel, ServingSettings } from './contract/index.ts';
 import { DataPlane, type LoadedModel, type ServerControl } from './dataplane.ts';
+import type { BatchReport } from './engine/batcher.ts';
 import { loadServable, type Servable } from './engine/servable.ts';
 import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { createLog } from './log.ts';
-import { Metrics } from './monitoring/registry.ts';
+import { Metrics, type MetricsSnapshot } from './monitoring/registry.ts';
+import { RequestMeter } from './monitoring/request-meter.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
 import { chooseVersions, listModels, listVersions, openVersion } from './repository/local.ts';
 import { RestServer } from './rest-server.ts';
 import type { FromWorker, ToWorker } from './supervisor/messages.ts';
-import type { MetricsSnapshot } from './supervisor/worker-process.ts';
 
 /** How long a client that was about to send on an idle connection may still do so when the worker drains. */
 const idleGraceMs = 1_000;
@@ -47,6 +48,22 @@ async function modelsToServe(settings: ServingSettings): Promise<ServedModel[]> 
   return names.map((name) => ({ name, versionPolicy: { latest: 1 }, versionLabels: {} }));
 }
 
+function batchMeter(metrics: Metrics, model: string, version: number): (report: BatchReport) => void {
+  const labels = { model, version };
+  const phase = (name: string) =>
+    metrics.distribution('modelmile_phase_duration_seconds', { ...labels, phase: name });
+  const [queue, batch, infer] = [phase('queue'), phase('batch'), phase('infer')];
+  const batches = metrics.count('modelmile_batches_total', labels);
+  const batchRows = metrics.count('modelmile_batch_rows_total', labels);
+  return ({ rows, queueSeconds, batchSeconds, inferSeconds }) => {
+    batches.add();
+    batchRows.add(rows);
+    queue.observe(queueSeconds);
+    batch.observe(batchSeconds);
+    infer.observe(inferSeconds);
+  };
+}
+
 async function loadModel(model: ServedModel, settings: ServingSettings, threads: number, metrics: Metrics) {
   const versions = new Map<number, Servable>();
   const chosen = chooseVersions(await listVersions(settings.modelRoot, model.name), model);
@@ -58,23 +75,13 @@ async function loadModel(model: ServedModel, settings: ServingSettings, threads:
   }
   for (const number of chosen) {
     const version = await openVersion(settings.modelRoot, model.name, number);
-    const labels = { model: model.name, version: number };
-    const servable = await loadServable(
-      version,
-      settings,
-      threads,
-      ({ rows, queueSeconds, inferSeconds }) => {
-        metrics.add('modelmile_batches_total', labels);
-        metrics.add('modelmile_batch_rows_total', labels, rows);
-        metrics.observe('modelmile_phase_duration_seconds', { ...labels, phase: 'queue' }, queueSeconds);
-        metrics.observe('modelmile_phase_duration_seconds', { ...labels, phase: 'infer' }, inferSeconds);
-      },
-    );
-    versions.set(number, servable);
+    const onBatch = batchMeter(metrics, model.name, number);
+    versions.set(number, await loadServable(version, settings, threads, onBatch));
   }
   const loaded: LoadedModel = {
     name: model.name,
     versions,
+    latest: [...versions.values()].at(-1),
     labels: model.versionLabels,
     failures: new Map(),
   };
@@ -102,11 +109,12 @@ class Worker {
       },
       this.#metrics,
     );
+    const log = createLog(settings.logLevel, 'worker');
     const context = {
-      dataPlane: new DataPlane(models, this.#recorder, this.#control(settings), settings),
+      dataPlane: new DataPlane({ models, sink: this.#recorder, server: this.#control(settings), settings }),
       settings,
-      metrics: this.#metrics,
-      log: createLog(settings.logLevel, 'worker'),
+      meter: new RequestMeter(this.#metrics, log),
+      log,
       consoleStats: () => this.#questions.ask((id) => ({ type: 'console-stats', id })),
     };
     this.#servers.rest = new RestServer(context);
@@ -132,7 +140,7 @@ class Worker {
   async drain(): Promise<void> {
     await Promise.all([this.#servers.rest?.drain(idleGraceMs), this.#servers.grpc?.drain()]);
     this.#recorder?.flush();
-    const metrics = await this.#metrics.snapshot();
+    const metrics = this.#metrics.snapshot();
     // Sent last and waited for: the totals of a worker that is gone still count.
     process.send?.({ type: 'metrics', id: 0, metrics } satisfies FromWorker, () => process.exit(0));
   }
@@ -154,9 +162,7 @@ class Worker {
       this.#recorder?.flush();
       send({ type: 'flushed', id });
     },
-    metrics: ({ id }) => {
-      void this.#metrics.snapshot().then((metrics) => send({ type: 'metrics', id, metrics }));
-    },
+    metrics: ({ id }) => send({ type: 'metrics', id, metrics: this.#metrics.snapshot() }),
     'feedback-stored': ({ id, feedbackId }) => this.#questions.settle(id, { feedbackId }),
     'feedback-refused': ({ id, code, message }) =>
       this.#questions.settle(id, undefined, new ServingError(code, message)),

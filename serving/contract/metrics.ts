@@ -212,6 +212,28 @@ export const metrics = {
     type: 'counter',
     labels: ['model'],
     help: 'Predictions beyond recordPerSecond: answered, but feedback to them is not known.',
+    alerts: [
+      {
+        name: 'FeedbackLost',
+        kind: 'anomaly',
+        expr: 'sum by (model) (rate(modelmile_predictions_unrecorded_total[15m])) > 0',
+        for: '15m',
+        severity: 'ticket',
+        summary: 'Predictions of {{ $labels.model }} are not recorded: feedback to them is refused.',
+        runbook: {
+          meaning:
+            'Users who say what was wrong get 404; retraining sees a sample that leaves out the busiest times.',
+          look: [
+            'The rate of requests against `recordPerSecond` times the workers.',
+            'Whether the database is slow: the time of its writes in the logs of the pods.',
+          ],
+          mend: [
+            'Raise `recordPerSecond`, where the database can take it.',
+            'Add replicas: each records its own share.',
+          ],
+        },
+      },
+    ],
   },
 } as const satisfies Record<string, Metric>;
 

@@ -12,8 +12,16 @@ export interface BatchingSettings {
 /** What a batch cost, for the metrics. */
 export interface BatchReport {
   readonly rows: number;
+  /** The longest that a request of it waited. */
   readonly queueSeconds: number;
+  /** Putting it together and taking it apart. */
+  readonly batchSeconds: number;
   readonly inferSeconds: number;
+}
+
+/** Tells whether the caller still waits; an AbortSignal is one. */
+export interface Cancellation {
+  readonly aborted: boolean;
 }
 
 interface Waiting {
@@ -21,14 +29,11 @@ interface Waiting {
   readonly rows: number;
   readonly key: string;
   readonly deadlineMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
   readonly enqueuedMs: number;
   resolve(outputs: readonly TensorValue[]): void;
   reject(error: Error): void;
 }
-
-/** Requests can share a run only if they agree on everything but the number of rows. */
-const keyOf = (inputs: readonly TensorValue[]) => inputs.map((t) => t.shape.slice(1).join('x')).join(';');
 
 /**
  * Dynamic batching without added delay: everything that has been parsed by the next tick of the event loop runs together, since the
@@ -38,21 +43,27 @@ const keyOf = (inputs: readonly TensorValue[]) => inputs.map((t) => t.shape.slic
 export class Batcher {
   readonly #session: Session;
   readonly #settings: BatchingSettings;
+  readonly #rowsVary: boolean;
   readonly #onBatch: (report: BatchReport) => void;
   #queue: Waiting[] = [];
   #enqueuedRows = 0;
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
-  #running: Promise<void> = Promise.resolve();
 
-  constructor(session: Session, settings: BatchingSettings, onBatch: (report: BatchReport) => void) {
+  /** @param rowsVary whether the signature leaves more than the batch open, so that rows of two requests may not fit together */
+  constructor(
+    session: Session,
+    settings: BatchingSettings,
+    rowsVary: boolean,
+    onBatch: (report: BatchReport) => void,
+  ) {
     this.#session = session;
-    this.#settings = settings;
+    this.#settings = {
+      ...settings,
+      allowedBatchSizes: [...settings.allowedBatchSizes].sort((a, b) => a - b),
+    };
+    this.#rowsVary = rowsVary;
     this.#onBatch = onBatch;
-  }
-
-  get enqueuedRows(): number {
-    return this.#enqueuedRows;
   }
 
   /**
@@ -63,7 +74,7 @@ export class Batcher {
     inputs: readonly TensorValue[],
     rows: number,
     deadlineMs: number,
-    signal: AbortSignal | undefined,
+    signal: Cancellation | undefined,
   ): Promise<readonly TensorValue[]> {
     if (this.#enqueuedRows + rows > this.#settings.maxEnqueued && this.#enqueuedRows > 0) {
       const error = new ServingError(
@@ -72,9 +83,10 @@ export class Batcher {
       );
       return Promise.reject(error);
     }
+    const key = this.#rowsVary ? inputs.map(({ shape }) => shape.slice(1).join('x')).join(';') : '';
     return new Promise((resolve, reject) => {
       const enqueuedMs = performance.now();
-      this.#queue.push({ inputs, rows, key: keyOf(inputs), deadlineMs, signal, enqueuedMs, resolve, reject });
+      this.#queue.push({ inputs, rows, key, deadlineMs, signal, enqueuedMs, resolve, reject });
       this.#enqueuedRows += rows;
       this.#schedule();
     });
@@ -84,31 +96,47 @@ export class Batcher {
     if (this.#scheduled) return;
     const { batchTimeoutMs, maxBatchSize } = this.#settings;
     if (batchTimeoutMs > 0 && this.#enqueuedRows < maxBatchSize) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#drainSoon();
-      }, batchTimeoutMs);
+      this.#timer ??= setTimeout(() => this.#runSoon(), batchTimeoutMs);
       return;
     }
+    this.#runSoon();
+  }
+
+  #runSoon(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#drainSoon();
-  }
-
-  #drainSoon(): void {
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#running = this.#running.then(() => this.#drain());
-    });
+    setImmediate(() => void this.#runNext());
   }
 
-  async #drain(): Promise<void> {
-    // Cleared first: what arrives while a batch runs schedules the next drain.
+  /** One batch, then the event loop: what it parses meanwhile belongs to the next one. */
+  async #runNext(): Promise<void> {
+    const batch = this.#take();
+    if (batch.length > 0) await this.#runBatch(batch);
     this.#scheduled = false;
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const batch of this.#batches(queue.filter((waiting) => this.#isWanted(waiting))))
-      await this.#runBatch(batch);
+    if (this.#queue.length > 0) this.#schedule();
+  }
+
+  /** First come, first served: the first that is still wanted, and all that can share its run. Answers none where none is. */
+  #take(): Waiting[] {
+    const batch: Waiting[] = [];
+    const others: Waiting[] = [];
+    let rows = 0;
+    for (const waiting of this.#queue) {
+      if (!this.#isWanted(waiting)) continue;
+      const [first] = batch;
+      if (
+        first !== undefined &&
+        (waiting.key !== first.key || rows + waiting.rows > this.#settings.maxBatchSize)
+      ) {
+        others.push(waiting);
+      } else {
+        batch.push(waiting);
+        rows += waiting.rows;
+      }
+    }
+    this.#queue = others;
+    return batch;
   }
 
   #isWanted(waiting: Waiting): boolean {
@@ -123,87 +151,72 @@ export class Batcher {
     return false;
   }
 
-  /** First come, first served, cut where the next one does not fit. */
-  #batches(queue: readonly Waiting[]): Waiting[][] {
-    const batches: Waiting[][] = [];
-    const open = new Map<string, { batch: Waiting[]; rows: number }>();
-    for (const waiting of queue) {
-      const current = open.get(waiting.key);
-      if (current !== undefined && current.rows + waiting.rows <= this.#settings.maxBatchSize) {
-        current.batch.push(waiting);
-        current.rows += waiting.rows;
-      } else {
-        const batch = [waiting];
-        batches.push(batch);
-        open.set(waiting.key, { batch, rows: waiting.rows });
-      }
-    }
-    return batches;
-  }
-
   async #runBatch(batch: readonly Waiting[]): Promise<void> {
-    const rows = batch.reduce((sum, waiting) => sum + waiting.rows, 0);
-    const startedMs = performance.now();
+    let rows = 0;
+    for (const waiting of batch) rows += waiting.rows;
+    const takenMs = performance.now();
     try {
-      const outputs = await this.#session.run(this.#inputsOf(batch, rows));
-      this.#report(batch, rows, startedMs);
-      this.#deliver(batch, outputs);
+      const size = this.#sizeOf(rows);
+      const inputs = this.#inputsOf(batch, rows, size);
+      const startedMs = performance.now();
+      const outputs = await this.#session.run(inputs);
+      const endedMs = performance.now();
+      this.#deliver(batch, size, outputs);
+      this.#onBatch({
+        rows,
+        queueSeconds: (takenMs - (batch[0] as Waiting).enqueuedMs) / 1000,
+        batchSeconds: (startedMs - takenMs + performance.now() - endedMs) / 1000,
+        inferSeconds: (endedMs - startedMs) / 1000,
+      });
     } catch (error) {
       // One request's fault must not be another's: alone, each gets its own answer.
       if (batch.length > 1) for (const waiting of batch) await this.#runBatch([waiting]);
-      else this.#settle(batch[0] as Waiting, () => (batch[0] as Waiting).reject(error as Error));
+      else {
+        this.#enqueuedRows -= rows;
+        (batch[0] as Waiting).reject(error as Error);
+      }
     }
   }
 
-  #inputsOf(batch: readonly Waiting[], rows: number): readonly TensorValue[] {
-    const size = this.#settings.allowedBatchSizes.find((allowed) => allowed >= rows) ?? rows;
+  /** Rows that are computed for so many asked for. */
+  #sizeOf(rows: number): number {
+    const { allowedBatchSizes } = this.#settings;
+    if (allowedBatchSizes.length === 0) return rows;
+    return allowedBatchSizes.find((allowed) => allowed >= rows) ?? rows;
+  }
+
+  #inputsOf(batch: readonly Waiting[], rows: number, size: number): readonly TensorValue[] {
     const first = batch[0] as Waiting;
     if (batch.length === 1 && size === rows) return first.inputs;
-    // Padding repeats the first row: any valid row does, and its results are not read.
-    const padding = Array.from({ length: size - rows }, () =>
-      first.inputs.map((input) => sliceRows(input, 0, 1)),
-    );
-    return first.inputs.map((_, i) =>
-      concatenateRows([
-        ...batch.map((waiting) => waiting.inputs[i]!),
-        ...padding.map((inputs) => inputs[i]!),
-      ]),
-    );
-  }
-
-  #deliver(batch: readonly Waiting[], outputs: readonly TensorValue[]): void {
-    if (batch.length === 1 && outputs.every((output) => output.shape[0] === batch[0]?.rows)) {
-      this.#settle(batch[0] as Waiting, () => (batch[0] as Waiting).resolve(outputs));
-      return;
-    }
-    let from = 0;
-    for (const waiting of batch) {
-      const start = from;
-      from += waiting.rows;
-      this.#settle(waiting, () =>
-        waiting.resolve(outputs.map((output) => sliceRows(output, start, start + waiting.rows))),
-      );
-    }
-  }
-
-  #settle(waiting: Waiting, answer: () => void): void {
-    this.#enqueuedRows -= waiting.rows;
-    answer();
-  }
-
-  #report(batch: readonly Waiting[], rows: number, startedMs: number): void {
-    const now = performance.now();
-    const oldest = batch.reduce((earliest, waiting) => Math.min(earliest, waiting.enqueuedMs), startedMs);
-    this.#onBatch({
-      rows,
-      queueSeconds: (startedMs - oldest) / 1000,
-      inferSeconds: (now - startedMs) / 1000,
+    return first.inputs.map((input, index) => {
+      const parts = batch.map((waiting) => waiting.inputs[index] as TensorValue);
+      // Padding repeats a row: any valid row does, and its results are not read.
+      if (size > rows) parts.push(...new Array<TensorValue>(size - rows).fill(sliceRows(input, 0, 1)));
+      return concatenateRows(parts);
     });
   }
 
-  /** Resolves when everything that was taken has been answered. */
-  async idle(): Promise<void> {
-    while (this.#enqueuedRows > 0) await new Promise((resolve) => setImmediate(resolve));
-    await this.#running;
+  /** @throws ServingError SERVING_INFERENCE_FAILED where the model does not give a row for each row of several requests */
+  #deliver(batch: readonly Waiting[], computedRows: number, outputs: readonly TensorValue[]): void {
+    const [only] = batch as [Waiting];
+    if (batch.length === 1 && computedRows === only.rows) {
+      this.#enqueuedRows -= only.rows;
+      only.resolve(outputs);
+      return;
+    }
+    const unlike = outputs.find(({ shape }) => shape[0] !== computedRows);
+    if (unlike !== undefined) {
+      throw new ServingError(
+        'SERVING_INFERENCE_FAILED',
+        `Output '${unlike.name}' has the shape [${unlike.shape}] for ${computedRows} rows: its rows cannot be told apart`,
+      );
+    }
+    let from = 0;
+    for (const waiting of batch) {
+      const to = from + waiting.rows;
+      this.#enqueuedRows -= waiting.rows;
+      waiting.resolve(outputs.map((output) => sliceRows(output, from, to)));
+      from = to;
+    }
   }
 }

@@ -50,7 +50,9 @@ export async function loadServable(
     const batching = batchable
       ? settings.batching
       : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
-    return { ...version, signature, batchable, session, batcher: new Batcher(session, batching, onBatch) };
+    const rowsVary = signature.inputs.some((spec) => spec.shape.slice(1).includes(-1));
+    const batcher = new Batcher(session, batching, rowsVary, onBatch);
+    return { ...version, signature, batchable, session, batcher };
   } catch (error) {
     throw new ServingError(
       'SERVING_LOAD_FAILED',

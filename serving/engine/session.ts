@@ -43,6 +43,8 @@ export async function openSession(
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     graphOptimizationLevel: 'all',
+    // Threads that wait for work by spinning burn a core that other requests need.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
   const names = signature.outputs.map((spec) => spec.name);
   return {

@@ -67,7 +67,9 @@ export class PredictionRecorder implements PredictionSink {
     }
     this.#inSecond += 1;
     if (this.#inSecond > this.#settings.recordPerSecond) {
-      this.#metrics.add('modelmile_predictions_unrecorded_total', { model: inference.servable.model });
+      this.#metrics
+        .count('modelmile_predictions_unrecorded_total', { model: inference.servable.model })
+        .add();
       return;
     }
     this.#pending.push({ inference, inputs, atMs });
@@ -107,7 +109,7 @@ export class PredictionRecorder implements PredictionSink {
     const answer = await this.#channel.feedback(model, request);
     const kind =
       request.label !== undefined ? 'label' : request.rating !== undefined ? 'rating' : 'correction';
-    this.#metrics.add('modelmile_feedback_total', { model, kind });
+    this.#metrics.count('modelmile_feedback_total', { model, kind }).add();
     return answer;
   }
 }

@@ -1,45 +1,129 @@
-import { Counter, Gauge, Histogram, type MetricObjectWithValues, Registry } from 'prom-client';
-import { type Metric, type MetricName, metrics } from '../contract/index.ts';
+import { metrics as catalogue, type Metric, type MetricName } from '../contract/index.ts';
 
 type Labels = Readonly<Record<string, string | number>>;
 
-const constructors = {
-  counter: (name: string, row: Metric, registers: Registry[]) =>
-    new Counter({ name, help: row.help, labelNames: [...row.labels], registers }),
-  gauge: (name: string, row: Metric, registers: Registry[]) =>
-    new Gauge({ name, help: row.help, labelNames: [...row.labels], registers }),
-  histogram: (name: string, row: Metric, registers: Registry[]) =>
-    new Histogram({
-      name,
-      help: row.help,
-      labelNames: [...row.labels],
-      buckets: [...(row.buckets ?? [])],
-      registers,
-    }),
-} as const;
+/** One row of the catalogue under one set of labels, as a process counted it. */
+export interface Sample {
+  readonly name: MetricName;
+  /** Label values in the row's order. */
+  readonly labels: readonly string[];
+  /** Counter, gauge: the value. Histogram: how many fell into each bucket, the last beyond all bounds; then their sum. */
+  readonly values: readonly number[];
+}
 
-/** One process's metrics, one for each row of the catalogue and no others. */
+/** Everything that one process, or all together, have counted. */
+export type MetricsSnapshot = readonly Sample[];
+
+export interface Count {
+  add(amount?: number): void;
+}
+
+export interface Level {
+  set(value: number): void;
+}
+
+export interface Distribution {
+  observe(seconds: number): void;
+}
+
+/** The numbers of one series; adding to them is all that the hot path does. */
+class Series implements Count, Level, Distribution {
+  readonly name: MetricName;
+  readonly labels: readonly string[];
+  readonly values: Float64Array;
+  readonly #bounds: readonly number[];
+
+  constructor(name: MetricName, labels: readonly string[], bounds: readonly number[] | undefined) {
+    this.name = name;
+    this.labels = labels;
+    this.#bounds = bounds ?? [];
+    this.values = new Float64Array(bounds === undefined ? 1 : bounds.length + 2);
+  }
+
+  add(amount = 1): void {
+    this.values[0]! += amount;
+  }
+
+  set(value: number): void {
+    this.values[0] = value;
+  }
+
+  observe(seconds: number): void {
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && seconds > bounds[bucket]!) bucket++;
+    this.values[bucket]! += 1;
+    this.values[bounds.length + 1]! += seconds;
+  }
+}
+
+const rowOf = (name: MetricName): Metric => catalogue[name];
+
+/** One process's metrics: rows of the catalogue and no others. Hold on to a series where it is used often. */
 export class Metrics {
-  readonly #registry = new Registry();
-  readonly #byName: ReadonlyMap<string, Counter | Gauge | Histogram>;
+  readonly #series = new Map<string, Series>();
 
-  constructor() {
-    const rows = Object.entries(metrics) as [MetricName, Metric][];
-    this.#byName = new Map(
-      rows.map(([name, row]) => [name, constructors[row.type](name, row, [this.#registry])]),
-    );
+  #at(name: MetricName, labels: Labels): Series {
+    const row = rowOf(name);
+    const values = row.labels.map((label) => String(labels[label] ?? ''));
+    const key = `${name}\0${values.join('\0')}`;
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = new Series(name, values, row.buckets);
+      this.#series.set(key, series);
+    }
+    return series;
   }
 
-  add(name: MetricName, labels: Labels, amount = 1): void {
-    (this.#byName.get(name) as Counter).inc(labels, amount);
+  count(name: MetricName, labels: Labels): Count {
+    return this.#at(name, labels);
   }
 
-  observe(name: MetricName, labels: Labels, seconds: number): void {
-    (this.#byName.get(name) as Histogram).observe(labels, seconds);
+  level(name: MetricName, labels: Labels): Level {
+    return this.#at(name, labels);
   }
 
-  /** For another process to aggregate. */
-  snapshot(): Promise<MetricObjectWithValues<never>[]> {
-    return this.#registry.getMetricsAsJSON() as Promise<MetricObjectWithValues<never>[]>;
+  distribution(name: MetricName, labels: Labels): Distribution {
+    return this.#at(name, labels);
   }
+
+  snapshot(): MetricsSnapshot {
+    return [...this.#series.values()].map(({ name, labels, values }) => ({
+      name,
+      labels,
+      values: Array.from(values),
+    }));
+  }
+}
+
+/** Several processes' metrics as one. */
+export function sumOf(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+  const sums = new Map<string, { name: MetricName; labels: readonly string[]; values: number[] }>();
+  for (const snapshot of snapshots) {
+    for (const { name, labels, values } of snapshot) {
+      const key = `${name}\0${labels.join('\0')}`;
+      const sum = sums.get(key);
+      if (sum === undefined) sums.set(key, { name, labels, values: [...values] });
+      else for (const [index, value] of values.entries()) sum.values[index]! += value;
+    }
+  }
+  return [...sums.values()];
+}
+
+/** What a process that is gone leaves: all it counted; what it was is no more. */
+export const lastingPart = (snapshot: MetricsSnapshot): MetricsSnapshot =>
+  snapshot.filter(({ name }) => rowOf(name).type !== 'gauge');
+
+/** The samples of one row, their labels by name. */
+export function samplesOf(
+  snapshot: MetricsSnapshot,
+  name: MetricName,
+): { labels: Readonly<Record<string, string>>; values: readonly number[] }[] {
+  const row = rowOf(name);
+  return snapshot
+    .filter((sample) => sample.name === name)
+    .map(({ labels, values }) => ({
+      labels: Object.fromEntries(row.labels.map((label, index) => [label, labels[index] as string])),
+      values,
+    }));
 }

@@ -1,52 +1,45 @@
-import type { MetricObjectWithValues } from 'prom-client';
 import type { MetricName } from '../contract/index.ts';
 import type { DurationTotal, VersionStatistics } from '../dataplane.ts';
+import { type MetricsSnapshot, samplesOf } from './registry.ts';
 
-interface Sample {
-  readonly value: number;
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly metricName?: string;
-}
+/** Methods that run the model; what they refuse is counted as `error`. */
+const inferenceMethods: readonly string[] = ['predict', 'classify', 'regress', 'multi_inference', 'infer'];
+
+type Labelled = ReturnType<typeof samplesOf>[number];
+
+const countOf = ({ values }: Labelled): number => values.slice(0, -1).reduce((sum, n) => sum + n, 0);
+const secondsOf = ({ values }: Labelled): number => values.at(-1) as number;
+const total = (samples: readonly Labelled[], of: (sample: Labelled) => number): number =>
+  samples.reduce((sum, sample) => sum + of(sample), 0);
 
 /** What each version has done, from the counters and histograms of all workers. */
-export function statisticsOf(snapshot: readonly MetricObjectWithValues<never>[]): VersionStatistics[] {
-  const samples = (name: MetricName, suffix = ''): readonly Sample[] => {
-    const metric = (snapshot as unknown as { name: string; values: Sample[] }[]).find(
-      (each) => each.name === name,
-    );
-    return (metric?.values ?? []).filter(
-      ({ metricName }) => suffix === '' || metricName === `${name}${suffix}`,
-    );
-  };
-  const rows = samples('modelmile_batch_rows_total');
-  return rows.map(({ labels: { model = '', version = 0 } }) => {
-    const mine = ({ labels }: Sample) =>
-      labels['model'] === model && String(labels['version']) === String(version);
-    const sum = (of: readonly Sample[]) => of.filter(mine).reduce((total, { value }) => total + value, 0);
+export function statisticsOf(snapshot: MetricsSnapshot): VersionStatistics[] {
+  return samplesOf(snapshot, 'modelmile_batch_rows_total').map(({ labels: version, values }) => {
+    const mine = (name: MetricName) =>
+      samplesOf(snapshot, name).filter(
+        ({ labels }) => labels['model'] === version['model'] && labels['version'] === version['version'],
+      );
     const phase = (name: string): DurationTotal => {
-      const inPhase = ({ labels }: Sample) => labels['phase'] === name;
-      return {
-        count: sum(samples('modelmile_phase_duration_seconds', '_count').filter(inPhase)),
-        seconds: sum(samples('modelmile_phase_duration_seconds', '_sum').filter(inPhase)),
-      };
+      const samples = mine('modelmile_phase_duration_seconds').filter(
+        ({ labels }) => labels['phase'] === name,
+      );
+      return { count: total(samples, countOf), seconds: total(samples, secondsOf) };
     };
-    const requests = samples('modelmile_requests_total');
-    const isModelCall = ({ labels }: Sample) => inferenceMethods.includes(String(labels['method']));
-    const failed = requests.filter((sample) => isModelCall(sample) && Number(sample.labels['code']) >= 400);
-    const answered = requests.filter((sample) => isModelCall(sample) && Number(sample.labels['code']) < 400);
-    const seconds = sum(samples('modelmile_request_duration_seconds', '_sum').filter(isModelCall));
+    const requests = (methods: readonly string[], name: MetricName) =>
+      mine(name).filter(({ labels }) => methods.includes(labels['method'] as string));
+    const counted = (methods: readonly string[]) =>
+      total(requests(methods, 'modelmile_requests_total'), (sample) => sample.values[0] as number);
+    const seconds = (methods: readonly string[]) =>
+      total(requests(methods, 'modelmile_request_duration_seconds'), secondsOf);
     return {
-      model: String(model),
-      version: Number(version),
-      rows: sum(rows),
-      runs: sum(samples('modelmile_batches_total')),
-      success: { count: sum(answered), seconds },
-      fail: { count: sum(failed), seconds: 0 },
+      model: version['model'] as string,
+      version: Number(version['version']),
+      rows: values[0] as number,
+      runs: total(mine('modelmile_batches_total'), (sample) => sample.values[0] as number),
+      success: { count: counted(inferenceMethods), seconds: seconds(inferenceMethods) },
+      fail: { count: counted(['error']), seconds: seconds(['error']) },
       queue: phase('queue'),
       infer: phase('infer'),
     };
   });
 }
-
-/** Methods that run the model. */
-const inferenceMethods: readonly string[] = ['predict', 'classify', 'regress', 'multi_inference', 'infer'];

@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { DataPlane } from '../dataplane.ts';
+import type { Cancellation } from '../engine/batcher.ts';
 
 /** A request whose head has been read; the body comes when it is asked for, unpacked and within maxBodyBytes. */
 export interface RestRequest {
@@ -9,8 +10,8 @@ export interface RestRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
-  readonly signal: AbortSignal;
-  /** @throws ServingError SERVING_BODY_TOO_LARGE, SERVING_BAD_REQUEST (not gzip) */
+  readonly signal: Cancellation;
+  /** @throws ServingError SERVING_BODY_TOO_LARGE, SERVING_OVERLOADED, SERVING_BAD_REQUEST (not gzip) */
   body(): Promise<Buffer>;
 }
 
@@ -36,7 +37,7 @@ export interface RestProtocol {
 /** What a gRPC method is told beside its request. */
 export interface GrpcCall {
   readonly dataPlane: DataPlane;
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
   /** On `performance.now()`'s clock; undefined where the client set none. */
   readonly deadlineMs: number | undefined;
 }

@@ -1,5 +1,6 @@
 import type { FeedbackRequest, PredictionRecord, ServingSettings } from '../contract/index.ts';
 import type { ServingErrorCode } from '../errors.ts';
+import type { MetricsSnapshot } from '../monitoring/registry.ts';
 
 /** What one worker has loaded, for /state. */
 export interface LoadedVersions {
@@ -22,7 +23,7 @@ export type ToWorker =
       readonly message: string;
     }
   | { readonly type: 'console-stats'; readonly id: number; readonly stats: unknown }
-  | { readonly type: 'totals'; readonly id: number; readonly metrics: unknown }
+  | { readonly type: 'totals'; readonly id: number; readonly metrics: MetricsSnapshot }
   | {
       readonly type: 'controlled';
       readonly id: number;
@@ -35,7 +36,7 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly code: ServingErrorCode; readonly message: string }
   | { readonly type: 'predictions'; readonly records: readonly PredictionRecord[] }
   | { readonly type: 'flushed'; readonly id: number }
-  | { readonly type: 'metrics'; readonly id: number; readonly metrics: unknown }
+  | { readonly type: 'metrics'; readonly id: number; readonly metrics: MetricsSnapshot }
   | {
       readonly type: 'feedback';
       readonly id: number;

@@ -1,13 +1,14 @@
 import { type FeedbackRecord, ServedModel, type ServerState, ServingSettings } from '../contract/index.ts';
 import { ServingError, type ServingErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { MetricsSnapshot } from '../monitoring/registry.ts';
 import { assertSafeToListen } from '../security/loopback.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
 import { Generation } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import { Totals } from './totals.ts';
-import type { MetricsSnapshot, WorkerEvents, WorkerProcess } from './worker-process.ts';
+import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 const tickMs = 1_000;
 
@@ -71,14 +72,16 @@ export class Supervisor {
     this.#generation = await Generation.start(settings, this.#events(), this.#log);
     closeReplaced();
     this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
-    if (previous !== undefined) this.#retire(previous);
+    // Waited for, so that whoever applied settings gets no answer of the old ones afterwards, on an old connection either.
+    if (previous !== undefined) await this.#retire(previous);
     this.#log.info({ models: this.#generation.models, rest: this.#listeners.address('rest') }, 'serving');
   }
 
-  #retire(generation: Generation): void {
+  #retire(generation: Generation): Promise<void> {
     const drained = generation.drain(generation.settings.drainTimeoutMs);
     this.#retiring.add(drained);
     void drained.finally(() => this.#retiring.delete(drained));
+    return drained;
   }
 
   #events(): WorkerEvents {
@@ -109,7 +112,7 @@ export class Supervisor {
       },
       exited: (worker) => {
         this.#everyone.delete(worker);
-        void this.#totals.retire(worker);
+        this.#totals.retire(worker);
       },
     };
   }
@@ -131,7 +134,7 @@ export class Supervisor {
   async #tick(): Promise<void> {
     const workers = this.#workers();
     await Promise.all(workers.map((worker) => worker.refreshMetrics()));
-    await this.#totals.tick(workers);
+    this.#totals.tick(workers);
   }
 
   async #snapshot(): Promise<MetricsSnapshot> {
@@ -199,7 +202,7 @@ export class Supervisor {
     const settings = this.#generation?.settings;
     await new Promise((resolve) => setTimeout(resolve, settings?.lameDuckMs ?? 0));
     this.#listeners.close();
-    if (this.#generation !== undefined) this.#retire(this.#generation);
+    if (this.#generation !== undefined) void this.#retire(this.#generation);
     await Promise.all(this.#retiring);
     clearInterval(this.#ticker);
     await this.#desk.close();

@@ -1,5 +1,9 @@
-import { AggregatorRegistry } from 'prom-client';
-import type { MetricsSnapshot, WorkerProcess } from './worker-process.ts';
+import { metrics as catalogue } from '../contract/index.ts';
+import { exposition } from '../monitoring/exposition.ts';
+import { lastingPart, type MetricsSnapshot, samplesOf, sumOf } from '../monitoring/registry.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+const bounds = [...catalogue.modelmile_request_duration_seconds.buckets, Number.POSITIVE_INFINITY];
 
 /** Second-by-second history kept for the console. */
 const historySeconds = 300;
@@ -12,44 +16,27 @@ export interface ConsolePoint {
   readonly errors: number;
 }
 
-interface Sample {
-  readonly value: number;
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly metricName?: string;
-}
-
-const samplesOf = (snapshot: MetricsSnapshot, name: string): readonly Sample[] =>
-  (
-    snapshot.find((metric) => (metric as unknown as { name: string }).name === name) as unknown as
-      | { values: Sample[] }
-      | undefined
-  )?.values ?? [];
-
-/** Cumulative counts of the requests' duration by bucket, model traffic only. */
-function bucketsOf(snapshot: MetricsSnapshot): Map<number, number> {
-  const buckets = new Map<number, number>();
-  for (const { metricName, labels, value } of samplesOf(snapshot, 'modelmile_request_duration_seconds')) {
-    if (metricName?.endsWith('_bucket') !== true || labels['model'] === '') continue;
-    const bound = labels['le'] === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels['le']);
-    buckets.set(bound, (buckets.get(bound) ?? 0) + value);
+/** How many requests to models took how long, by bucket. */
+function durationsOf(snapshot: MetricsSnapshot): number[] {
+  const counts = bounds.map(() => 0);
+  for (const { labels, values } of samplesOf(snapshot, 'modelmile_request_duration_seconds')) {
+    if (labels['model'] === '') continue;
+    for (const bucket of bounds.keys()) counts[bucket]! += values[bucket] as number;
   }
-  return buckets;
+  return counts;
 }
 
 /** Linear within the bucket, as Prometheus's histogram_quantile. */
-function quantileMs(buckets: ReadonlyMap<number, number>, q: number): number {
-  const bounds = [...buckets.keys()].sort((a, b) => a - b);
-  const total = buckets.get(Number.POSITIVE_INFINITY) ?? 0;
-  let lower = 0;
+function quantileMs(counts: readonly number[], q: number): number {
+  const wanted = q * counts.reduce((sum, count) => sum + count, 0);
   let below = 0;
-  for (const bound of bounds) {
-    const count = buckets.get(bound) as number;
-    if (count >= q * total && total > 0) {
-      if (!Number.isFinite(bound)) return lower * 1000;
-      return 1000 * (lower + ((bound - lower) * (q * total - below)) / Math.max(count - below, 1));
+  for (const [bucket, count] of counts.entries()) {
+    const lower = bounds[bucket - 1] ?? 0;
+    const upper = bounds[bucket] as number;
+    if (count > 0 && below + count >= wanted) {
+      return 1000 * (Number.isFinite(upper) ? lower + ((upper - lower) * (wanted - below)) / count : lower);
     }
-    lower = bound;
-    below = count;
+    below += count;
   }
   return 0;
 }
@@ -58,49 +45,44 @@ function quantileMs(buckets: ReadonlyMap<number, number>, q: number): number {
 export class Totals {
   #retired: MetricsSnapshot = [];
   #history: ConsolePoint[] = [];
-  #lastBuckets = new Map<number, number>();
+  #lastDurations = bounds.map(() => 0);
   #lastErrors = 0;
   #lastAtMs = Date.now();
 
   /** A worker is gone: what it counted stays. */
-  async retire(worker: WorkerProcess): Promise<void> {
-    if (worker.metrics.length > 0) this.#retired = await merge([this.#retired, worker.metrics]);
+  retire(worker: WorkerProcess): void {
+    this.#retired = sumOf([this.#retired, lastingPart(worker.metrics)]);
   }
 
   /** Prometheus's text format. */
-  async text(workers: readonly WorkerProcess[]): Promise<string> {
-    const all = [this.#retired, ...workers.map((worker) => worker.metrics)].filter(
-      (snapshot) => snapshot.length > 0,
-    );
-    return AggregatorRegistry.aggregate(all as never).metrics();
+  text(workers: readonly WorkerProcess[]): Promise<string> {
+    return exposition(this.snapshot(workers));
   }
 
   /** The same as numbers. */
-  snapshot(workers: readonly WorkerProcess[]): Promise<MetricsSnapshot> {
-    return merge([this.#retired, ...workers.map((worker) => worker.metrics)]);
+  snapshot(workers: readonly WorkerProcess[]): MetricsSnapshot {
+    return sumOf([this.#retired, ...workers.map((worker) => worker.metrics)]);
   }
 
   /** Called once a second with the newest totals. */
-  async tick(workers: readonly WorkerProcess[]): Promise<void> {
-    const now = await merge([this.#retired, ...workers.map((worker) => worker.metrics)]);
-    const buckets = bucketsOf(now);
-    const delta = new Map(
-      [...buckets].map(([bound, count]) => [bound, count - (this.#lastBuckets.get(bound) ?? 0)]),
-    );
+  tick(workers: readonly WorkerProcess[]): void {
+    const now = this.snapshot(workers);
+    const durations = durationsOf(now);
+    const delta = durations.map((count, bucket) => count - (this.#lastDurations[bucket] as number));
     const errors = samplesOf(now, 'modelmile_requests_total')
       .filter(({ labels }) => Number(labels['code']) >= 500)
-      .reduce((sum, { value }) => sum + value, 0);
+      .reduce((sum, { values }) => sum + (values[0] as number), 0);
     const atMs = Date.now();
     const seconds = Math.max((atMs - this.#lastAtMs) / 1000, 0.001);
     this.#history.push({
       atMs,
-      requestsPerSecond: (delta.get(Number.POSITIVE_INFINITY) ?? 0) / seconds,
+      requestsPerSecond: delta.reduce((sum, count) => sum + count, 0) / seconds,
       p50Ms: quantileMs(delta, 0.5),
       p99Ms: quantileMs(delta, 0.99),
       errors: errors - this.#lastErrors,
     });
     this.#history = this.#history.slice(-historySeconds);
-    this.#lastBuckets = buckets;
+    this.#lastDurations = durations;
     this.#lastErrors = errors;
     this.#lastAtMs = atMs;
   }
@@ -108,12 +90,4 @@ export class Totals {
   get history(): readonly ConsolePoint[] {
     return this.#history;
   }
-}
-
-async function merge(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
-  const some = snapshots.filter((snapshot) => snapshot.length > 0);
-  if (some.length === 0) return [];
-  return AggregatorRegistry.aggregate(
-    some as never,
-  ).getMetricsAsJSON() as unknown as Promise<MetricsSnapshot>;
 }

@@ -1,14 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { MetricObjectWithValues } from 'prom-client';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
+import type { MetricsSnapshot } from '../monitoring/registry.ts';
 import type { FromWorker, LoadedVersions, ToWorker } from './messages.ts';
 
 const entry = fileURLToPath(new URL('../worker.ts', import.meta.url));
-
-export type MetricsSnapshot = MetricObjectWithValues<never>[];
 
 /** What the supervisor does with what workers say on their own. */
 export interface WorkerEvents {
@@ -107,7 +105,7 @@ export class WorkerProcess {
         this.#events.control(this, message);
         break;
       case 'metrics':
-        this.metrics = message.metrics as MetricsSnapshot;
+        this.metrics = message.metrics;
         this.#answered(message.id);
         break;
       case 'flushed':
