@@ -50,6 +50,11 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     quiet: requests(401, 6),
     atMinutes: 30,
   },
+  FeedbackLost: {
+    fires: { 'modelmile_predictions_unrecorded_total{model="digits"}': '0+60x60' },
+    quiet: { 'modelmile_predictions_unrecorded_total{model="digits"}': '60x60' },
+    atMinutes: 45,
+  },
   AvailabilityBudgetBurnsFast: {
     fires: { ...requests(200, 600), ...requests(500, 30) },
     quiet: { ...requests(200, 60_000), ...requests(500, 30) },

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { request } from 'undici';
+import { type Dispatcher, request as send } from 'undici';
 import { readServerState } from '../../serving/contract/index.ts';
 import { cached, findOnPath } from '../../toolchain/pulumi-cli.mjs';
 import { Checkout, digits } from '../support/checkout.ts';
@@ -14,6 +14,11 @@ const suite = engine === undefined ? describe.skip : describe;
 const second = { name: 'second', source: 'test/conversion/fixtures/keras3-sequential.h5' };
 const secondBody = JSON.stringify({ instances: [Array.from({ length: 4 }, () => [0.1, 0.2, 0.3])] });
 const digit = JSON.stringify({ inputs: [{ data: Array.from({ length: 784 }, (_, i) => (i % 28) / 28) }] });
+/** A connection of its own: what a killed process leaves of a kept one says nothing about the next process. */
+const request = (
+  url: string,
+  options: { method?: Dispatcher.HttpMethod; body?: string; headers?: Record<string, string> } = {},
+) => send(url, { ...options, reset: true });
 const isAnswer = (answer: unknown) => {
   const { outputs, predictions } = answer as { outputs?: number[][]; predictions?: number[][] };
   return (outputs ?? predictions)?.[0]?.length !== undefined;

@@ -38,9 +38,9 @@ function promtoolTest(alert: string, { atMinutes }: AlertCase, series: Series, f
   };
 }
 
-function runPromtool(name: string, tests: object[]) {
+function runPromtool(name: string, tests: object[], everyMinutes = 1) {
   const file = join(folder, `${name}.yml`);
-  writeFileSync(file, stringify({ rule_files: [rulesFile], evaluation_interval: '1m', tests }));
+  writeFileSync(file, stringify({ rule_files: [rulesFile], evaluation_interval: `${everyMinutes}m`, tests }));
   const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
   return { status, output: `${stdout}${stderr}` };
 }
@@ -58,10 +58,12 @@ describe('the rules', () => {
   });
 
   withPromtool.each(Object.entries(alertCases))('%s fires when it should, and only then', (alert, one) => {
-    const { status, output } = runPromtool(alert, [
-      promtoolTest(alert, one, one.fires, true),
-      promtoolTest(alert, one, one.quiet, false),
-    ]);
+    const { status, output } = runPromtool(
+      alert,
+      [promtoolTest(alert, one, one.fires, true), promtoolTest(alert, one, one.quiet, false)],
+      // A day in minutes is a thousand rounds; rules of long windows lose nothing at a fifth of them.
+      one.atMinutes > 600 ? 5 : 1,
+    );
     expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') });
   });
 
