@@ -16,10 +16,11 @@ export const down: Command = {
       terminal.document({ stack, changed: false });
       return exitCodes.ok;
     }
-    const { code } = await pulumi(stack, ['destroy', '--yes', '--skip-preview', '--remove'], terminal, {
-      show: true,
-      // The settings of the stack are the user's file, not Pulumi's to remove with its state.
-      env: {},
+    const destroyed = await pulumi(stack, ['destroy', '--yes', '--skip-preview'], terminal, { show: true });
+    if (destroyed.code !== 0) return exitCodes.failed;
+    // Pulumi.<stack>.yaml is the user's file, not Pulumi's to remove with its state.
+    const { code } = await pulumi(stack, ['stack', 'rm', '--yes', '--preserve-config'], terminal, {
+      show: false,
     });
     return code === 0 ? exitCodes.ok : exitCodes.failed;
   },

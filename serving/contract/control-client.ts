@@ -53,10 +53,10 @@ async function exchange(stateDir: string, method: string, path: string, body: un
   throw new ControlError(failure.code ?? 'CONTROL_FAILED', failure.error ?? `HTTP ${response.statusCode}`);
 }
 
-/** No process listens at the control socket: the server is not running (or its machine restarted). */
+/** No process listens at the control socket, or it ended while it was asked: the server is not running. */
 export function isNotRunning(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ECONNREFUSED';
+  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET';
 }
 
 /**
