@@ -116,6 +116,8 @@ export class DataPlane {
   /** On `performance.now()`'s clock; 0 where the request did not get so far. */
   inferStartedMs = 0;
   inferEndedMs = 0;
+  /** Of the answer; the servers put it into header or metadata. */
+  predictionId: string | undefined;
 
   constructor(parts: DataPlaneParts, models?: ReadonlyMap<string, LoadedModel>, caller?: Caller) {
     this.#parts = parts;
@@ -217,7 +219,8 @@ export class DataPlane {
     const outputs = await servable.batcher.run(ordered, rows, deadlineMs, options.signal);
     this.inferEndedMs = performance.now();
     const chosen = wanted === undefined ? outputs : wanted.map((index) => outputs[index] as TensorValue);
-    const inference: Inference = { predictionId: newPredictionId(), servable, outputs: chosen, rows };
+    this.predictionId = newPredictionId();
+    const inference: Inference = { predictionId: this.predictionId, servable, outputs: chosen, rows };
     this.#parts.sink.record(inference, ordered);
     return inference;
   }

@@ -15,5 +15,15 @@ const generator = new V7Generator({
   },
 });
 
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** A UUIDv7 for the header x-modelmile-prediction-id (contract 5). */
-export const newPredictionId = (): string => generator.generate().toString();
+export function newPredictionId(): string {
+  const { bytes } = generator.generate();
+  let text = '';
+  for (let at = 0; at < 16; at++) {
+    if (at === 4 || at === 6 || at === 8 || at === 10) text += '-';
+    text += hex[bytes[at] as number];
+  }
+  return text;
+}

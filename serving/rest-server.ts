@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { uuidv7 } from 'uuidv7';
 import { answerConsole, type ConsoleStats, isConsolePath } from './console-routes.ts';
-import type { ServingSettings } from './contract/index.ts';
+import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import { ServingError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -100,7 +100,7 @@ export class RestServer {
       response = responseOf(refusal);
     }
     const requestId = requestIdOf(incoming, refusal);
-    this.#send(incoming, outgoing, response, requestId);
+    this.#send(incoming, outgoing, response, plane?.predictionId, requestId);
     request.finish();
     this.#context.meter.record({
       protocol: 'rest',
@@ -129,12 +129,14 @@ export class RestServer {
     incoming: IncomingMessage,
     outgoing: ServerResponse,
     { status, headers, body = '' }: RestResponse,
+    predictionId: string | undefined,
     requestId: string | undefined,
   ): void {
     // One flat list: node:http writes it as it is.
     const head: (string | number)[] = ['x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
     for (const name in headers) head.push(name, headers[name] as string);
     head.push('content-length', Buffer.byteLength(body));
+    if (predictionId !== undefined) head.push(predictionIdHeader, predictionId);
     if (requestId !== undefined) head.push('x-request-id', requestId);
     // What is left of a body that was refused is not read: the connection ends with the answer.
     if (this.#draining || !incoming.complete) head.push('connection', 'close');

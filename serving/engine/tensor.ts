@@ -63,11 +63,14 @@ export function fits(spec: TensorSpec, shape: readonly number[]): boolean {
 
 /** Rows `from` to `to` of a tensor, without copying where the storage allows it. */
 export function sliceRows(tensor: TensorValue, from: number, to: number): TensorValue {
-  const rowSize = countOf(tensor.shape.slice(1));
+  let rowSize = 1;
+  for (let axis = 1; axis < tensor.shape.length; axis++) rowSize *= tensor.shape[axis] as number;
   const data = Array.isArray(tensor.data)
     ? tensor.data.slice(from * rowSize, to * rowSize)
     : (tensor.data.subarray(from * rowSize, to * rowSize) as TensorData);
-  return { ...tensor, shape: [to - from, ...tensor.shape.slice(1)], data };
+  const shape = tensor.shape.slice();
+  shape[0] = to - from;
+  return { name: tensor.name, dtype: tensor.dtype, shape, data };
 }
 
 /** Tensors of equal row shape, one after the other. */

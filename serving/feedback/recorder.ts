@@ -7,7 +7,7 @@ import type {
 import type { Inference, PredictionSink } from '../dataplane.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
-import type { Metrics } from '../monitoring/registry.ts';
+import type { Count, Metrics } from '../monitoring/registry.ts';
 
 /** How long answers wait in the worker before they are handed to the supervisor together. */
 const flushEveryMs = 100;
@@ -43,6 +43,7 @@ export class PredictionRecorder implements PredictionSink {
   readonly #settings: Pick<ServingSettings, 'recordInputs' | 'recordPerSecond'>;
   readonly #channel: RecorderChannel;
   readonly #metrics: Metrics;
+  readonly #unrecorded = new Map<string, Count>();
   #pending: Pending[] = [];
   #timer: NodeJS.Timeout | undefined;
   #second = 0;
@@ -67,13 +68,20 @@ export class PredictionRecorder implements PredictionSink {
     }
     this.#inSecond += 1;
     if (this.#inSecond > this.#settings.recordPerSecond) {
-      this.#metrics
-        .count('modelmile_predictions_unrecorded_total', { model: inference.servable.model })
-        .add();
+      this.#unrecordedOf(inference.servable.model).add();
       return;
     }
     this.#pending.push({ inference, inputs, atMs });
     this.#timer ??= setTimeout(() => this.flush(), flushEveryMs);
+  }
+
+  #unrecordedOf(model: string): Count {
+    let count = this.#unrecorded.get(model);
+    if (count === undefined) {
+      count = this.#metrics.count('modelmile_predictions_unrecorded_total', { model });
+      this.#unrecorded.set(model, count);
+    }
+    return count;
   }
 
   /** Hands over everything that waits. */

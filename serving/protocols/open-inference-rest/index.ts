@@ -1,4 +1,3 @@
-import { predictionIdHeader } from '../../contract/index.ts';
 import type { DataPlane, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
@@ -83,7 +82,7 @@ async function infer(request: RestRequest, dataPlane: DataPlane, target: Target)
     const { headers, body } = writeInferResponse(inference, wanted, outputs, dataPlane.nonFinite);
     return {
       status: 200,
-      headers: { ...headers, [predictionIdHeader]: inference.predictionId },
+      headers,
       body,
       model: servable.model,
       version: servable.version,

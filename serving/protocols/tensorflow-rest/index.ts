@@ -1,5 +1,5 @@
 import type { TensorSpec } from '../../../conversion/manifest/index.ts';
-import { FeedbackRequest, predictionIdHeader } from '../../contract/index.ts';
+import { FeedbackRequest } from '../../contract/index.ts';
 import type { DataPlane, Inference, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
@@ -22,10 +22,10 @@ interface Matched extends Target {
 
 type Verb = (matched: Matched, request: RestRequest, dataPlane: DataPlane) => Promise<RestResponse>;
 
-function answered({ servable, predictionId }: Inference, verb: string, body: string): RestResponse {
+function answered({ servable }: Inference, verb: string, body: string): RestResponse {
   return {
     status: 200,
-    headers: { ...json, [predictionIdHeader]: predictionId },
+    headers: json,
     body,
     model: servable.model,
     version: servable.version,

@@ -5,6 +5,7 @@ import { concatenateRows, countOf, sliceRows, type TensorValue } from '../../eng
 import type { ServingError } from '../../errors.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
+import type { Tensor } from '../../wire/tensor.ts';
 import { tensorText } from '../../wire/writer.ts';
 import { checkSignatureName, readBody } from './body.ts';
 
@@ -121,7 +122,7 @@ class PredictReader {
       const after = reader.at;
       reader.at = dataAt;
       if (!reader.isArray()) throw this.#bad(`Input '${spec.name}': data is no list`);
-      const tensor = { ...reader.tensor(spec.dtype, `inputs[${index}].data`), name: spec.name };
+      const tensor = named(spec.name, reader.tensor(spec.dtype, `inputs[${index}].data`));
       reader.at = after;
       tensors.push(this.#asRows(spec, tensor, shape));
     });
@@ -160,11 +161,11 @@ class PredictReader {
     const [only] = this.#specs;
     if (this.#specs.length !== 1 || !only)
       throw this.#bad(`The model takes ${this.#specs.length} inputs: ${otherwise}`);
-    return { ...this.#reader.tensor(only.dtype, path), name: only.name };
+    return named(only.name, this.#reader.tensor(only.dtype, path));
   }
 
   #named(name: string, path: string): TensorValue {
-    return { ...this.#reader.tensor(this.#spec(name).dtype, path), name };
+    return named(name, this.#reader.tensor(this.#spec(name).dtype, path));
   }
 
   #spec(name: string): TensorSpec {
@@ -184,9 +185,28 @@ class PredictReader {
   }
 }
 
+/** Written out: a spread costs more than all else that is done for a small request. */
+function named(name: string, { dtype, shape, data }: Tensor): TensorValue {
+  return { name, dtype, shape, data };
+}
+
 /** TensorFlow Serving gives strings whose output is named `*_bytes` as base64. */
-const textOf = (output: TensorValue, policy: NonFinitePolicy) =>
-  tensorText(output, policy, output.name.endsWith('_bytes'));
+function textOf(output: TensorValue, policy: NonFinitePolicy): string {
+  return tensorText(output, policy, output.name.endsWith('_bytes'));
+}
+
+/** Tensors as an object by name. */
+function objectOf(tensors: readonly TensorValue[], policy: NonFinitePolicy): string {
+  return `{${tensors.map((tensor) => `${JSON.stringify(tensor.name)}:${textOf(tensor, policy)}`).join(',')}}`;
+}
+
+/** One row of each output, without the batch. */
+function rowOf(outputs: readonly TensorValue[], index: number): TensorValue[] {
+  return outputs.map((output) => ({
+    ...sliceRows(output, index, index + 1),
+    shape: output.shape.slice(1),
+  }));
+}
 
 /** `predictions` by row or `outputs` by column; bare where the model has one output. */
 export function renderPredict(
@@ -196,14 +216,10 @@ export function renderPredict(
   policy: NonFinitePolicy,
 ): string {
   const [only] = outputs;
-  const names = outputs.map(({ name }) => JSON.stringify(name));
-  const objectOf = (tensors: readonly TensorValue[]) =>
-    `{${tensors.map((tensor, index) => `${names[index]}:${textOf(tensor, policy)}`).join(',')}}`;
-  if (form === 'column') {
-    return `{"outputs":${outputs.length === 1 && only ? textOf(only, policy) : objectOf(outputs)}}`;
+  if (outputs.length === 1 && only) {
+    return `{"${form === 'column' ? 'outputs' : 'predictions'}":${textOf(only, policy)}}`;
   }
-  if (outputs.length === 1 && only) return `{"predictions":${textOf(only, policy)}}`;
-  const row = (index: number) =>
-    outputs.map((output) => ({ ...sliceRows(output, index, index + 1), shape: output.shape.slice(1) }));
-  return `{"predictions":[${Array.from({ length: rows }, (_, index) => objectOf(row(index))).join(',')}]}`;
+  if (form === 'column') return `{"outputs":${objectOf(outputs, policy)}}`;
+  const texts = Array.from({ length: rows }, (_, index) => objectOf(rowOf(outputs, index), policy));
+  return `{"predictions":[${texts.join(',')}]}`;
 }
