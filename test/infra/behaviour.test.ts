@@ -1,9 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { parse } from 'yaml';
-import { violations } from '../../infra/policy/index.ts';
 import { ServingSettings } from '../../serving/contract/index.ts';
-import { manifestsOf, schemaFaults } from './kubernetes-schema.ts';
+import { manifestsOf } from './kubernetes-schema.ts';
 import { ofType, only, type Recorded } from './recorder.ts';
 import { digest, resourcesOf, settingsOf } from './stacks.ts';
 
@@ -174,116 +172,6 @@ describe('prod', () => {
         ],
       },
     ]);
-  });
-});
-
-describe('any valid settings', () => {
-  const valid = fc.record(
-    {
-      accelerator: fc.constantFrom('auto', 'cpu', 'gpu'),
-      scaleOn: fc.constantFrom('keda', 'cpu', 'none'),
-      clusterRights: fc.boolean(),
-      load: fc.record({
-        requestsPerSecond: fc.integer({ min: 1, max: 5000 }),
-        rowsPerRequest: fc.integer({ min: 1, max: 4 }),
-        p95Ms: fc.integer({ min: 40, max: 500 }),
-      }),
-      exposure: fc.constantFrom(
-        { kind: 'cluster' },
-        { kind: 'load-balancer', sourceRanges: ['10.0.0.0/8'] },
-        {
-          kind: 'gateway',
-          className: 'a',
-          hostname: 'a.example.com',
-          tlsSecretName: 'tls',
-          dataPlaneNamespace: 'gw',
-        },
-      ),
-      monitoring: fc.record({ kind: fc.constantFrom('stack', 'operator'), gpuMetrics: fc.boolean() }),
-      callers: fc.uniqueArray(fc.constantFrom('shop', 'fraud', 'support')),
-      imageRegistry: fc.constantFrom(undefined, 'registry.local/mirror'),
-      namespace: fc.stringMatching(/^[a-z]([-a-z0-9]{0,20}[a-z0-9])?$/),
-      quota: fc.record({ gpus: fc.integer({ min: 0, max: 64 }) }),
-    },
-    { requiredKeys: [] },
-  );
-
-  it('gives manifests that the API server takes, and that keep every policy', async () => {
-    await fc.assert(
-      fc.asyncProperty(valid, async (changed) => {
-        const all = await resourcesOf(settingsOf('staging', changed));
-        expect(manifestsOf(all).flatMap(({ manifest }) => schemaFaults(manifest))).toEqual([]);
-        expect(all.flatMap(({ type, name, inputs }) => violations(type, name, inputs))).toEqual([]);
-      }),
-      { numRuns: 8 },
-    );
-  });
-});
-
-describe('any valid settings of AWS', () => {
-  const pool = fc.oneof(
-    fc.record({
-      kind: fc.constant('elastic'),
-      instanceTypes: fc.uniqueArray(fc.constantFrom('c7i.xlarge', 'm7i.xlarge', 'c7i.4xlarge'), {
-        minLength: 1,
-      }),
-      capacity: fc.constantFrom('spot-first', 'on-demand', 'reserved-first'),
-      limits: fc.record({
-        cpus: fc.integer({ min: 4, max: 500 }),
-        memoryGiB: fc.integer({ min: 8, max: 2000 }),
-      }),
-    }),
-    fc.record({
-      kind: fc.constant('fixed'),
-      instanceType: fc.constantFrom('g6.xlarge', 'p5.48xlarge', 'c7i.2xlarge'),
-      amiRelease: fc.constant('1.34.4-20260318'),
-      minNodes: fc.integer({ min: 0, max: 3 }),
-      maxNodes: fc.integer({ min: 4, max: 9 }),
-      reservation: fc.constantFrom(
-        undefined,
-        { id: 'cr-0abc', kind: 'capacity-block' },
-        { id: 'cr-0abc', kind: 'on-demand' },
-      ),
-      replacement: fc.constantFrom('blue-green', 'rolling'),
-    }),
-  );
-  const valid = fc.record({
-    region: fc.constantFrom('us-east-1', 'eu-central-1', 'cn-north-1', 'us-gov-west-1'),
-    vpcCidr: fc.constantFrom('10.0.0.0/16', '172.16.0.0/18', '192.168.16.0/20'),
-    natGateways: fc.constantFrom('per-zone', 'single'),
-    endpointAccess: fc.constantFrom('private', { cidrs: ['198.51.100.0/24'] }),
-    podAddresses: fc.constantFrom('prefix', 'single'),
-    protectData: fc.boolean(),
-    accelerator: fc.constant('cpu'),
-    nodePools: fc
-      .array(pool, { maxLength: 3 })
-      .map((pools) => [
-        {
-          kind: 'elastic',
-          name: 'cpu',
-          instanceTypes: ['c7i.8xlarge'],
-          limits: { cpus: 64, memoryGiB: 128 },
-        },
-        ...pools.map((one, i) => ({ ...one, name: `p${i}` })),
-      ]),
-  });
-
-  it('gives resources that keep every policy, and manifests that the API server takes', async () => {
-    await fc.assert(
-      fc.asyncProperty(valid, async (changed) => {
-        const all = await resourcesOf(settingsOf('prod', changed));
-        expect(all.flatMap(({ type, name, inputs }) => violations(type, name, inputs))).toEqual([]);
-        expect(manifestsOf(all).flatMap(({ manifest }) => schemaFaults(manifest))).toEqual([]);
-        const partition = { cn: 'aws-cn', us: 'aws' }[changed.region.slice(0, 2)] ?? 'aws';
-        for (const { inputs } of ofType(all, 'RolePolicyAttachment')) {
-          expect(inputs.policyArn).toContain(
-            `arn:${changed.region.startsWith('us-gov') ? 'aws-us-gov' : partition}:iam`,
-          );
-        }
-        expect(ofType(all, 'NatGateway')).toHaveLength(changed.natGateways === 'single' ? 1 : 3);
-      }),
-      { numRuns: 6 },
-    );
   });
 });
 

@@ -1,0 +1,10 @@
+import { describe, it } from '@jest/globals';
+import { prodIsSound, stagingIsSound } from './any-settings.ts';
+
+/** A hundredth of the full counts (`npm run test:full -- infra`). */
+const seed = 1;
+
+describe('any valid settings give manifests that the API server takes, and keep every policy', () => {
+  it('of staging', () => stagingIsSound(5, seed));
+  it('of prod', () => prodIsSound(4, seed));
+});
