@@ -3,7 +3,8 @@
 Two kinds, half and half: glyphs of the free fonts below, and pen strokes along hand-made curves. Each is shifted, rotated, sheared,
 scaled, thickened and given noise at random. Seeded: the same fonts give the same bytes.
 
-    python make_data.py            writes train.npz (x uint8 [N,784], y uint8 [N], scale 1/255) and heldout.npz
+    python make_data.py            writes train.npz (x uint8 [N,784], y uint8 [N], scale 1/255), heldout.npz, and examples/<digit>.png,
+                                   the first of each digit in heldout.npz
 
 Fonts come from Debian's packages fonts-dejavu, fonts-liberation, fonts-freefont-ttf, fonts-roboto-unhinted (or fonts-roboto).
 """
@@ -114,8 +115,10 @@ def make(count, seed):
     y = rng.integers(0, 10, count).astype(np.uint8)
     x = np.zeros((count, SIZE * SIZE), np.uint8)
     for i, digit in enumerate(y):
-        drawn = stroke(int(digit), rng) if rng.random() < 0.5 else glyph(int(digit), paths[int(rng.integers(len(paths)))])
-        x[i] = distort(drawn, rng).reshape(-1)
+        # A hair line can thin out to nothing: what nobody could read is drawn again.
+        while x[i].max() < 96:
+            drawn = stroke(int(digit), rng) if rng.random() < 0.5 else glyph(int(digit), paths[int(rng.integers(len(paths)))])
+            x[i] = distort(drawn, rng).reshape(-1)
     return x, y
 
 
@@ -132,4 +135,9 @@ if __name__ == "__main__":
     for name, count, seed in (("train.npz", 28000, 20180), ("heldout.npz", 2000, 20181)):
         x, y = make(count, seed)
         save(name, x, y)
+        if name == "heldout.npz":
+            os.makedirs(os.path.join(HERE, "examples"), exist_ok=True)
+            for digit in range(10):
+                first = x[int(np.argmax(y == digit))].reshape(SIZE, SIZE)
+                Image.fromarray(first).save(os.path.join(HERE, "examples", f"{digit}.png"), optimize=True)
         print(name, x.shape, "mean", round(float(x.mean()), 2), os.path.getsize(os.path.join(HERE, name)), "bytes")
