@@ -12,8 +12,9 @@ export const settings: Command = {
   async run({ terminal }) {
     const rows = Object.entries(settingRows).map(([key, { schema, help, change }]) => {
       const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Record<string, unknown>;
-      const { $schema: _, default: byDefault, ...type } = json;
-      return { key, help, change, default: byDefault, type };
+      const { $schema: _, default: __, ...type } = json;
+      // What leaving the key out gives, defaults of its parts included.
+      return { key, help, change, default: schema.safeParse(undefined).data, type };
     });
     for (const row of rows) {
       terminal.line(
