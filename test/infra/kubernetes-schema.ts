@@ -10,7 +10,8 @@ const load = (name: string) =>
   );
 
 const kubernetes = load('kubernetes.json') as { roots: Record<string, string>; definitions: Json };
-const crds = load('crds.json') as Record<string, { schema: Json }>;
+/** `group/version/Kind` -> its custom resource definition's schema. */
+export const crds = load('crds.json') as Record<string, { scope: string; plural: string; schema: Json }>;
 const nodeClass = load('nodeclass.json') as { schema: Json };
 
 /** OpenAPI 2's two types that JSON Schema has no word for. */
@@ -22,8 +23,18 @@ const definitions: Json = {
     pattern: '^\\d+(\\.\\d+)?(m|k|K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$',
   },
 };
+/** Unknown fields are errors, as the API server's strict validation has it. */
+function strict(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(strict);
+  if (schema === null || typeof schema !== 'object') return schema;
+  const out = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, strict(value)]));
+  const open = 'additionalProperties' in out || out['x-kubernetes-preserve-unknown-fields'];
+  return typeof out['properties'] === 'object' && 'type' in out && !open
+    ? { ...out, additionalProperties: false }
+    : out;
+}
 const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
-ajv.addSchema({ $id: 'kubernetes', definitions });
+ajv.addSchema({ $id: 'kubernetes', definitions: strict(definitions) as Json });
 const compiled = new Map<string, ValidateFunction | undefined>();
 
 function schemaOf(apiVersion: string, kind: string): ValidateFunction | undefined {
@@ -32,7 +43,7 @@ function schemaOf(apiVersion: string, kind: string): ValidateFunction | undefine
     const root = kubernetes.roots[key];
     const custom = key === 'eks.amazonaws.com/v1/NodeClass' ? nodeClass : crds[key];
     const schema = root ? { $ref: `kubernetes#/definitions/${root}` } : custom?.schema;
-    compiled.set(key, schema && ajv.compile(schema));
+    compiled.set(key, schema && ajv.compile(strict(schema) as Json));
   }
   return compiled.get(key);
 }
