@@ -157,6 +157,17 @@ describe('prod', () => {
     expect(service.inputs.spec.ports).toContainEqual(expect.objectContaining({ port: 9090 }));
   });
 
+  it('ends TLS on every port that leaves the cluster', () => {
+    const service = ofType(all, 'Service').find(({ inputs }) => inputs.spec.type === 'LoadBalancer')!.inputs;
+    const annotations = Object.entries(service.metadata.annotations) as [string, string][];
+    const tls = annotations
+      .find(([key]) => key.endsWith('ssl-ports'))![1]
+      .split(',')
+      .map(Number);
+    expect(service.spec.ports.map(({ port }: { port: number }) => port).sort()).toEqual(tls.sort());
+    expect(annotations.find(([key]) => key.endsWith('scheme'))).toEqual([expect.any(String), 'internal']);
+  });
+
   it('sends pages and tickets to addresses that only the cluster knows', () => {
     const map = ofType(all, 'ConfigMap').find(({ inputs }) => inputs.data?.['alertmanager.yml'])!;
     const config = parse(map.inputs.data['alertmanager.yml']);
