@@ -154,7 +154,8 @@ class Worker {
         send({ type: 'failed', code, message: error.message });
       });
     },
-    connection: ({ listener }, socket) => {
+    connection: ({ listener, id }, socket) => {
+      send({ type: 'taken', id });
       if (socket !== undefined) this.#servers[listener]?.accept(socket);
     },
     drain: () => void this.drain(),

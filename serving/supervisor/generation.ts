@@ -22,7 +22,12 @@ export class Generation {
 
   private constructor(settings: ServingSettings, events: WorkerEvents, log: Log, threads: number) {
     this.settings = settings;
-    this.#events = { ...events, exited: (worker) => this.#exited(worker, events) };
+    this.#events = {
+      ...events,
+      orphaned: (listener, socket) =>
+        this.#retired ? events.orphaned(listener, socket) : this.hand(listener, socket),
+      exited: (worker) => this.#exited(worker, events),
+    };
     this.#log = log;
     this.#threads = threads;
   }
@@ -76,7 +81,7 @@ export class Generation {
     const ready = this.workers.filter((worker) => worker.isReady && !worker.isDraining);
     const worker = ready[this.#next++ % Math.max(ready.length, 1)];
     if (worker === undefined) this.#parked.push({ listener, socket });
-    else worker.send({ type: 'connection', listener }, socket);
+    else worker.hand(listener, socket);
   }
 
   #exited(worker: WorkerProcess, events: WorkerEvents): void {
@@ -94,7 +99,7 @@ export class Generation {
     }, quickCrashMs).unref();
   }
 
-  /** Finishes what is in flight; resolves when every worker is gone. Parked connections are handed back. */
+  /** Finishes what is in flight; resolves when every worker is gone. Connections that waited here go to whoever serves now. */
   async drain(timeoutMs: number): Promise<void> {
     this.#retired = true;
     await Promise.all(
@@ -104,6 +109,6 @@ export class Generation {
         return worker.gone;
       }),
     );
-    for (const { socket } of this.#parked.splice(0)) socket.destroy();
+    for (const { listener, socket } of this.#parked.splice(0)) this.#events.orphaned(listener, socket);
   }
 }

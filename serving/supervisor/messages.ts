@@ -11,7 +11,7 @@ export interface LoadedVersions {
 /** To a worker; `connection` travels with the socket. */
 export type ToWorker =
   | { readonly type: 'start'; readonly settings: ServingSettings; readonly threads: number }
-  | { readonly type: 'connection'; readonly listener: 'rest' | 'grpc' }
+  | { readonly type: 'connection'; readonly listener: 'rest' | 'grpc'; readonly id: number }
   | { readonly type: 'drain' }
   | { readonly type: 'flush'; readonly id: number }
   | { readonly type: 'metrics'; readonly id: number }
@@ -36,6 +36,7 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly code: ServingErrorCode; readonly message: string }
   | { readonly type: 'predictions'; readonly records: readonly PredictionRecord[] }
   | { readonly type: 'flushed'; readonly id: number }
+  | { readonly type: 'taken'; readonly id: number }
   | { readonly type: 'metrics'; readonly id: number; readonly metrics: MetricsSnapshot }
   | {
       readonly type: 'feedback';

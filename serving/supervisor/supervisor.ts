@@ -110,6 +110,10 @@ export class Supervisor {
           },
         );
       },
+      orphaned: (listener, socket) => {
+        if (this.#generation === undefined || this.#draining) socket.destroy();
+        else this.#generation.hand(listener, socket);
+      },
       exited: (worker) => {
         this.#everyone.delete(worker);
         this.#totals.retire(worker);

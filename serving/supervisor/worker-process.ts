@@ -15,8 +15,12 @@ export interface WorkerEvents {
   consoleStats(worker: WorkerProcess, id: number): void;
   totals(worker: WorkerProcess, id: number): void;
   control(worker: WorkerProcess, message: Extract<FromWorker, { type: 'control' }>): void;
+  /** A connection that the worker did not take before it ended: nothing of it has been read. */
+  orphaned(listener: Listener, socket: Socket): void;
   exited(worker: WorkerProcess): void;
 }
+
+type Listener = Extract<ToWorker, { type: 'connection' }>['listener'];
 
 /** One worker as the supervisor sees it. */
 export class WorkerProcess {
@@ -31,6 +35,8 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #events: WorkerEvents;
   readonly #waiting = new Map<number, () => void>();
+  /** Connections on their way to the worker. */
+  readonly #handed = new Map<number, { listener: Listener; socket: Socket }>();
   #nextId = 1;
 
   constructor(settings: ServingSettings, threads: number, events: WorkerEvents) {
@@ -53,6 +59,7 @@ export class WorkerProcess {
         for (const answered of this.#waiting.values()) answered();
         resolve();
         events.exited(this);
+        for (const { listener, socket } of this.#handed.values()) events.orphaned(listener, socket);
       };
       this.#child.once('exit', end);
     });
@@ -75,12 +82,22 @@ export class WorkerProcess {
     return this.#child.pid ?? 0;
   }
 
-  send(message: ToWorker, socket?: Socket): void {
-    if (!this.#child.connected) {
-      socket?.destroy();
-      return;
+  send(message: ToWorker): void {
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  /** Hands a connection over. This process keeps it open until the worker says that it has it: a kill in between loses nothing. */
+  hand(listener: Listener, socket: Socket): void {
+    const id = this.#nextId++;
+    this.#handed.set(id, { listener, socket });
+    if (this.#child.connected) {
+      this.#child.send(
+        { type: 'connection', listener, id } satisfies ToWorker,
+        socket,
+        { keepOpen: true },
+        () => {},
+      );
     }
-    this.#child.send(message, socket, {}, () => {});
   }
 
   kill(): void {
@@ -110,6 +127,10 @@ export class WorkerProcess {
         break;
       case 'flushed':
         this.#answered(message.id);
+        break;
+      case 'taken':
+        this.#handed.get(message.id)?.socket.destroy();
+        this.#handed.delete(message.id);
         break;
     }
   }
