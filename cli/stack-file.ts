@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { parseSettings, type Settings } from '../infra/settings.ts';
+import { parseSettings, type Settings, settingValue } from '../infra/settings.ts';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
 
@@ -11,5 +11,5 @@ export async function stackSettings(stack: string): Promise<Settings> {
     throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
   });
   const { config = {} } = parse(text) as { config?: Record<string, unknown> };
-  return parseSettings((key) => config[`modelmile:${key}`]);
+  return parseSettings((key) => settingValue(key, config[`modelmile:${key}`]));
 }

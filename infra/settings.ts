@@ -25,16 +25,15 @@ function refuse(key: string, value: unknown, what: string): never {
 }
 
 /**
- * A key's raw value: structured YAML as it is. Plain scalars come from Pulumi as text, so `123456789012` may be a number or an
- * account: whichever the row takes.
+ * A key's value as it is meant. Plain scalars come from Pulumi, and may stand in the file, as text: `123456789012` may be a number or
+ * an account, and the row decides.
  */
-function rawValue(config: pulumi.Config, key: keyof Rows): unknown {
-  const text = config.get(key);
-  if (text === undefined || settingRows[key].schema.safeParse(text).success) return text;
+export function settingValue(key: keyof Rows, value: unknown): unknown {
+  if (typeof value !== 'string' || settingRows[key].schema.safeParse(value).success) return value;
   try {
-    return JSON.parse(text);
+    return JSON.parse(value);
   } catch {
-    return text;
+    return value;
   }
 }
 
@@ -63,5 +62,5 @@ export function parseSettings(raw: (key: keyof Rows) => unknown): Settings {
 /** The stack's settings. @throws InfraError SETTING_INVALID */
 export function readSettings(): Settings {
   const config = new pulumi.Config('modelmile');
-  return parseSettings((key) => rawValue(config, key));
+  return parseSettings((key) => settingValue(key, config.get(key)));
 }
