@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   const settings = parseSettings(json);
   const log = createLog(settings.logLevel, 'supervisor');
   const release = await takeOwnership(settings.stateDir);
-  const supervisor = new Supervisor(settings.stateDir, log);
+  const supervisor = new Supervisor(settings, log);
   let shuttingDown = false;
   const shutDown = (): void => {
     if (shuttingDown) return;

@@ -1,9 +1,15 @@
 import { join } from 'node:path';
-import type { FeedbackRecord, FeedbackRequest, PredictionRecord } from '../contract/index.ts';
+import type {
+  FeedbackRecord,
+  FeedbackRequest,
+  PredictionRecord,
+  ServingSettings,
+} from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import { FeedbackStore } from '../feedback/store.ts';
 import type { Log } from '../log.ts';
 import { openEmbeddedDatabase } from '../middleware/database/embedded.ts';
+import { openPostgres } from '../middleware/database/postgres.ts';
 
 /** Predictions that wait for the database; the oldest give way. */
 const maxWaiting = 20_000;
@@ -20,11 +26,14 @@ export class FeedbackDesk {
   #waiting: PredictionRecord[] = [];
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(stateDir: string, log: Log) {
+  /** @param server Postgres of the settings; the embedded database where they name none */
+  constructor(stateDir: string, server: ServingSettings['database'], log: Log) {
     this.#log = log;
-    this.#store = openEmbeddedDatabase(join(stateDir, 'database')).then((database) =>
-      FeedbackStore.open(database),
-    );
+    const opened =
+      server === undefined
+        ? openEmbeddedDatabase(join(stateDir, 'database'))
+        : Promise.resolve(openPostgres(server));
+    this.#store = opened.then((database) => FeedbackStore.open(database));
     this.#store.then(
       (store) => store.prune().catch(() => {}),
       (error: Error) => log.error({ err: error }, 'the database does not open: feedback is refused'),

@@ -41,9 +41,9 @@ export class Supervisor {
   #draining = false;
   #ticker: NodeJS.Timeout | undefined;
 
-  constructor(stateDir: string, log: Log) {
+  constructor({ stateDir, database }: Pick<ServingSettings, 'stateDir' | 'database'>, log: Log) {
     this.#log = log;
-    this.#desk = new FeedbackDesk(stateDir, log);
+    this.#desk = new FeedbackDesk(stateDir, database, log);
     this.#listeners = new Listeners((kind, socket) => {
       if (this.#generation === undefined) socket.destroy();
       else this.#generation.hand(kind, socket);

@@ -1,9 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
+import type { ServingSettings } from '../../contract/index.ts';
 import type { Database, Row } from './database.ts';
 
-/** A Postgres server, for example RDS: `postgres://user@host/database?sslmode=verify-full`. */
-export function openPostgres(url: string): Database {
-  const pool = new pg.Pool({ connectionString: url, max: 4 });
+/** A Postgres server, for example RDS. The credentials are read again at every connection: rotated passwords need no restart. */
+export function openPostgres(server: NonNullable<ServingSettings['database']>): Database {
+  const credential = async (name: string) =>
+    (await readFile(join(server.credentialsDir, name), 'utf8')).trim();
+  const pool = new pg.Pool({
+    host: server.host,
+    port: server.port,
+    database: server.name,
+    user: readFileSync(join(server.credentialsDir, 'username'), 'utf8').trim(),
+    password: () => credential('password'),
+    ssl: server.tls,
+    max: 4,
+  });
+  // An idle connection that the server closes is not an error: the next query opens another.
+  pool.on('error', () => {});
   return {
     query: async (sql, parameters = []) => (await pool.query<Row>(sql, [...parameters])).rows,
     async transaction(work) {
