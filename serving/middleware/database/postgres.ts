@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -6,14 +5,14 @@ import type { ServingSettings } from '../../contract/index.ts';
 import type { Database, Row } from './database.ts';
 
 /** A Postgres server, for example RDS. The credentials are read again at every connection: rotated passwords need no restart. */
-export function openPostgres(server: NonNullable<ServingSettings['database']>): Database {
+export async function openPostgres(server: NonNullable<ServingSettings['database']>): Promise<Database> {
   const credential = async (name: string) =>
     (await readFile(join(server.credentialsDir, name), 'utf8')).trim();
   const pool = new pg.Pool({
     host: server.host,
     port: server.port,
     database: server.name,
-    user: readFileSync(join(server.credentialsDir, 'username'), 'utf8').trim(),
+    user: await credential('username'),
     password: () => credential('password'),
     ssl: server.tls,
     max: 4,
