@@ -7,16 +7,36 @@ import type { RestRequest, RestResponse } from './protocols/protocol.ts';
 /** Throughput and latency of the last minutes, from the supervisor. */
 export type ConsoleStats = () => Promise<unknown>;
 
-/** The files of the page; nothing else is read from disk. */
-const assets: Readonly<Record<string, { file: string; type: string }>> = {
-  '/console': { file: 'index.html', type: 'text/html; charset=utf-8' },
-  '/console/': { file: 'index.html', type: 'text/html; charset=utf-8' },
-  '/console/console.js': { file: 'console.js', type: 'text/javascript; charset=utf-8' },
-  '/console/charts.js': { file: 'charts.js', type: 'text/javascript; charset=utf-8' },
-  '/console/drawing.js': { file: 'drawing.js', type: 'text/javascript; charset=utf-8' },
-  '/console/text.js': { file: 'text.js', type: 'text/javascript; charset=utf-8' },
-  '/console/console.css': { file: 'console.css', type: 'text/css; charset=utf-8' },
-};
+/** The files of the page, by content type; nothing else is read from disk. */
+const files = {
+  'text/html; charset=utf-8': ['index.html'],
+  'text/css; charset=utf-8': ['console.css'],
+  'text/javascript; charset=utf-8': [
+    'charts.js',
+    'client.js',
+    'console.js',
+    'digit-pad.js',
+    'digit-view.js',
+    'form-view.js',
+    'pen-paths.js',
+    'signature.js',
+    'words.js',
+  ],
+} as const;
+
+interface Asset {
+  readonly file: string;
+  readonly type: string;
+}
+
+const assets: ReadonlyMap<string, Asset> = new Map(
+  Object.entries(files).flatMap(([type, names]) =>
+    names.flatMap((file): [string, Asset][] => {
+      const paths = file === 'index.html' ? ['/console', '/console/'] : [`/console/${file}`];
+      return paths.map((path) => [path, { file, type }]);
+    }),
+  ),
+);
 
 const contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -46,7 +66,7 @@ export async function answerConsole(
     const body = JSON.stringify({ series: await stats(), models: models(dataPlane) });
     return { status: 200, headers: { 'content-type': 'application/json' }, body, verb: 'console' };
   }
-  const asset = assets[request.path];
+  const asset = assets.get(request.path);
   if (asset === undefined) throw new ServingError('SERVING_NO_ROUTE', `There is nothing at ${request.path}`);
   return {
     status: 200,

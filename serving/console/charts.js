@@ -1,62 +1,78 @@
-const svg = 'http://www.w3.org/2000/svg';
+import { figure, say } from './words.js';
 
-function element(name, attributes, text) {
-  const made = document.createElementNS(svg, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  if (text !== undefined) made.textContent = text;
-  return made;
+const windowMs = 300_000;
+const width = 300;
+const height = 100;
+
+/** 1, 2 or 5 times a power of ten, at least `value`. */
+function niceCeiling(value) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(value, 1e-3)));
+  return [1, 2, 5, 10].map((step) => step * power).find((each) => each >= value);
 }
 
-/** One bar a class. */
-export function drawBars(target, shares) {
-  const best = shares.indexOf(Math.max(...shares));
-  const height = 17;
-  target.setAttribute('viewBox', `0 0 300 ${height * shares.length + 2}`);
-  target.replaceChildren(
-    ...shares.flatMap((share, i) => [
-      element('text', { x: 14, y: i * height + 13, 'text-anchor': 'end' }, i),
-      element('rect', {
-        x: 20,
-        y: i * height + 3,
-        width: Math.max(1, share * 220),
-        height: 12,
-        rx: 3,
-        class: i === best ? 'bar best' : 'bar',
-      }),
-      element(
-        'text',
-        { x: 26 + share * 220, y: i * height + 13 },
-        `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)} %`,
-      ),
-    ]),
-  );
+/** Points as an SVG path; a point without a value lifts the pen, and one alone becomes a dot. */
+function pathOf(points, top) {
+  let drawing = false;
+  return points
+    .map(([x, value]) => {
+      const lifted = value === undefined;
+      const command = lifted
+        ? ''
+        : `${drawing ? 'L' : 'M'}${x.toFixed(1)} ${(height * (1 - value / top)).toFixed(1)}h.01`;
+      drawing = !lifted;
+      return command;
+    })
+    .join('');
 }
 
-/** A number that the top of a chart may be: 1, 2 or 5 times a power of ten. */
-function roundUp(value) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(value, 1e-9)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
-}
-
-/** Lines over time, newest at the right; `lines` is class -> values. */
-export function drawLines(target, lines, unit, slots) {
-  const [left, right, top, bottom] = [44, 478, 8, 108];
-  const max = roundUp(Math.max(1, ...Object.values(lines).flat()));
-  const x = (i, count) => right - ((count - 1 - i) * (right - left)) / (slots - 1);
-  const y = (value) => bottom - (value / max) * (bottom - top);
-  const grid = [0, 0.5, 1].flatMap((share) => [
-    element('line', { x1: left, x2: right, y1: y(share * max), y2: y(share * max), class: 'grid' }),
-    element(
-      'text',
-      { x: left - 6, y: y(share * max) + 4, 'text-anchor': 'end' },
-      `${Number((share * max).toPrecision(2))}${unit}`,
-    ),
-  ]);
-  const paths = Object.entries(lines).map(([name, values]) =>
-    element('polyline', {
-      class: `line ${name}`,
-      points: values.map((value, i) => `${x(i, values.length).toFixed(1)},${y(value).toFixed(1)}`).join(' '),
+function drawChart(figureElement, lines, { unit, now, summary, area = false }) {
+  const top = niceCeiling(Math.max(...lines.flatMap(({ points }) => points.map(([, value]) => value ?? 0))));
+  const svg = figureElement.querySelector('svg');
+  const paths = lines.map(({ name, points }) => ({ name, d: pathOf(points, top) }));
+  const [first] = lines;
+  if (area && first.points.length > 1) {
+    const end = first.points.at(-1)[0].toFixed(1);
+    const start = first.points[0][0].toFixed(1);
+    paths.unshift({ name: 'area', d: `${paths[0].d}L${end} ${height}L${start} ${height}Z` });
+  }
+  svg.querySelector('g').replaceChildren(
+    ...paths.map(({ name, d }) => {
+      const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+      path.setAttribute('class', name);
+      path.setAttribute('d', d);
+      return path;
     }),
   );
-  target.replaceChildren(...grid, ...paths);
+  svg.querySelector('title').textContent = summary;
+  figureElement.querySelector('[data-now]').textContent = now;
+  figureElement.querySelector('[data-top]').textContent = say(unit, { value: figure(top, 3) });
+}
+
+/** Draws both charts from the console's series, one point a second. */
+export function drawCharts(throughput, delay, series) {
+  const end = series.at(-1)?.atMs ?? 0;
+  const recent = series.filter(({ atMs }) => atMs > end - windowMs);
+  const line = (name, measure) => ({
+    name,
+    points: recent.map((point) => [width * (1 - (end - point.atMs) / windowMs), measure(point)]),
+  });
+  const rates = line('rate', ({ requestsPerSecond }) => requestsPerSecond);
+  const rate = recent.at(-1)?.requestsPerSecond ?? 0;
+  const most = Math.max(0, ...recent.map(({ requestsPerSecond }) => requestsPerSecond));
+  drawChart(throughput, [rates], {
+    unit: 'requestsPerSecond',
+    now: say('requestsPerSecond', { value: figure(rate) }),
+    summary: say('throughputSummary', { now: figure(rate), most: figure(most) }),
+    area: true,
+  });
+  // A second without a request has no latency.
+  const ifAny = (key) => (point) => (point.requestsPerSecond > 0 ? point[key] : undefined);
+  const last = recent.findLast(({ requestsPerSecond }) => requestsPerSecond > 0);
+  const p50 = last === undefined ? '–' : figure(last.p50Ms);
+  const p99 = last === undefined ? '–' : figure(last.p99Ms);
+  drawChart(delay, [line('p99', ifAny('p99Ms')), line('p50', ifAny('p50Ms'))], {
+    unit: 'milliseconds',
+    now: say('milliseconds', { value: p50 === p99 ? p50 : `${p50} / ${p99}` }),
+    summary: say('latencySummary', { p50, p99 }),
+  });
 }
