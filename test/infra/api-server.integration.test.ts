@@ -76,10 +76,16 @@ withServer('a real API server', () => {
     for (const key of Object.keys(crds))
       await server.waitFor(`/apis/${key.slice(0, key.lastIndexOf('/'))}/${crds[key]!.plural}`);
     const first = ['Namespace', 'PriorityClass', 'ServiceAccount'];
+    // A controller, which does not run here, gives every namespace its default account.
+    const defaults = ['modelmile', 'modelmile-node-agents'].map((namespace) => ({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace },
+    }));
     for (const kind of first) {
-      for (const manifest of Object.values(stacks)
-        .flat()
-        .filter((one) => one.kind === kind)) {
+      for (const manifest of [...Object.values(stacks).flat(), ...defaults].filter(
+        (one) => one.kind === kind,
+      )) {
         await server.create(pathOf(manifest), manifest, false);
       }
     }
