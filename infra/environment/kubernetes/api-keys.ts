@@ -12,6 +12,9 @@ export interface ApiKeysArgs {
 /** Name of the file that the server reads. */
 export const keysFileName = 'keys.json';
 
+/** Entry of the key that is made: it may ask and answer, not load or unload models. The Job fills the digest in. */
+const firstKey = { id: 'first', sha256: `\${sha256:first}`, scopes: ['predict:*', 'feedback:*'] };
+
 /** Keys of the callers. The server gets their digests; the key itself is in the Secret, for whoever may read it there. */
 export class ApiKeys extends pulumi.ComponentResource {
   readonly secretName: pulumi.Output<string>;
@@ -27,8 +30,7 @@ export class ApiKeys extends pulumi.ComponentResource {
               secretName: 'modelmile-keys',
               image: args.image,
               random: ['first'],
-              // biome-ignore lint/suspicious/noTemplateCurlyInString: filled in inside the cluster, by the Job
-              templates: { [keysFileName]: '{"keys": [{"id": "first", "sha256": "${sha256:first}"}]}' },
+              templates: { [keysFileName]: JSON.stringify({ keys: [firstKey] }) },
             },
             { parent: this },
           ).secretName
