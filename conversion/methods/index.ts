@@ -8,5 +8,3 @@ export const methods = {
     apply: async (model) => model,
   },
 } as const satisfies Record<string, Method>;
-
-export type MethodName = keyof typeof methods;

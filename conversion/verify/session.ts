@@ -1,12 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { DataType, TensorSpec } from '../manifest/index.ts';
-
-/** Values of one tensor as onnxruntime-node takes and gives them. */
-export interface RuntimeTensor {
-  readonly dtype: DataType;
-  readonly shape: readonly number[];
-  readonly data: ArrayLike<number> | ArrayLike<bigint>;
-}
+import type { TensorSpec } from '../manifest/index.ts';
 
 const arrays = {
   float32: Float32Array,

@@ -1,10 +1,20 @@
-import type { JsonReader } from './reader.ts';
+import type { WireFault, WireFaultCode } from './faults.ts';
 import type { Tensor } from './tensor.ts';
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
+/** What strings are read with; JsonReader has it. */
+interface TextSource {
+  isArray(): boolean;
+  isObject(): boolean;
+  array(onElement: (index: number) => void): number;
+  object(onKey: (key: string) => void): void;
+  string(path: string): string;
+  fault(code: WireFaultCode, path: string, expected?: string): WireFault;
+}
+
 /** Reads a string tensor: text as JSON strings, bytes as `{"b64": "..."}`, alone or in nested arrays of one shape. */
-export function readStrings(reader: JsonReader, path: string): Tensor {
+export function readStrings(reader: TextSource, path: string): Tensor {
   const data: (string | Uint8Array)[] = [];
   const shape: number[] = [];
   let rank = -1;
@@ -27,7 +37,7 @@ export function readStrings(reader: JsonReader, path: string): Tensor {
   return { dtype: 'string', shape: shape.slice(0, rank), data };
 }
 
-function readElement(reader: JsonReader, path: string): string | Uint8Array {
+function readElement(reader: TextSource, path: string): string | Uint8Array {
   if (!reader.isObject()) return reader.string(path);
   let bytes: Uint8Array | undefined;
   reader.object((key) => {
