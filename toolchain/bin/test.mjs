@@ -62,6 +62,7 @@ async function jest(lane, rest) {
         '--no-warnings',
         join(checkout, 'node_modules', 'jest', 'bin', 'jest.js'),
         '--json',
+        '--forceExit',
         `--outputFile=${output}`,
         ...rest,
         ...ignore,
