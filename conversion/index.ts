@@ -8,4 +8,5 @@ export { methods } from './methods/index.ts';
 export { identify } from './readers/index.ts';
 export { accuracyOf, classify } from './verify/accuracy.ts';
 export { argmax, type LabelledSet, readLabelledSet } from './verify/labelled-set.ts';
+export { profileOf } from './verify/profile.ts';
 export { readVersion, writeVersion } from './version-folder.ts';

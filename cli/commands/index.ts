@@ -28,6 +28,10 @@ export const commands = {
     summary: 'convert again and compare, byte for byte',
     load: async () => (await import('./verify.ts')).verify,
   },
+  profile: {
+    summary: 'measure a model on this machine, for sizing',
+    load: async () => (await import('./profile.ts')).profile,
+  },
   up: {
     summary: 'bring a stack to what its settings and models say',
     load: async () => (await import('./up.ts')).up,
