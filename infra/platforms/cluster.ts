@@ -118,9 +118,9 @@ export function serve(
       size: environment.plan,
       models: versionsOf(models),
       settings: pulumi.output(environment.middleware).apply((middleware) => ({
+        ...settings.serving,
         ...middleware,
         keysFile: `${secretsDir}/keys/${keysFileName}`,
-        ...(settings.versions ? { models: settings.versions } : {}),
       })),
       secrets: [...environment.secrets, { name: 'keys', volume: keysVolume }],
       sysctls: podSysctls(),
