@@ -3,18 +3,12 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TrainingError } from './errors.ts';
 
-/**
- * `training.json` beside a trained model: how it is trained again. Paths are relative to its folder.
- *
- * A trainer is a command. It is started in the folder of training.json with `--job <file>` added; the file is a TrainingJob. Exit
- * code 0 means that `output` is there, a model that conversion reads. What it prints is shown.
- */
+/** `training.json` beside a trained model: how it is trained again (README.md). Paths are relative to its folder. */
 const Recipe = z.strictObject({
   /** By name; `retrain --trainer NAME` chooses, the first is the default. `node` means the Node that runs modelmile. */
-  trainers: z.record(
-    z.string(),
-    z.strictObject({ command: z.array(z.string()).min(1), output: z.string().min(1) }),
-  ),
+  trainers: z
+    .record(z.string(), z.strictObject({ command: z.array(z.string()).min(1), output: z.string().min(1) }))
+    .refine((trainers) => Object.keys(trainers).length > 0, { message: 'at least one trainer' }),
   /** .npz with x [N, ...], y [N] and optionally a scalar scale. */
   base: z.string().min(1),
   /** Labelled set that decides between champion and challenger; never trained on. */
@@ -27,7 +21,7 @@ const Recipe = z.strictObject({
 export interface TrainingJob {
   readonly model: string;
   readonly base: string;
-  /** .npz with x float32 and y: the users' labels; scale is 1. */
+  /** .npz with x [rows, rowSize] float32 as the model takes it, and y [rows] int32: the users' labels. */
   readonly feedback: string;
   /** Version folder of the champion: the weights to start from. */
   readonly champion: string;
