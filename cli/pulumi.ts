@@ -77,8 +77,12 @@ export async function pulumi(
 }
 
 /** Creates the stack where it is not there yet. */
-export async function ensureStack(stack: string, terminal: Terminal): Promise<void> {
-  const { code, stderr } = await pulumi(stack, ['stack', 'init', stack], terminal, { show: false });
+export async function ensureStack(
+  stack: string,
+  terminal: Terminal,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { code, stderr } = await pulumi(stack, ['stack', 'init', stack], terminal, { show: false, env });
   if (code !== 0 && !/already exists/.test(stderr)) throw new CliError('CLI_PULUMI_FAILED', stderr.trim());
 }
 
