@@ -11,6 +11,9 @@ const saveEveryMs = 5_000;
 /** Beyond the sustained rate, what was not used for this long may be used at once. */
 const burstSeconds = 1;
 
+/** A worker gets at most this part of what is left of a day. */
+const sharesOfRest = 20;
+
 interface Account {
   tokens: number;
   refilledAtMs: number;
@@ -46,7 +49,9 @@ export class Allowances {
       if (wanted < 1) return { granted: 0, retryAfterMs: ((1 - account.tokens) / rate) * 1000 };
     }
     if (quota !== undefined) {
-      wanted = Math.min(wanted, quota - account.stored - account.unsaved);
+      const left = quota - account.stored - account.unsaved;
+      // Towards the end of the day's allowance none may lie unused with a worker that is not asked.
+      wanted = Math.min(wanted, left, Math.max(1, Math.floor(left / sharesOfRest)));
       if (wanted < 1) return { granted: 0, retryAfterMs: dayMs - (nowMs % dayMs) };
       account.unsaved += wanted;
     }
