@@ -56,6 +56,10 @@ export const commands = {
     summary: 'train a challenger on the feedback; it is kept only if it is not worse',
     load: async () => (await import('./retrain.ts')).retrain,
   },
+  key: {
+    summary: 'make an API key for a caller of the service',
+    load: async () => (await import('./key.ts')).key,
+  },
   settings: {
     summary: 'every key of Pulumi.<stack>.yaml with its type and default',
     load: async () => (await import('./settings.ts')).settings,
