@@ -142,7 +142,7 @@ export async function retrain(args: RetrainArgs): Promise<RetrainResult> {
       feedback: join(folder, 'feedback.npz'),
       champion: kept.folder(model, champion.digest),
       output: join(folder, recipe.trainer.output),
-      epochs: recipe.epochs,
+      epochs: recipe.trainer.epochs,
       seed: recipe.seed,
     };
     await writeFile(job.feedback, encodeNpz(set.x, set.y));

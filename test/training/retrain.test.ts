@@ -36,11 +36,14 @@ async function run(trainer: string, options: { signal?: AbortSignal; command?: s
   );
   const recipe = {
     trainers: {
-      it: { command: options.command ?? ['node', '--import', tsx, 'trainer.mts'], output: 'model.json' },
+      it: {
+        command: options.command ?? ['node', '--import', tsx, 'trainer.mts'],
+        output: 'model.json',
+        epochs: 3,
+      },
     },
     base: 'set.jsonl',
     heldout: 'set.jsonl',
-    epochs: 3,
     seed: 7,
   };
   await writeFile(join(folder, 'training.json'), JSON.stringify(recipe));
@@ -201,7 +204,7 @@ describe('training.json', () => {
     ['that is not JSON', '{', 'TRAINING_BAD_RECIPE', 'JSON'],
     ['without a base', { ...good, base: undefined }, 'TRAINING_BAD_RECIPE', 'base'],
     ['without a trainer', { ...good, trainers: {} }, 'TRAINING_BAD_RECIPE', 'at least one'],
-    ['with a word that it does not know', { ...good, epoch: 5 }, 'TRAINING_BAD_RECIPE', 'epoch'],
+    ['with a word that it does not know', { ...good, seeds: 5 }, 'TRAINING_BAD_RECIPE', 'seeds'],
   ])('%s is refused with its name and the fault', async (_what, content, code, message) => {
     if (content !== undefined) await write(content);
     await expect(readRecipe(join(folder, 'model.json'))).rejects.toMatchObject({
