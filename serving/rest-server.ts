@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { uuidv7 } from 'uuidv7';
-import { answerConsole, type ConsoleHistory, isConsolePath } from './console-routes.ts';
+import { answerConsole, type ConsoleStats, isConsolePath } from './console-routes.ts';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import { ServingError } from './errors.ts';
@@ -9,13 +9,9 @@ import type { Log } from './log.ts';
 import type { RequestMeter } from './monitoring/request-meter.ts';
 import { restProtocols } from './protocols/index.ts';
 import type { RestProtocol, RestRequest, RestResponse } from './protocols/protocol.ts';
-import { requestIdOf } from './request-id.ts';
 import { BodyLimits, IncomingRequest } from './rest-request.ts';
-import type { Access } from './security/access.ts';
-import type { Audit } from './security/audit.ts';
-import type { Caller } from './security/caller.ts';
-import type { RateLimiter } from './security/rate-limiter.ts';
-import { TlsGate } from './security/tls.ts';
+import { localCaller } from './security/caller.ts';
+import { assertLocalCaller } from './security/loopback.ts';
 
 const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
@@ -24,24 +20,17 @@ const keepAliveTimeoutMs = 75_000;
 /** A client that sends its head, or its head and body, slower than this is let go. */
 const headersTimeoutMs = 15_000;
 const requestTimeoutMs = 120_000;
-const lookEveryMs = 10;
-
-/** What node:http's parser refuses. */
-const malformed: Readonly<Record<string, string>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-};
 
 export interface RestServerContext {
   readonly dataPlane: DataPlane;
   readonly settings: ServingSettings;
   readonly meter: RequestMeter;
   readonly log: Log;
-  readonly audit: Audit;
-  readonly access: Access;
-  readonly limiter: RateLimiter;
-  readonly history: ConsoleHistory;
+  readonly consoleStats: ConsoleStats;
 }
+
+/** What a client may call its own requests; anything else is not taken into logs. */
+const requestIdPattern = /^[\w.:/-]{1,128}$/;
 
 async function route(
   request: RestRequest,
@@ -53,7 +42,7 @@ async function route(
     if (answer !== undefined) return answer;
   }
   if (context.settings.console && isConsolePath(request.path)) {
-    return answerConsole(request, dataPlane, context.history);
+    return answerConsole(request, dataPlane, context.consoleStats);
   }
   throw new ServingError('SERVING_NO_ROUTE', `Malformed request: ${request.method} ${request.path}`);
 }
@@ -67,12 +56,9 @@ export class RestServer {
   readonly #server: Server;
   readonly #limits: BodyLimits;
   readonly #sockets = new Set<Socket>();
-  #gate: TlsGate | undefined;
   #draining = false;
-  /** On `performance.now()`'s clock: from then on idle connections are let go. */
-  #idleUntilMs = Number.POSITIVE_INFINITY;
 
-  private constructor(context: RestServerContext) {
+  constructor(context: RestServerContext) {
     this.#context = context;
     this.#limits = new BodyLimits(context.settings.maxBodyBytes);
     this.#server = createServer(
@@ -85,57 +71,38 @@ export class RestServer {
     );
     // Node's time limits for slow clients start with `listen`, which this server never does.
     this.#server.emit('listening');
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const status = malformed[error.code ?? ''] ?? '400 Bad Request';
-      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    this.#server.on('clientError', (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     });
-  }
-
-  /** @throws ServingError SERVING_BAD_SETTINGS where TLS is asked for and its files cannot be used */
-  static async open(context: RestServerContext): Promise<RestServer> {
-    const server = new RestServer(context);
-    const { settings, audit, log } = context;
-    if (settings.tls !== undefined) {
-      const onSocket = (socket: Socket) => server.#server.emit('connection', socket);
-      server.#gate = await TlsGate.open(settings.tls, 'rest', onSocket, audit, log);
-    }
-    return server;
   }
 
   accept(socket: Socket): void {
     socket.setNoDelay(true);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    if (this.#gate === undefined) this.#server.emit('connection', socket);
-    else this.#gate.accept(socket);
+    this.#server.emit('connection', socket);
     // The supervisor paused it, so that not a byte was lost on the way.
     socket.resume();
   }
 
   async #handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const startedMs = performance.now();
-    const { access, limiter, dataPlane, meter } = this.#context;
     const request = new IncomingRequest(incoming, this.#limits);
-    let caller: Caller | undefined;
     let plane: DataPlane | undefined;
     let response: RestResponse;
     let refusal: ServingError | undefined;
     try {
-      const known = access.callerOf(incoming.headers, incoming.socket);
-      caller = known instanceof Promise ? await known : known;
-      if (caller.limits !== undefined) await limiter.take(caller);
-      plane = dataPlane.for(caller);
+      assertLocalCaller(incoming.headers);
+      plane = this.#context.dataPlane.for(localCaller);
       response = await route(request, plane, this.#context);
     } catch (error) {
       refusal = this.#refusalOf(error);
-      response = responseOf(refusal, request.path);
+      response = responseOf(refusal);
     }
-    const given = requestIdOf(incoming.headers['x-request-id']);
-    // A refused request gets a name in any case, to be found in the log.
-    const requestId = given ?? (refusal === undefined ? undefined : uuidv7());
+    const requestId = requestIdOf(incoming, refusal);
     this.#send(incoming, outgoing, response, plane?.predictionId, requestId);
     request.finish();
-    meter.record({
+    this.#context.meter.record({
       protocol: 'rest',
       verb: response.verb,
       model: response.model ?? plane?.found?.model ?? '',
@@ -145,7 +112,7 @@ export class RestServer {
       startedMs,
       bodyEndedMs: request.bodyEndedMs,
       plane,
-      callerId: caller?.id ?? '',
+      callerId: localCaller.id,
       requestId,
       refusal,
     });
@@ -178,34 +145,32 @@ export class RestServer {
   }
 
   /**
-   * Every answer from now on closes its connection. Idle ones are kept for `idleMs` from now, in which a client may still send what it
-   * was about to; called again, the earlier end counts.
+   * Every answer from now on closes its connection; resolves when all are closed. Idle ones are let go after `graceMs`, in which a
+   * client may still send what it was about to.
    */
-  letIdleGo(idleMs: number): void {
+  async drain(graceMs: number): Promise<void> {
     this.#draining = true;
-    this.#idleUntilMs = Math.min(this.#idleUntilMs, performance.now() + idleMs);
-  }
-
-  /** Resolves when all connections are closed. */
-  async drained(): Promise<void> {
+    const startedMs = performance.now();
     while (this.#sockets.size > 0) {
-      await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
-      if (performance.now() > this.#idleUntilMs) this.#server.closeIdleConnections();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (performance.now() - startedMs > graceMs) this.#server.closeIdleConnections();
     }
-    this.#gate?.close();
     this.#server.close();
   }
 }
 
+/** The client's own name of the request; a refused one gets a name in any case, to be found in the log. */
+function requestIdOf({ headers }: IncomingMessage, refusal: ServingError | undefined): string | undefined {
+  const given = headers['x-request-id'];
+  if (typeof given === 'string' && requestIdPattern.test(given)) return given;
+  return refusal === undefined ? undefined : uuidv7();
+}
+
 /** A refusal as TensorFlow Serving and the Open Inference Protocol word it. */
-function responseOf(refusal: ServingError, path: string): RestResponse {
+function responseOf(refusal: ServingError): RestResponse {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (refusal.http === 429 || refusal.http === 503)
     headers['retry-after'] = String(refusal.retryAfterSeconds);
-  // A browser asks its user for a name and a password; the password is the key.
-  if (refusal.http === 401) {
-    headers['www-authenticate'] = `${isConsolePath(path) ? 'Basic' : 'Bearer'} realm="modelmile"`;
-  }
   return {
     status: refusal.http,
     headers,

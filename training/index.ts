@@ -1,4 +1,4 @@
 /** Feedback + champion -> challenger, and the gate between them. */
-export { readFeedbackFile } from './feedback-file.ts';
+export { feedbackSet } from './feedback-set.ts';
 export { readRecipe } from './recipe.ts';
 export { retrain } from './retrain.ts';

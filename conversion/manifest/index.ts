@@ -2,5 +2,4 @@
 export * from './champion.ts';
 export * from './manifest.ts';
 export * from './profile.ts';
-export * from './signature.ts';
 export * from './tensor-spec.ts';

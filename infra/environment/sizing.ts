@@ -43,8 +43,6 @@ export interface Plan {
   readonly usdPerMonth: number;
   readonly usdPerMillionPredictions: number;
   readonly measured: boolean;
-  /** Manifest digest of what was measured. */
-  readonly measuredDigest?: string | undefined;
   readonly reasons: readonly string[];
 }
 
@@ -106,7 +104,6 @@ function finish(
   const usdPerMonth = perHour * hoursPerMonth;
   return {
     ...plan,
-    measuredDigest: request.profile?.digest,
     usdPerMonth,
     usdPerMillionPredictions: (perHour / predictionsPerHour) * 1e6,
     reasons: [

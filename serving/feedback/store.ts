@@ -135,4 +135,8 @@ export class FeedbackStore {
       [nowMs - retentionMs],
     );
   }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
 }
