@@ -7,5 +7,6 @@ export { type KeptVersion, KeptVersions } from './kept-versions.ts';
 export { methods } from './methods/index.ts';
 export { identify } from './readers/index.ts';
 export { accuracyOf, classify } from './verify/accuracy.ts';
-export { argmax, type LabelledSet, readLabelledSet } from './verify/labelled-set.ts';
+export { argmax, classOf, type LabelledSet, readLabelledSet } from './verify/labelled-set.ts';
+export { profileOf } from './verify/profile.ts';
 export { readVersion, writeVersion } from './version-folder.ts';

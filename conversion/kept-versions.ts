@@ -47,7 +47,10 @@ export class KeptVersions {
     const versions: KeptVersion[] = [];
     for (const digest of names.filter((name) => /^[0-9a-f]{64}$/.test(name))) {
       const folder = this.folder(model, digest);
-      const { manifest } = await readVersion(folder);
+      // One that is damaged is none: it must not stand in the way of the others.
+      const version = await readVersion(folder).catch(() => undefined);
+      if (version === undefined) continue;
+      const { manifest } = version;
       versions.push({ digest, folder, keptAtMs: (await stat(folder)).mtimeMs, manifest });
     }
     return versions.sort((a, b) => b.keptAtMs - a.keptAtMs);

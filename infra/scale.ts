@@ -1,6 +1,8 @@
+import type { Profile } from '../conversion/manifest/index.ts';
 import { type Metric, metrics } from '../serving/contract/index.ts';
 import { addressPlan } from './environment/aws/subnets.ts';
 import { hoursPerMonth, type InstanceTypeName, instanceType } from './environment/hardware.ts';
+import { planHardware } from './environment/sizing.ts';
 
 /** What a number of GPU nodes takes of everything that has an end. One serving pod a node. */
 export interface Scale {
@@ -71,6 +73,28 @@ export function scaleTable(): string {
   });
   return [
     `| nodes (${type}) | vCPUs of quota | addresses of a zone, by 16 / one by one | series | connections to Postgres | USD a month |`,
+    '|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+/** What a million predictions cost at some loads, from a measured profile, as Markdown. */
+export function costTable(profile: Profile): string {
+  const { sizeBytes, inputElements } = profile;
+  const rows = [100, 1000, 10_000, 50_000].flatMap((requestsPerSecond) =>
+    (['cpu', 'gpu'] as const).map((accelerator) => {
+      const plan = planHardware({
+        model: { name: 'digits', sizeBytes, inputElements },
+        profile,
+        load: { requestsPerSecond, rowsPerRequest: 1, p95Ms: 50 },
+        accelerator,
+      });
+      const basis = accelerator === 'cpu' ? 'measured' : 'GPU not measured';
+      return `| ${requestsPerSecond.toLocaleString('en-US')} | ${plan.nodes} x ${plan.instanceType} | ${plan.minReplicas} | ${Math.round(plan.usdPerMonth).toLocaleString('en-US')} | ${plan.usdPerMillionPredictions.toFixed(4)} | ${basis} |`;
+    }),
+  );
+  return [
+    '| requests a second | machines | replicas | USD a month | USD a million predictions | basis |',
     '|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');

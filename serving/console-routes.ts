@@ -5,7 +5,7 @@ import { ServingError } from './errors.ts';
 import type { RestRequest, RestResponse } from './protocols/protocol.ts';
 
 /** Throughput and latency of the last minutes, from the supervisor. */
-export type ConsoleStats = () => Promise<unknown>;
+export type ConsoleHistory = () => Promise<unknown>;
 
 /** The files of the page, by content type; nothing else is read from disk. */
 const files = {
@@ -58,7 +58,7 @@ export const isConsolePath = (path: string): boolean => path === '/console' || p
 export async function answerConsole(
   request: RestRequest,
   dataPlane: DataPlane,
-  stats: ConsoleStats,
+  stats: ConsoleHistory,
 ): Promise<RestResponse> {
   if (request.method !== 'GET')
     throw new ServingError('SERVING_METHOD_NOT_ALLOWED', 'The console answers GET');

@@ -4,6 +4,7 @@ import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
 import { newPredictionId } from './prediction-id.ts';
+import type { Audit } from './security/audit.ts';
 import type { Caller, Permission } from './security/caller.ts';
 import { orderedInputs, placesOf, rowsOf } from './validation.ts';
 
@@ -82,6 +83,8 @@ export interface ServerControl {
   repository(): Promise<readonly string[]>;
   /** Resolves when the model answers, or answers no more. @throws ServingError SERVING_FORBIDDEN unless `modelControl` is set */
   control(action: 'load' | 'unload', model: string): Promise<void>;
+  /** Versions of a model that were asked for later than those that serve, and did not load: with why. */
+  failures(model: string): ReadonlyMap<number, string>;
 }
 
 /** A loaded model: its versions, ascending, and the labels on them. */
@@ -91,8 +94,6 @@ export interface LoadedModel {
   /** The highest of them. */
   readonly latest: Servable | undefined;
   readonly labels: Readonly<Record<string, number>>;
-  /** Versions that were asked for and did not load, with why. */
-  readonly failures: ReadonlyMap<number, string>;
 }
 
 /** What all requests of a worker share. */
@@ -101,6 +102,7 @@ export interface DataPlaneParts {
   readonly sink: PredictionSink;
   readonly server: ServerControl;
   readonly settings: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite'>;
+  readonly audit: Audit;
 }
 
 /**
@@ -138,6 +140,7 @@ export class DataPlane {
   /** @throws ServingError SERVING_FORBIDDEN */
   #check(permission: Permission, model: string): void {
     if (this.#caller === undefined || this.#caller.may(permission, model)) return;
+    this.#parts.audit.event('caller-refused', { caller: this.#caller.id, permission, model });
     throw new ServingError(
       'SERVING_FORBIDDEN',
       `'${this.#caller.id}' may not ${permission} on model '${model}'`,
@@ -194,7 +197,7 @@ export class DataPlane {
     const available = [...model.versions.keys()].map(
       (version): VersionStatus => ({ version, state: 'AVAILABLE', message: '' }),
     );
-    const failed = [...model.failures].map(
+    const failed = [...this.#parts.server.failures(name)].map(
       ([version, message]): VersionStatus => ({ version, state: 'END', message }),
     );
     return [...available, ...failed].sort((a, b) => b.version - a.version);

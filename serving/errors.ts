@@ -88,6 +88,16 @@ export const errorTable = {
     grpc: grpcStatus.permissionDenied,
     fix: 'Use a key that is allowed this model and verb.',
   },
+  SERVING_AUTH_UNAVAILABLE: {
+    http: 503,
+    grpc: grpcStatus.unavailable,
+    fix: 'Try again; the server log says why the issuer cannot be asked.',
+  },
+  SERVING_RATE_LIMITED: {
+    http: 429,
+    grpc: grpcStatus.resourceExhausted,
+    fix: 'Try again after the seconds in Retry-After, or ask for a higher limit.',
+  },
   SERVING_INFERENCE_FAILED: { http: 500, grpc: grpcStatus.internal, fix: 'The server log has the details.' },
   SERVING_BAD_SETTINGS: { http: 400, grpc: grpcStatus.invalidArgument, fix: 'Mend the settings file.' },
   SERVING_LOAD_FAILED: {
@@ -108,7 +118,7 @@ export const errorTable = {
   SERVING_NOT_SAFE: {
     http: 500,
     grpc: grpcStatus.internal,
-    fix: 'Beyond loopback everything needs authentication.',
+    fix: 'Either set keysFile (or jwt, or tls.clientCaFile) in the settings, or, for a container that only this machine can reach, run it with -e MODELMILE_AUTH=none -p 127.0.0.1:8501:8501.',
   },
 } as const satisfies Record<string, Row>;
 

@@ -13,12 +13,18 @@ import {
 } from '@grpc/grpc-js';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
+import type { Cancellation } from './engine/batcher.ts';
 import { ServingError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { RequestMeter } from './monitoring/request-meter.ts';
 import { grpcProtocols } from './protocols/index.ts';
-import type { GrpcAnswer, GrpcCall, GrpcProtocol, GrpcService } from './protocols/protocol.ts';
-import { localCaller } from './security/caller.ts';
+import type { GrpcAnswer, GrpcProtocol, GrpcService } from './protocols/protocol.ts';
+import { requestIdOf } from './request-id.ts';
+import type { Access } from './security/access.ts';
+import type { Audit } from './security/audit.ts';
+import type { Caller } from './security/caller.ts';
+import type { RateLimiter } from './security/rate-limiter.ts';
+import { TlsGate } from './security/tls.ts';
 
 const protocols: readonly GrpcProtocol[] = Object.values(grpcProtocols);
 
@@ -27,6 +33,9 @@ export interface GrpcServerContext {
   readonly settings: ServingSettings;
   readonly meter: RequestMeter;
   readonly log: Log;
+  readonly audit: Audit;
+  readonly access: Access;
+  readonly limiter: RateLimiter;
 }
 
 type Unary = ServerUnaryCall<Buffer, unknown>;
@@ -55,8 +64,9 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
   readonly #sockets = new Set<Socket>();
+  #gate: TlsGate | undefined;
 
-  constructor(context: GrpcServerContext) {
+  private constructor(context: GrpcServerContext) {
     this.#context = context;
     this.#server = new Server({
       'grpc.max_receive_message_length': context.settings.maxBodyBytes,
@@ -64,6 +74,17 @@ export class GrpcServer {
     });
     for (const { services } of protocols) for (const service of services) this.#add(service);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  /** @throws ServingError SERVING_BAD_SETTINGS where TLS is asked for and its files cannot be used */
+  static async open(context: GrpcServerContext): Promise<GrpcServer> {
+    const server = new GrpcServer(context);
+    const { settings, audit, log } = context;
+    if (settings.tls !== undefined) {
+      const onSocket = (socket: Socket) => server.#injector.injectConnection(socket);
+      server.#gate = await TlsGate.open(settings.tls, 'grpc', onSocket, audit, log);
+    }
+    return server;
   }
 
   #add(service: GrpcService): void {
@@ -91,7 +112,8 @@ export class GrpcServer {
     socket.setNoDelay(true);
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
-    this.#injector.injectConnection(socket);
+    if (this.#gate === undefined) this.#injector.injectConnection(socket);
+    else this.#gate.accept(socket);
     // The supervisor paused it, so that not a byte was lost on the way.
     socket.resume();
   }
@@ -102,68 +124,77 @@ export class GrpcServer {
     call: Unary,
     respond: sendUnaryData<unknown>,
   ): Promise<void> {
-    const startedMs = performance.now();
-    const abort = new AbortController();
-    call.on('cancelled', () => abort.abort());
-    let grpcCall: GrpcCall | undefined;
+    const running = new RunningCall(call);
     try {
-      grpcCall = this.#callOf(call, abort.signal);
-      const answer = await this.#answer(service, method, call.request, grpcCall);
+      const answer = await this.#answer(service, method, call.request, running, this.#callerOf(call));
       if (answer.predictionId !== undefined) {
         const metadata = new Metadata();
         metadata.set(predictionIdHeader, answer.predictionId);
         call.sendMetadata(metadata);
       }
       respond(null, answer.message);
-      this.#measure(call, grpcCall, answer, startedMs);
+      this.#measure(running, answer);
     } catch (error) {
       const refusal = this.#refusalOf(error);
       respond(statusOf(refusal));
-      this.#measure(call, grpcCall, refusal, startedMs);
+      this.#measure(running, refusal);
     }
   }
 
   /** Each message is answered by itself and in its order; one that fails does not end the stream. */
   #stream(service: GrpcService, method: DescMethod, call: Stream): void {
-    const abort = new AbortController();
-    call.on('cancelled', () => abort.abort());
-    call.on('error', () => abort.abort());
+    const caller = this.#callerOf(call);
     let last: Promise<void> = Promise.resolve();
     call.on('data', (bytes: Buffer) => {
-      const startedMs = performance.now();
-      const grpcCall = this.#callOf(call, abort.signal);
-      const answer = this.#answer(service, method, bytes, grpcCall);
+      const running = new RunningCall(call);
+      const answer = this.#answer(service, method, bytes, running, caller);
       answer.catch(() => {});
       last = last.then(async () => {
         try {
           const answered = await answer;
           call.write(answered.message);
-          this.#measure(call, grpcCall, answered, startedMs);
+          this.#measure(running, answered);
         } catch (error) {
           const refusal = this.#refusalOf(error);
           call.write(service.streamErrors?.[method.localName]?.(describe(refusal)));
-          this.#measure(call, grpcCall, refusal, startedMs);
+          this.#measure(running, refusal);
         }
       });
     });
     call.on('end', () => void last.then(() => call.end()));
   }
 
+  /** @throws ServingError as Access says */
+  async #callerOf(call: Unary | Stream): Promise<Caller> {
+    const credentials = {
+      authorization: call.metadata.get('authorization')[0]?.toString(),
+      host: call.getHost(),
+    };
+    return this.#context.access.callerOf(credentials, {
+      remoteAddress: call.getPeer(),
+      getPeerCertificate: () => call.getAuthContext().sslPeerCertificate ?? {},
+    });
+  }
+
   async #answer(
     service: GrpcService,
     method: DescMethod,
     bytes: Buffer,
-    call: GrpcCall,
+    running: RunningCall,
+    known: Promise<Caller>,
   ): Promise<GrpcAnswer> {
+    const { dataPlane, limiter } = this.#context;
+    const caller = await known;
+    await limiter.take(caller);
+    running.callerId = caller.id;
+    running.plane = dataPlane.for(caller);
     const answer = service.methods[method.localName];
     if (!answer) throw new ServingError('SERVING_UNIMPLEMENTED', `${method.name} is not offered`);
-    return answer(decode(method.input, bytes), call);
-  }
-
-  #callOf(call: Unary | Stream, signal: AbortSignal): GrpcCall {
-    const deadline = Number(call.getDeadline());
-    const deadlineMs = Number.isFinite(deadline) ? performance.now() + deadline - Date.now() : undefined;
-    return { dataPlane: this.#context.dataPlane.for(localCaller), signal, deadlineMs };
+    return answer(decode(method.input, bytes), {
+      dataPlane: running.plane,
+      signal: running,
+      deadlineMs: running.deadlineMs,
+    });
   }
 
   #refusalOf(error: unknown): ServingError {
@@ -172,13 +203,8 @@ export class GrpcServer {
     return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
   }
 
-  #measure(
-    call: Unary | Stream,
-    grpcCall: GrpcCall | undefined,
-    outcome: GrpcAnswer | ServingError,
-    startedMs: number,
-  ): void {
-    const plane = grpcCall?.dataPlane;
+  #measure(running: RunningCall, outcome: GrpcAnswer | ServingError): void {
+    const { call, plane, startedMs, callerId } = running;
     const refusal = outcome instanceof ServingError ? outcome : undefined;
     const answer = outcome instanceof ServingError ? undefined : outcome;
     this.#context.meter.record({
@@ -191,17 +217,39 @@ export class GrpcServer {
       startedMs,
       bodyEndedMs: startedMs,
       plane,
-      callerId: localCaller.id,
-      requestId: call.metadata.get('x-request-id')[0]?.toString(),
+      callerId,
+      requestId: requestIdOf(call.metadata.get('x-request-id')[0]),
       refusal,
     });
   }
 
   /** Asks every client to go elsewhere (GOAWAY) and resolves when their connections are gone; streams in flight are finished. */
   async drain(): Promise<void> {
+    this.#gate?.close();
     this.#injector.drain(this.#context.settings.drainTimeoutMs);
     while (this.#sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     this.#server.forceShutdown();
+  }
+}
+
+/** One message on its way to its answer. */
+class RunningCall implements Cancellation {
+  readonly call: Unary | Stream;
+  readonly startedMs = performance.now();
+  readonly deadlineMs: number | undefined;
+  /** '' until it is known who asks. */
+  callerId = '';
+  plane: DataPlane | undefined;
+
+  constructor(call: Unary | Stream) {
+    this.call = call;
+    const deadline = Number(call.getDeadline());
+    this.deadlineMs = Number.isFinite(deadline) ? this.startedMs + deadline - Date.now() : undefined;
+  }
+
+  /** Whether the client has gone. */
+  get aborted(): boolean {
+    return this.call.cancelled;
   }
 }
 

@@ -6,6 +6,9 @@ import { openControlServer } from './supervisor/control-server.ts';
 import { takeOwnership } from './supervisor/ownership.ts';
 import { parseSettings, Supervisor } from './supervisor/supervisor.ts';
 
+/** Beyond lame duck and drain: writing what waits, closing the database. */
+const exitGraceMs = 5_000;
+
 /**
  * The service: `node --import tsx serving/main.ts --settings settings.json`. It takes ownership of its state folder, serves, reloads
  * on the control socket and drains on SIGTERM and SIGINT. Exit code 1 and one line on standard error where it cannot start.
@@ -29,6 +32,9 @@ async function main(): Promise<void> {
     if (shuttingDown) return;
     shuttingDown = true;
     log.info('draining');
+    // Whatever hangs, the process ends: who asked for it has a deadline of its own.
+    const deadlineMs = settings.lameDuckMs + settings.drainTimeoutMs + exitGraceMs;
+    setTimeout(() => process.exit(1), deadlineMs).unref();
     void supervisor.drain().then(async () => {
       await release();
       process.exit(0);

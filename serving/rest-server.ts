@@ -1,17 +1,32 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { uuidv7 } from 'uuidv7';
-import { answerConsole, type ConsoleStats, isConsolePath } from './console-routes.ts';
+import { answerConsole, type ConsoleHistory, isConsolePath } from './console-routes.ts';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import { ServingError } from './errors.ts';
+import type { PlainConnection } from './http/plain-connection.ts';
+import type { PlainHead } from './http/plain-head.ts';
+import { PlainLane } from './http/plain-lane.ts';
+import { PlainRequest } from './http/plain-request.ts';
 import type { Log } from './log.ts';
 import type { RequestMeter } from './monitoring/request-meter.ts';
 import { restProtocols } from './protocols/index.ts';
 import type { RestProtocol, RestRequest, RestResponse } from './protocols/protocol.ts';
+import { requestIdOf } from './request-id.ts';
 import { BodyLimits, IncomingRequest } from './rest-request.ts';
-import { localCaller } from './security/caller.ts';
-import { assertLocalCaller } from './security/loopback.ts';
+import type { Access, Peer } from './security/access.ts';
+import type { Audit } from './security/audit.ts';
+import type { Caller } from './security/caller.ts';
+import type { RateLimiter } from './security/rate-limiter.ts';
+import { TlsGate } from './security/tls.ts';
+import {
+  peerOf,
+  ReplayedRequest,
+  type StoredRequest,
+  type StoredResponse,
+  storedRequest,
+} from './stored-request.ts';
 
 const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
@@ -20,17 +35,34 @@ const keepAliveTimeoutMs = 75_000;
 /** A client that sends its head, or its head and body, slower than this is let go. */
 const headersTimeoutMs = 15_000;
 const requestTimeoutMs = 120_000;
+const lookEveryMs = 10;
+/** Larger bodies take their time anyway, and node:http reads them. */
+const maxPlainBodyBytes = 256 * 1024;
+
+/** What node:http's parser refuses. */
+const malformed: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
 
 export interface RestServerContext {
   readonly dataPlane: DataPlane;
   readonly settings: ServingSettings;
   readonly meter: RequestMeter;
   readonly log: Log;
-  readonly consoleStats: ConsoleStats;
+  readonly audit: Audit;
+  readonly access: Access;
+  readonly limiter: RateLimiter;
+  readonly history: ConsoleHistory;
+  /** Lets the workers that replaced this one answer. @throws ServingError where there are none */
+  readonly forward: (request: StoredRequest) => Promise<StoredResponse>;
 }
 
-/** What a client may call its own requests; anything else is not taken into logs. */
-const requestIdPattern = /^[\w.:/-]{1,128}$/;
+/** A request that knows when its body was there. */
+type TimedRequest = RestRequest & { readonly bodyEndedMs: number };
+
+/** Sends an answer: status, names and values of headers in turn, body. */
+type Send = (status: number, head: string[], body: string | Uint8Array) => void;
 
 async function route(
   request: RestRequest,
@@ -42,7 +74,7 @@ async function route(
     if (answer !== undefined) return answer;
   }
   if (context.settings.console && isConsolePath(request.path)) {
-    return answerConsole(request, dataPlane, context.consoleStats);
+    return answerConsole(request, dataPlane, context.history);
   }
   throw new ServingError('SERVING_NO_ROUTE', `Malformed request: ${request.method} ${request.path}`);
 }
@@ -55,10 +87,14 @@ export class RestServer {
   readonly #context: RestServerContext;
   readonly #server: Server;
   readonly #limits: BodyLimits;
+  readonly #lane: PlainLane;
   readonly #sockets = new Set<Socket>();
+  #gate: TlsGate | undefined;
   #draining = false;
+  /** On `performance.now()`'s clock: from then on idle connections are let go. */
+  #idleUntilMs = Number.POSITIVE_INFINITY;
 
-  constructor(context: RestServerContext) {
+  private constructor(context: RestServerContext) {
     this.#context = context;
     this.#limits = new BodyLimits(context.settings.maxBodyBytes);
     this.#server = createServer(
@@ -69,40 +105,105 @@ export class RestServer {
       },
       (incoming, outgoing) => void this.#handle(incoming, outgoing),
     );
+    this.#lane = new PlainLane({
+      maxBodyBytes: Math.min(maxPlainBodyBytes, context.settings.maxBodyBytes),
+      keepAliveTimeoutMs,
+      arrivalTimeoutMs: headersTimeoutMs,
+      limits: this.#limits,
+      onRequest: (head, body, connection) => void this.#handlePlain(head, body, connection),
+      onOther: (socket) => this.#server.emit('connection', socket),
+    });
     // Node's time limits for slow clients start with `listen`, which this server never does.
     this.#server.emit('listening');
-    this.#server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const status = malformed[error.code ?? ''] ?? '400 Bad Request';
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     });
+  }
+
+  /** @throws ServingError SERVING_BAD_SETTINGS where TLS is asked for and its files cannot be used */
+  static async open(context: RestServerContext): Promise<RestServer> {
+    const server = new RestServer(context);
+    const { settings, audit, log } = context;
+    if (settings.tls !== undefined) {
+      const onSocket = (socket: Socket) => server.#lane.accept(socket);
+      server.#gate = await TlsGate.open(settings.tls, 'rest', onSocket, audit, log);
+    }
+    return server;
   }
 
   accept(socket: Socket): void {
     socket.setNoDelay(true);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    this.#server.emit('connection', socket);
+    if (this.#gate === undefined) this.#lane.accept(socket);
+    else this.#gate.accept(socket);
     // The supervisor paused it, so that not a byte was lost on the way.
     socket.resume();
   }
 
   async #handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const startedMs = performance.now();
     const request = new IncomingRequest(incoming, this.#limits);
+    await this.#answer(request, incoming.socket, (status, head, body) => {
+      // What is left of a body that was refused is not read: the connection ends with the answer.
+      if (this.#draining || !incoming.complete) head.push('connection', 'close');
+      head.push('content-length', String(Buffer.byteLength(body)));
+      outgoing.writeHead(status, head);
+      outgoing.end(body);
+    });
+    request.finish();
+  }
+
+  async #handlePlain(head: PlainHead, body: Buffer, connection: PlainConnection): Promise<void> {
+    await this.#answer(
+      new PlainRequest(head, body, connection),
+      connection.socket,
+      (status, headers, answer) => connection.respond(status, headers, answer, this.#draining),
+    );
+  }
+
+  /** A request that reached this server on another way. */
+  run(stored: StoredRequest): Promise<StoredResponse> {
+    return new Promise((resolve, reject) => {
+      const send: Send = (status, head, body) => resolve({ status, head, body });
+      this.#answer(new ReplayedRequest(stored), peerOf(stored), send).catch(reject);
+    });
+  }
+
+  /** Answers with what serves now, where this server has been replaced; answers false where nothing did. */
+  async #forward(request: TimedRequest, peer: Peer, send: Send): Promise<boolean> {
+    try {
+      const { status, head, body } = await this.#context.forward(await storedRequest(request, peer));
+      send(status, [...head], body);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #answer(request: TimedRequest, socket: Peer, send: Send): Promise<void> {
+    if (this.#draining && (await this.#forward(request, socket, send))) return;
+    const startedMs = performance.now();
+    const { access, limiter, dataPlane, meter } = this.#context;
+    let caller: Caller | undefined;
     let plane: DataPlane | undefined;
     let response: RestResponse;
     let refusal: ServingError | undefined;
     try {
-      assertLocalCaller(incoming.headers);
-      plane = this.#context.dataPlane.for(localCaller);
+      const known = access.callerOf(request.headers, socket);
+      caller = known instanceof Promise ? await known : known;
+      if (caller.limits !== undefined) await limiter.take(caller);
+      plane = dataPlane.for(caller);
       response = await route(request, plane, this.#context);
     } catch (error) {
       refusal = this.#refusalOf(error);
-      response = responseOf(refusal);
+      response = responseOf(refusal, request.path);
     }
-    const requestId = requestIdOf(incoming, refusal);
-    this.#send(incoming, outgoing, response, plane?.predictionId, requestId);
-    request.finish();
-    this.#context.meter.record({
+    const given = requestIdOf(request.headers['x-request-id']);
+    // A refused request gets a name in any case, to be found in the log.
+    const requestId = given ?? (refusal === undefined ? undefined : uuidv7());
+    send(response.status, headOf(response, plane?.predictionId, requestId), response.body ?? '');
+    meter.record({
       protocol: 'rest',
       verb: response.verb,
       model: response.model ?? plane?.found?.model ?? '',
@@ -112,7 +213,7 @@ export class RestServer {
       startedMs,
       bodyEndedMs: request.bodyEndedMs,
       plane,
-      callerId: localCaller.id,
+      callerId: caller?.id ?? '',
       requestId,
       refusal,
     });
@@ -125,52 +226,52 @@ export class RestServer {
     return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
   }
 
-  #send(
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    { status, headers, body = '' }: RestResponse,
-    predictionId: string | undefined,
-    requestId: string | undefined,
-  ): void {
-    // One flat list: node:http writes it as it is.
-    const head: (string | number)[] = ['x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
-    for (const name in headers) head.push(name, headers[name] as string);
-    head.push('content-length', Buffer.byteLength(body));
-    if (predictionId !== undefined) head.push(predictionIdHeader, predictionId);
-    if (requestId !== undefined) head.push('x-request-id', requestId);
-    // What is left of a body that was refused is not read: the connection ends with the answer.
-    if (this.#draining || !incoming.complete) head.push('connection', 'close');
-    outgoing.writeHead(status, head as never);
-    outgoing.end(body);
+  /**
+   * Every answer from now on closes its connection. Idle ones are kept for `idleMs` from now, in which a client may still send what it
+   * was about to; called again, the earlier end counts.
+   */
+  letIdleGo(idleMs: number): void {
+    this.#draining = true;
+    this.#idleUntilMs = Math.min(this.#idleUntilMs, performance.now() + idleMs);
   }
 
-  /**
-   * Every answer from now on closes its connection; resolves when all are closed. Idle ones are let go after `graceMs`, in which a
-   * client may still send what it was about to.
-   */
-  async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
-    const startedMs = performance.now();
+  /** Resolves when all connections are closed. */
+  async drained(): Promise<void> {
     while (this.#sockets.size > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      if (performance.now() - startedMs > graceMs) this.#server.closeIdleConnections();
+      await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+      if (performance.now() > this.#idleUntilMs) {
+        this.#server.closeIdleConnections();
+        this.#lane.closeIdle();
+      }
     }
+    this.#gate?.close();
+    this.#lane.close();
     this.#server.close();
   }
 }
 
-/** The client's own name of the request; a refused one gets a name in any case, to be found in the log. */
-function requestIdOf({ headers }: IncomingMessage, refusal: ServingError | undefined): string | undefined {
-  const given = headers['x-request-id'];
-  if (typeof given === 'string' && requestIdPattern.test(given)) return given;
-  return refusal === undefined ? undefined : uuidv7();
+/** Names and values in turn, as node:http and the plain lane write them; without the length of the body. */
+function headOf(
+  { headers }: RestResponse,
+  predictionId: string | undefined,
+  requestId: string | undefined,
+): string[] {
+  const head = ['x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+  for (const name in headers) head.push(name, headers[name] as string);
+  if (predictionId !== undefined) head.push(predictionIdHeader, predictionId);
+  if (requestId !== undefined) head.push('x-request-id', requestId);
+  return head;
 }
 
 /** A refusal as TensorFlow Serving and the Open Inference Protocol word it. */
-function responseOf(refusal: ServingError): RestResponse {
+function responseOf(refusal: ServingError, path: string): RestResponse {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (refusal.http === 429 || refusal.http === 503)
     headers['retry-after'] = String(refusal.retryAfterSeconds);
+  // A browser asks its user for a name and a password; the password is the key.
+  if (refusal.http === 401) {
+    headers['www-authenticate'] = `${isConsolePath(path) ? 'Basic' : 'Bearer'} realm="modelmile"`;
+  }
   return {
     status: refusal.http,
     headers,

@@ -1,6 +1,6 @@
-import { argmax } from '../conversion/index.ts';
+import { classOf, type LabelledSet } from '../conversion/index.ts';
 import type { Manifest } from '../conversion/manifest/index.ts';
-import type { FeedbackRecord } from '../serving/contract/index.ts';
+import { FeedbackRecord } from '../serving/contract/index.ts';
 
 /** What became of the feedback: how much can be trained on, and why the rest cannot. */
 export interface FeedbackSet {
@@ -12,57 +12,96 @@ export interface FeedbackSet {
   readonly skipped: Readonly<Record<string, number>>;
 }
 
+export interface FeedbackSetArgs {
+  readonly model: string;
+  /** Of the champion: what an input looks like and which classes there are. */
+  readonly manifest: Manifest;
+  /** Decides between champion and challenger, so nothing of it may be trained on. */
+  readonly heldout: LabelledSet;
+}
+
+/** What a row must look like. */
+interface Fit extends Pick<FeedbackSetArgs, 'model'> {
+  readonly rowSize: number;
+  /** Values that the model answers for a row. */
+  readonly width: number;
+  readonly classes: number;
+  readonly labels: readonly string[] | undefined;
+  readonly heldoutRows: ReadonlySet<string>;
+}
+
+/** Bytes of a row as float32, so that equal rows are equal keys. */
+const rowKey = (row: ArrayLike<number>): string =>
+  Buffer.from(Float32Array.from(row).buffer).toString('latin1');
+
 /** The true class that a record tells; undefined where it tells none. */
-function classOf(record: FeedbackRecord, labels: readonly string[] | undefined): number | undefined {
-  if (typeof record.label === 'number') return record.label;
-  if (typeof record.label === 'string') {
-    const index = labels?.indexOf(record.label) ?? -1;
+function truthOf(record: FeedbackRecord, { labels, width }: Fit): number | undefined {
+  const { label, correction, rating } = record;
+  if (typeof label === 'number') return label;
+  if (label !== undefined) {
+    const index = labels?.indexOf(label) ?? -1;
     return index >= 0 ? index : undefined;
   }
-  if (record.correction !== undefined) return argmax(record.correction);
+  if (correction !== undefined) return correction.length === width ? classOf(correction) : undefined;
   // Full marks say that the answer was right; anything less does not say what would have been.
   const answer = record.outputs[0]?.data;
-  return record.rating === 1 && answer !== undefined ? argmax(answer as number[]) : undefined;
+  return rating === 1 && answer !== undefined ? classOf(answer as number[]) : undefined;
+}
+
+type Judged = { readonly x: readonly number[]; readonly y: number } | { readonly reason: string };
+
+/** A row to train on, or why it is none. */
+function judge(record: FeedbackRecord, fit: Fit): Judged {
+  if (record.model !== fit.model) return { reason: 'about another model' };
+  if (record.inputs === undefined) return { reason: 'inputs are not recorded (recordInputs is off)' };
+  const x = record.inputs[0]?.data ?? [];
+  if (record.inputs.length !== 1 || x.length !== fit.rowSize)
+    return { reason: 'another shape than the model takes' };
+  if (!x.every((value): value is number => typeof value === 'number' && Number.isFinite(Math.fround(value))))
+    return { reason: 'a value that is not a finite number' };
+  const y = truthOf(record, fit);
+  if (y === undefined) return { reason: 'does not tell the true class' };
+  if (y >= fit.classes) return { reason: 'a class that the model does not have' };
+  if (fit.heldoutRows.has(rowKey(x))) return { reason: 'a row of the held-out set' };
+  return { x, y };
 }
 
 /**
- * Feedback as a training set. Of several records to one row the last one counts. A record that does not fit the model (no inputs,
- * another shape, a value that is not a finite number, a class that there is not) is skipped and counted.
+ * Feedback as a training set: of several records to one row the last one counts. Anyone who may ask may give feedback, so nothing is
+ * taken on trust: what does not fit is left out and counted, by reason.
  */
 export async function feedbackSet(
-  records: AsyncIterable<FeedbackRecord>,
-  manifest: Manifest,
+  records: AsyncIterable<unknown>,
+  { model, manifest, heldout }: FeedbackSetArgs,
 ): Promise<FeedbackSet> {
   const signature = manifest.signatures['serving_default'];
-  const rowSize = (signature?.inputs[0]?.shape.slice(1) ?? []).reduce((product, size) => product * size, 1);
-  const classes = signature?.outputs[0]?.shape.at(-1) ?? 0;
-  const rows = new Map<string, { x: number[]; y: number }>();
+  const width = signature?.outputs[0]?.shape.at(-1) ?? 0;
+  const fit: Fit = {
+    model,
+    width,
+    rowSize: (signature?.inputs[0]?.shape.slice(1) ?? []).reduce((product, size) => product * size, 1),
+    classes: width > 0 ? Math.max(width, 2) : Number.POSITIVE_INFINITY,
+    labels: manifest.labels,
+    heldoutRows: new Set(
+      Array.from({ length: heldout.rows }, (_, row) =>
+        rowKey(heldout.inputs.subarray(row * heldout.rowSize, (row + 1) * heldout.rowSize)),
+      ),
+    ),
+  };
+  const rows = new Map<string, { x: readonly number[]; y: number }>();
   const skipped: Record<string, number> = {};
   let count = 0;
-  for await (const record of records) {
+  for await (const each of records) {
     count += 1;
-    const inputs = record.inputs?.[0]?.data as readonly unknown[] | undefined;
-    const label = classOf(record, manifest.labels);
-    const reason =
-      inputs === undefined
-        ? 'inputs are not recorded'
-        : inputs.length !== rowSize || record.inputs?.length !== 1
-          ? 'another shape than the model takes'
-          : inputs.some((value) => typeof value !== 'number' || !Number.isFinite(value))
-            ? 'a value that is not a finite number'
-            : label === undefined
-              ? 'it does not tell the true class'
-              : label >= classes
-                ? 'a class that the model does not have'
-                : undefined;
-    if (reason === undefined)
-      rows.set(`${record.predictionId}:${record.row}`, { x: inputs as number[], y: label as number });
-    else skipped[reason] = (skipped[reason] ?? 0) + 1;
+    const parsed = FeedbackRecord.safeParse(each);
+    const judged = parsed.success ? judge(parsed.data, fit) : { reason: 'not a feedback record' };
+    if ('reason' in judged) skipped[judged.reason] = (skipped[judged.reason] ?? 0) + 1;
+    else if (parsed.success) rows.set(`${parsed.data.predictionId}:${parsed.data.row}`, judged);
   }
   const kept = [...rows.values()];
-  const x = new Float32Array(kept.length * rowSize);
+  const x = new Float32Array(kept.length * fit.rowSize);
   kept.forEach((row, i) => {
-    x.set(row.x, i * rowSize);
+    x.set(row.x, i * fit.rowSize);
   });
   return { x, y: Int32Array.from(kept, (row) => row.y), records: count, skipped };
 }

@@ -1,4 +1,4 @@
 /** Feedback + champion -> challenger, and the gate between them. */
-export { feedbackSet } from './feedback-set.ts';
+export { readFeedbackFile } from './feedback-file.ts';
 export { readRecipe } from './recipe.ts';
 export { retrain } from './retrain.ts';

@@ -3,23 +3,23 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TrainingError } from './errors.ts';
 
-/**
- * `training.json` beside a trained model: how it is trained again. Paths are relative to its folder.
- *
- * A trainer is a command. It is started in the folder of training.json with `--job <file>` added; the file is a TrainingJob. Exit
- * code 0 means that `output` is there, a model that conversion reads. What it prints is shown.
- */
+/** `training.json` beside a trained model: how it is trained again (README.md). Paths are relative to its folder. */
 const Recipe = z.strictObject({
   /** By name; `retrain --trainer NAME` chooses, the first is the default. `node` means the Node that runs modelmile. */
-  trainers: z.record(
-    z.string(),
-    z.strictObject({ command: z.array(z.string()).min(1), output: z.string().min(1) }),
-  ),
+  trainers: z
+    .record(
+      z.string(),
+      z.strictObject({
+        command: z.array(z.string()).min(1),
+        output: z.string().min(1),
+        epochs: z.int().min(1).default(1),
+      }),
+    )
+    .refine((trainers) => Object.keys(trainers).length > 0, { message: 'at least one trainer' }),
   /** .npz with x [N, ...], y [N] and optionally a scalar scale. */
   base: z.string().min(1),
   /** Labelled set that decides between champion and challenger; never trained on. */
   heldout: z.string().min(1),
-  epochs: z.int().min(1).default(1),
   seed: z.int().default(0),
 });
 
@@ -27,7 +27,7 @@ const Recipe = z.strictObject({
 export interface TrainingJob {
   readonly model: string;
   readonly base: string;
-  /** .npz with x float32 and y: the users' labels; scale is 1. */
+  /** .npz with x [rows, rowSize] float32 as the model takes it, and y [rows] int32: the users' labels. */
   readonly feedback: string;
   /** Version folder of the champion: the weights to start from. */
   readonly champion: string;
@@ -38,10 +38,14 @@ export interface TrainingJob {
 
 export interface TrainingRecipe {
   readonly folder: string;
-  readonly trainer: { readonly name: string; readonly command: readonly string[]; readonly output: string };
+  readonly trainer: {
+    readonly name: string;
+    readonly command: readonly string[];
+    readonly output: string;
+    readonly epochs: number;
+  };
   readonly base: string;
   readonly heldout: string;
-  readonly epochs: number;
   readonly seed: number;
 }
 
@@ -63,7 +67,7 @@ export async function readRecipe(sourcePath: string, trainerName?: string): Prom
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new TrainingError('TRAINING_BAD_RECIPE', `${path}: ${faults.join('; ')}`);
   }
-  const { trainers, base, heldout, epochs, seed } = parsed.data;
+  const { trainers, base, heldout, seed } = parsed.data;
   const name = trainerName ?? Object.keys(trainers)[0] ?? '';
   const trainer = trainers[name];
   if (trainer === undefined) {
@@ -77,7 +81,6 @@ export async function readRecipe(sourcePath: string, trainerName?: string): Prom
     trainer: { name, ...trainer },
     base: join(folder, base),
     heldout: join(folder, heldout),
-    epochs,
     seed,
   };
 }

@@ -1,10 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { convert as convertModel, methods, writeVersion } from '../../conversion/index.ts';
+import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { percent } from '../figures.ts';
 
 export const convert: Command = {
-  usage: '<model> [--out DIR] [--method NAME] [--labels FILE]',
+  usage: '<model> [--out DIR] [--method NAME] [--labels FILE] [--sign KEY]',
   details: `Converts behind the parity gate and writes one version folder. Methods: ${Object.keys(methods).join(', ')}.`,
   examples: [
     'modelmile convert samples/digits/model.h5 --labels samples/digits/heldout.npz --out /tmp/digits/1',
@@ -14,6 +16,11 @@ export const convert: Command = {
   options: {
     out: { type: 'string', value: 'DIR', help: 'version folder to write (default: <name of the model>/1)' },
     method: { type: 'string', value: 'NAME', help: 'how: freeze, quantize, prune', default: 'none' },
+    sign: {
+      type: 'string',
+      value: 'KEY',
+      help: 'Ed25519 private key (PEM): signs the manifest for servers with trustedKeys',
+    },
     labels: {
       type: 'string',
       value: 'FILE',
@@ -31,7 +38,21 @@ export const convert: Command = {
     const folder = resolve(
       (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
     );
-    await writeVersion(conversion, folder);
+    const signingKey = options['sign'] as string | undefined;
+    const signature =
+      signingKey === undefined
+        ? []
+        : [
+            [
+              signatureFile,
+              signManifest(conversion.manifestBytes, await readFile(resolve(signingKey), 'utf8')),
+            ] as const,
+          ];
+    const signed = new Map([
+      ...conversion.files,
+      ...signature.map(([name, text]) => [name, new TextEncoder().encode(text)] as const),
+    ]);
+    await writeVersion({ files: signed }, folder);
     const { manifest, digest } = conversion;
     terminal.line(`${folder}  ${manifest.artifact.model.sizeBytes} bytes, digest ${digest.slice(0, 12)}`);
     terminal.line(

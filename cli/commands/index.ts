@@ -28,6 +28,10 @@ export const commands = {
     summary: 'convert again and compare, byte for byte',
     load: async () => (await import('./verify.ts')).verify,
   },
+  profile: {
+    summary: 'measure a model on this machine, for sizing',
+    load: async () => (await import('./profile.ts')).profile,
+  },
   up: {
     summary: 'bring a stack to what its settings and models say',
     load: async () => (await import('./up.ts')).up,
@@ -51,6 +55,10 @@ export const commands = {
   retrain: {
     summary: 'train a challenger on the feedback; it is kept only if it is not worse',
     load: async () => (await import('./retrain.ts')).retrain,
+  },
+  key: {
+    summary: 'make an API key for a caller of the service',
+    load: async () => (await import('./key.ts')).key,
   },
   settings: {
     summary: 'every key of Pulumi.<stack>.yaml with its type and default',

@@ -1,20 +1,12 @@
-import { createReadStream } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { convertCached, identify, KeptVersions } from '../../conversion/index.ts';
-import { FeedbackRecord, isNotRunning, streamFeedback } from '../../serving/contract/index.ts';
-import { readRecipe, retrain as train } from '../../training/index.ts';
+import { isNotRunning, streamFeedback } from '../../serving/contract/index.ts';
+import { readFeedbackFile, readRecipe, retrain as train } from '../../training/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { percent } from '../figures.ts';
 import { devPaths, projectRoot } from '../paths.ts';
 import { stackSettings } from '../stack-file.ts';
-
-async function* fromFile(path: string): AsyncGenerator<FeedbackRecord> {
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    if (line !== '') yield FeedbackRecord.parse(JSON.parse(line));
-  }
-}
 
 export const retrain: Command = {
   usage: '[model] [--feedback FILE] [--trainer NAME]',
@@ -55,7 +47,8 @@ export const retrain: Command = {
             paths.cache,
           );
     const file = options['feedback'] as string | undefined;
-    const feedback = file === undefined ? streamFeedback(paths.stateDir, name) : fromFile(resolve(file));
+    const feedback =
+      file === undefined ? streamFeedback(paths.stateDir, name) : readFeedbackFile(resolve(file));
     const result = await train({
       model: name,
       recipe,
@@ -82,6 +75,12 @@ export const retrain: Command = {
     terminal.line(
       `challenger  ${percent(result.challenger.accuracy)} on the held-out set (${result.challenger.digest.slice(0, 12)})`,
     );
+    const { champion: before, challenger: after } = result;
+    for (const [label, share] of Object.entries(after.byClass)) {
+      const was = before.byClass[Number(label)] as number;
+      if (share < was)
+        terminal.line(`            class ${label} got worse: ${percent(was)} -> ${percent(share)}`);
+    }
     terminal.line(
       result.promoted
         ? 'promoted: `modelmile preview` shows it, `modelmile up` serves it'

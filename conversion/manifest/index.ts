@@ -2,4 +2,5 @@
 export * from './champion.ts';
 export * from './manifest.ts';
 export * from './profile.ts';
+export * from './signature.ts';
 export * from './tensor-spec.ts';

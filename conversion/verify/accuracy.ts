@@ -1,12 +1,12 @@
 import { ConversionError } from '../errors.ts';
 import type { Accuracy, Signature, TensorSpec } from '../manifest/index.ts';
-import { argmax, type LabelledSet } from './labelled-set.ts';
+import { classOf, type LabelledSet } from './labelled-set.ts';
 import { openSession, runSession, runtimeTensor } from './session.ts';
 
 /** Rows per run: large enough to be fast, small enough for any model. */
 const batchRows = 256;
 
-/** The class that a model gives to each row of a labelled set; one input, and the first output's last axis is the classes. */
+/** The class that a model gives to each row of a labelled set; one input, and the first output's values are the classes'. */
 export async function classify(
   model: Uint8Array | string,
   signature: Signature,
@@ -32,7 +32,7 @@ export async function classify(
       const width = (output as { data: Float64Array }).data.length / rows;
       for (let row = 0; row < rows; row++) {
         classes.push(
-          argmax((output as { data: Float64Array }).data.subarray(row * width, (row + 1) * width)),
+          classOf((output as { data: Float64Array }).data.subarray(row * width, (row + 1) * width)),
         );
       }
     }

@@ -62,6 +62,10 @@ export function argmax(values: ArrayLike<number>): number {
   return best;
 }
 
+/** The class that an output names: the largest of several values, or whether a single one, a probability, is above a half. */
+export const classOf = (output: ArrayLike<number>): number =>
+  output.length === 1 ? Number((output[0] as number) > 0.5) : argmax(output);
+
 /**
  * Reads a labelled set: `.npz` with `x` [N, ...], `y` [N] or one-hot [N, classes] and optionally a scalar `scale` (inputs are
  * x * scale, so that pixels can be stored as bytes), or JSON lines `{"input": [...], "label": 3}`.

@@ -12,7 +12,7 @@ export function environmentPage(): string {
   const machines = Object.entries(instanceTypes as Readonly<Record<string, InstanceType>>);
   return `# Environment
 
-environment = g(hardware, OS parameters, middleware). Written from the tables of \`infra/environment/\` by \`npx tsx infra/environment/write-page.ts\`;
+environment = g(hardware, OS parameters, middleware). Written from the tables of \`infra/environment/\` by \`npx tsx infra/write-pages.ts\`;
 a test fails where they differ.
 
 ## Hardware

@@ -43,6 +43,8 @@ export interface Plan {
   readonly usdPerMonth: number;
   readonly usdPerMillionPredictions: number;
   readonly measured: boolean;
+  /** Manifest digest of what was measured. */
+  readonly measuredDigest?: string | undefined;
   readonly reasons: readonly string[];
 }
 
@@ -104,6 +106,7 @@ function finish(
   const usdPerMonth = perHour * hoursPerMonth;
   return {
     ...plan,
+    measuredDigest: request.profile?.digest,
     usdPerMonth,
     usdPerMillionPredictions: (perHour / predictionsPerHour) * 1e6,
     reasons: [

@@ -42,7 +42,7 @@ export function runbookFiles(objectives: Objectives): Readonly<Record<string, st
   );
   const index = `# Runbooks
 
-One a rule, written from the rows in \`serving/contract/metrics.ts\` and \`infra/monitoring/\` by \`npx tsx infra/monitoring/write-runbooks.ts\`;
+One a rule, written from the rows in \`serving/contract/metrics.ts\` and \`infra/monitoring/\` by \`npx tsx infra/write-pages.ts\`;
 a test fails where they differ. Every alert links to its page.
 
 | alert | kind | severity | what it means |

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ServedModel } from '../../serving/contract/index.ts';
+import { ServingSettings, type ServingSettingsInput } from '../../serving/contract/index.ts';
 import type { SettingRow } from '../setting-row.ts';
 
 export const dnsLabel = z
@@ -12,6 +12,27 @@ export const network = z
 export const quantity = z.int().min(1);
 const receiver = z.strictObject({ key: z.string().min(1), kind: z.enum(['slack', 'pagerduty', 'webhook']) });
 const share = z.number().gt(0).lt(1);
+
+/** What a pod is made of decides these: a stack cannot. */
+const ownedByTheStack = [
+  'modelRoot',
+  'stateDir',
+  'rest',
+  'grpc',
+  'management',
+  'database',
+  'cache',
+  'keysFile',
+];
+
+/** Settings of the server as a user writes them: checked by its own contract, defaults left to the server. */
+const serverSettings = z.record(z.string(), z.unknown()).transform((value, context) => {
+  const owned = Object.keys(value).filter((key) => ownedByTheStack.includes(key));
+  const { error } = ServingSettings.safeParse({ modelRoot: '/models', stateDir: '/state', ...value });
+  for (const key of owned) context.addIssue(`${key} follows from the stack and cannot be set here`);
+  for (const { path, message } of error?.issues ?? []) context.addIssue(`${path.join('.')}: ${message}`);
+  return value as Partial<ServingSettingsInput>;
+});
 
 /** Keys of the platforms that run in a cluster. */
 export const clusterSettings = {
@@ -109,9 +130,9 @@ export const clusterSettings = {
     help: 'A Secret that is there with keys.json; without it one is made in the cluster, with one key.',
     change: 'rolls the pods',
   },
-  versions: {
-    schema: z.array(ServedModel).optional(),
-    help: 'Versions and labels of the models (canary, shadow); without it the newest version of each.',
+  serving: {
+    schema: serverSettings.default({}),
+    help: 'What the server is told beyond what follows from the rest (serving/contract/settings.ts): models with labels (canary, shadow), trustedKeys, batching, logLevel.',
     change: 'rolls the pods',
   },
   nodeSelector: {

@@ -97,6 +97,13 @@ export function serve(
   environment: ClusterEnvironment,
 ): ServiceOutputs {
   const { namespace, image, opts } = environment;
+  const { measuredDigest } = environment.plan;
+  pulumi.all(models.map(({ resource }) => resource.digest)).apply((digests) => {
+    if (measuredDigest !== undefined && !digests.includes(measuredDigest))
+      pulumi.log.warn(
+        `${settings.profile} was measured on another version of the model: run \`modelmile profile\` again`,
+      );
+  });
   const { kind, operatorNamespace } = settings.monitoring;
   const keys = new ApiKeys(`${name}-keys`, { namespace, image, secretName: settings.apiKeysSecret }, opts);
   // The key itself is in the same Secret: only its digest reaches the server.
@@ -111,9 +118,9 @@ export function serve(
       size: environment.plan,
       models: versionsOf(models),
       settings: pulumi.output(environment.middleware).apply((middleware) => ({
+        ...settings.serving,
         ...middleware,
         keysFile: `${secretsDir}/keys/${keysFileName}`,
-        ...(settings.versions ? { models: settings.versions } : {}),
       })),
       secrets: [...environment.secrets, { name: 'keys', volume: keysVolume }],
       sysctls: podSysctls(),

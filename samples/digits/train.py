@@ -1,7 +1,7 @@
 """Trains the sample's model: the "last mile" article's own example, on data made by make_data.py.
 
     python train.py                    writes model.h5 and metrics.json
-    python train.py --job job.json     retrains as `modelmile retrain` asks: base data plus the users' corrections
+    python train.py --job job.json     retrains as `modelmile retrain` asks: base data plus the users' feedback
 
 job.json (the contract of every trainer, training/README.md): base and feedback are .npz files with x, y and scale; output is the
 model file to write; seed and epochs are numbers. Exit code 0 means that the output is there.

@@ -2,6 +2,7 @@
 export * from './control.ts';
 export * from './control-client.ts';
 export * from './home.ts';
+export * from './keys.ts';
 export * from './metrics.ts';
 export * from './ports.ts';
 export * from './records.ts';

@@ -166,7 +166,7 @@ export const metrics = {
   modelmile_phase_duration_seconds: {
     type: 'histogram',
     labels: ['model', 'version', 'phase'],
-    help: 'What a request spent its time on: parse, queue, infer, serialize.',
+    help: 'What requests spend their time on: parse, queue, batch (put together, taken apart), infer, serialize.',
     buckets: requestBuckets,
     panel: {
       title: 'Where the time goes',
@@ -234,6 +234,90 @@ export const metrics = {
         },
       },
     ],
+  },
+  modelmile_version_workers: {
+    type: 'gauge',
+    labels: ['model', 'version', 'provider'],
+    help: 'Workers that serve a version, by the execution provider that runs it.',
+  },
+  modelmile_model_load_failures_total: {
+    type: 'counter',
+    labels: ['model'],
+    help: 'Versions that were to be served and could not be loaded; what served before served on.',
+    alerts: [
+      {
+        name: 'ModelNotLoaded',
+        kind: 'anomaly',
+        expr: 'sum by (model) (increase(modelmile_model_load_failures_total[15m])) > 0',
+        for: '0m',
+        severity: 'ticket',
+        summary: 'A version of {{ $labels.model }} could not be loaded; the one before serves on.',
+        runbook: {
+          meaning: 'Callers notice nothing: they get answers of the version before.',
+          look: [
+            'GET /v1/models/<model>: the version is there with state END and says why.',
+            'Whether the files are what the manifest says (digest), and who signed it where trustedKeys is set.',
+          ],
+          mend: [
+            'Convert or upload the version again; a version folder is never changed, a new one gets a new number.',
+            'Roll back with `modelmile rollback` where the new version was a mistake.',
+          ],
+        },
+      },
+    ],
+  },
+  modelmile_reloads_total: {
+    type: 'counter',
+    labels: ['result'],
+    help: 'Changes of settings or versions: served, or refused with the old ones serving on.',
+  },
+  modelmile_worker_crashes_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Workers that ended unasked; another took the place of each.',
+    alerts: [
+      {
+        name: 'WorkersCrash',
+        kind: 'anomaly',
+        expr: 'sum by (pod) (increase(modelmile_worker_crashes_total[10m])) > 2',
+        for: '0m',
+        severity: 'page',
+        summary: 'Workers of {{ $labels.pod }} keep ending: requests in flight are lost each time.',
+        runbook: {
+          meaning: 'A few callers get no answer each time: their connection is closed.',
+          look: [
+            'The log of the pod around "a worker ended": out of memory (OOMKilled), or a crash within the runtime.',
+            'Whether it started with a new version, or with one kind of request.',
+          ],
+          mend: [
+            'Roll back with `modelmile rollback` where it started with a new version.',
+            'Raise the memory limit where the kernel ended them; lower maxBodyBytes or maxBatchSize.',
+          ],
+        },
+      },
+    ],
+  },
+  modelmile_process_cpu_seconds_total: {
+    type: 'counter',
+    labels: ['process'],
+    help: 'Processor time, by process: supervisor, worker.',
+    panel: {
+      title: 'Processors in use',
+      kind: 'performance',
+      unit: 'short',
+      queries: { '{{process}}': 'sum by (process) (rate(modelmile_process_cpu_seconds_total[5m]))' },
+    },
+  },
+  modelmile_process_resident_bytes: {
+    type: 'gauge',
+    labels: ['process'],
+    help: 'Resident memory, by process, over all of them.',
+    panel: {
+      title: 'Memory',
+      kind: 'performance',
+      unit: 'bytes',
+      queries: { '{{process}}': 'sum by (process) (modelmile_process_resident_bytes)' },
+    },
   },
 } as const satisfies Record<string, Metric>;
 

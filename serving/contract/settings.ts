@@ -104,8 +104,30 @@ export const ServingSettings = z.strictObject({
       ]),
     })
     .optional(),
-  /** File of API keys, hashed: `{"keys": [{"id", "sha256"}]}`. Needed beyond loopback (contract 7); read again when it changes. */
+  /** File of API keys, hashed (KeysFile). Beyond loopback this, `jwt` or `tls.clientCaFile` is needed (contract 7). */
   keysFile: z.string().min(1).optional(),
+  /** Bearer tokens of an OpenID Connect issuer are taken too; what they may do is in their claim `scope`, as in KeysFile. */
+  jwt: z
+    .strictObject({
+      issuer: z.url(),
+      audience: z.string().min(1),
+      /** Where the issuer's public keys are; left out = what its discovery document says. */
+      jwksUri: z.url().optional(),
+      /** Sustained rate of one subject. Left out = no limit. */
+      requestsPerSecond: z.number().positive().optional(),
+    })
+    .optional(),
+  /** REST and gRPC over TLS. The files are read again when they change: no restart, no connection dropped. */
+  tls: z
+    .strictObject({
+      certFile: z.string().min(1),
+      keyFile: z.string().min(1),
+      /** Clients must show a certificate of this authority (mTLS). */
+      clientCaFile: z.string().min(1).optional(),
+    })
+    .optional(),
+  /** Ed25519 public keys (PEM). Where there are any, only versions with a valid `manifest.json.sig` are loaded. */
+  trustedKeys: z.array(z.string().min(1)).default([]),
   /** The web page at /console. */
   console: z.boolean().default(true),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

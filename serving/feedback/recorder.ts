@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type {
   FeedbackRequest,
   PredictionRecord,
@@ -16,18 +17,30 @@ export interface RecorderChannel {
   /** Hands records to the supervisor. */
   predictions(records: readonly PredictionRecord[]): void;
   /** Resolves when the supervisor has committed. */
-  feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }>;
+  feedback(args: { model: string; request: FeedbackRequest }): Promise<{ feedbackId: string }>;
 }
 
-/** JSON has neither NaN nor bigint: both are kept as text. */
-function recorded({ name, dtype, shape, data }: TensorValue): RecordedTensor {
-  const plain = (value: number | bigint | string) =>
-    typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
-      ? String(value)
-      : value;
-  const values = Array.from(data as ArrayLike<number | bigint | string>, plain);
-  return { name, dtype, shape: [...shape], data: values };
+type Value = number | bigint | string | Uint8Array;
+
+/** Bytes as text where they are text, else as a data URI. The database takes no character 0. */
+function textOf(value: string | Uint8Array): string {
+  if (typeof value === 'string') return value.replaceAll('\0', '\uFFFD');
+  if (isUtf8(value)) return textOf(Buffer.from(value).toString('utf8'));
+  return `data:;base64,${Buffer.from(value).toString('base64')}`;
 }
+
+/** JSON has neither NaN nor bigint nor bytes: they are kept as text. */
+function plain(value: Value): number | string {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  return typeof value === 'bigint' ? String(value) : textOf(value);
+}
+
+const recorded = ({ name, dtype, shape, data }: TensorValue): RecordedTensor => ({
+  name,
+  dtype,
+  shape: [...shape],
+  data: Array.from(data as ArrayLike<Value>, plain),
+});
 
 interface Pending {
   readonly inference: Inference;
@@ -114,7 +127,7 @@ export class PredictionRecorder implements PredictionSink {
         'This server keeps no predictions (recordPerSecond is 0)',
       );
     }
-    const answer = await this.#channel.feedback(model, request);
+    const answer = await this.#channel.feedback({ model, request });
     const kind =
       request.label !== undefined ? 'label' : request.rating !== undefined ? 'rating' : 'correction';
     this.#metrics.count('modelmile_feedback_total', { model, kind }).add();

@@ -135,8 +135,4 @@ export class FeedbackStore {
       [nowMs - retentionMs],
     );
   }
-
-  close(): Promise<void> {
-    return this.#database.close();
-  }
 }

@@ -3,7 +3,13 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { type Manifest, manifestDigest, parseManifest } from '../../conversion/manifest/index.ts';
+import {
+  isSignedBy,
+  type Manifest,
+  manifestDigest,
+  parseManifest,
+  signatureFile,
+} from '../../conversion/manifest/index.ts';
 import type { ServedModel, VersionPolicy } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 
@@ -55,14 +61,40 @@ async function sha256File(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** @throws Error where no trusted key signed the manifest */
+async function checkSignature(
+  folder: string,
+  manifestBytes: Uint8Array,
+  trustedKeys: readonly string[],
+): Promise<void> {
+  let signature: string;
+  try {
+    signature = await readFile(join(folder, signatureFile), 'utf8');
+  } catch {
+    throw new Error(`it is not signed (no ${signatureFile}), and trustedKeys asks for it`);
+  }
+  if (!isSignedBy(manifestBytes, signature, trustedKeys)) {
+    throw new Error(
+      `${signatureFile} is by none of the trustedKeys, or the manifest was changed after signing`,
+    );
+  }
+}
+
 /**
- * Opens a version folder: every file must be what the manifest says it is.
- * @throws ServingError SERVING_LOAD_FAILED saying which file is not.
+ * Opens a version folder: every file must be what the manifest says it is, and the manifest signed by one of `trustedKeys` where
+ * there are any.
+ * @throws ServingError SERVING_LOAD_FAILED saying what is wrong
  */
-export async function openVersion(root: string, model: string, version: number): Promise<ModelVersion> {
+export async function openVersion(
+  root: string,
+  model: string,
+  version: number,
+  trustedKeys: readonly string[],
+): Promise<ModelVersion> {
   const folder = join(root, model, String(version));
   try {
     const manifestBytes = await readFile(join(folder, 'manifest.json'));
+    if (trustedKeys.length > 0) await checkSignature(folder, manifestBytes, trustedKeys);
     const manifest = parseManifest(manifestBytes, join(folder, 'manifest.json'));
     const { model: file, externalData } = manifest.artifact;
     for (const expected of externalData === undefined ? [file] : [file, externalData]) {

@@ -1,13 +1,44 @@
 /** What can be asked of a model. `read` (metadata, status, statistics) is implied by any other. */
-export const permissions = ['read', 'predict', 'feedback', 'control'] as const;
-export type Permission = (typeof permissions)[number];
+export type Permission = 'read' | 'predict' | 'feedback' | 'control';
+
+/** How often a caller may ask. */
+export interface Limits {
+  readonly requestsPerSecond?: number | undefined;
+  readonly requestsPerDay?: number | undefined;
+}
 
 /** Who sends a request. */
 export interface Caller {
   /** For logs and audit: the id of a key, never the key. */
   readonly id: string;
+  /** Undefined where there are none. */
+  readonly limits: Limits | undefined;
   may(permission: Permission, model: string): boolean;
 }
 
 /** This machine's user, where no authentication is configured (contract 7). */
-export const localCaller: Caller = { id: 'local', may: () => true };
+export const localCaller: Caller = { id: 'local', limits: undefined, may: () => true };
+
+/** A caller with scopes `<permission>:<model>` (contract/keys.ts). */
+export class ScopedCaller implements Caller {
+  readonly id: string;
+  readonly limits: Limits | undefined;
+  readonly #scopes: readonly (readonly [permission: string, model: string])[];
+
+  constructor(id: string, scopes: readonly string[], limits: Limits) {
+    this.id = id;
+    this.limits =
+      limits.requestsPerSecond === undefined && limits.requestsPerDay === undefined ? undefined : limits;
+    this.#scopes = scopes.map((scope) => {
+      const [permission = '', model = ''] = scope.split(':');
+      return [permission, model] as const;
+    });
+  }
+
+  may(permission: Permission, model: string): boolean {
+    return this.#scopes.some(
+      ([allowed, of]) =>
+        (of === '*' || of === model) && (allowed === '*' || allowed === permission || permission === 'read'),
+    );
+  }
+}

@@ -1,48 +1,47 @@
-import { join } from 'node:path';
-import type {
-  FeedbackRecord,
-  FeedbackRequest,
-  PredictionRecord,
-  ServingSettings,
-} from '../contract/index.ts';
+import type { FeedbackRecord, FeedbackRequest, PredictionRecord } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import { FeedbackStore } from '../feedback/store.ts';
 import type { Log } from '../log.ts';
-import { openEmbeddedDatabase } from '../middleware/database/embedded.ts';
-import { openPostgres } from '../middleware/database/postgres.ts';
+import type { Database } from '../middleware/database/database.ts';
 
 /** Predictions that wait for the database; the oldest give way. */
 const maxWaiting = 20_000;
 const pruneEveryMs = 3600 * 1000;
+/** A database that is away is tried again this much later, with what waits. */
+const retryAfterMs = 1_000;
 
 /**
- * The supervisor's side of feedback, and the only opener of the embedded database. The database opens in the background: predictions
- * are answered meanwhile, and feedback waits.
+ * The supervisor's side of feedback. The database opens in the background: predictions are answered meanwhile, and feedback waits.
  */
 export class FeedbackDesk {
   readonly #log: Log;
-  readonly #store: Promise<FeedbackStore>;
+  readonly #database: Promise<Database>;
   readonly #prune: NodeJS.Timeout;
+  #store: Promise<FeedbackStore> | undefined;
   #waiting: PredictionRecord[] = [];
   #writing: Promise<void> = Promise.resolve();
+  #retry: NodeJS.Timeout | undefined;
 
-  /** @param server Postgres of the settings; the embedded database where they name none */
-  constructor(stateDir: string, server: ServingSettings['database'], log: Log) {
+  constructor(database: Promise<Database>, log: Log) {
     this.#log = log;
-    const opened =
-      server === undefined
-        ? openEmbeddedDatabase(join(stateDir, 'database'))
-        : Promise.resolve(openPostgres(server));
-    this.#store = opened.then((database) => FeedbackStore.open(database));
-    this.#store.then(
-      (store) => store.prune().catch(() => {}),
-      (error: Error) => log.error({ err: error }, 'the database does not open: feedback is refused'),
+    this.#database = database;
+    this.#openStore().catch((error: Error) =>
+      log.error({ reason: error.message }, 'the database does not open: feedback is refused'),
     );
-    this.#prune = setInterval(
-      () => void this.#store.then((store) => store.prune()).catch(() => {}),
-      pruneEveryMs,
-    );
-    this.#prune.unref();
+    this.#prune = setInterval(() => {
+      this.#openStore()
+        .then((store) => store.prune())
+        .catch(() => {});
+    }, pruneEveryMs).unref();
+  }
+
+  /** Tried again by the next that needs it, where it failed. */
+  #openStore(): Promise<FeedbackStore> {
+    this.#store ??= this.#database.then((database) => FeedbackStore.open(database));
+    this.#store.catch(() => {
+      this.#store = undefined;
+    });
+    return this.#store;
   }
 
   predictions(records: readonly PredictionRecord[]): void {
@@ -52,13 +51,20 @@ export class FeedbackDesk {
   }
 
   async #write(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    const store = await this.#store.catch(() => undefined);
+    clearTimeout(this.#retry);
     const records = this.#waiting;
+    if (records.length === 0) return;
     this.#waiting = [];
-    await store?.addPredictions(records).catch((error: Error) => {
-      this.#log.error({ err: error }, `${records.length} predictions were not kept`);
-    });
+    try {
+      await (await this.#openStore()).addPredictions(records);
+    } catch (error) {
+      const { message } = error as Error;
+      this.#log.error({ reason: message, predictions: records.length }, 'predictions wait for the database');
+      this.#waiting = [...records, ...this.#waiting].slice(-maxWaiting);
+      this.#retry = setTimeout(() => {
+        this.#writing = this.#writing.then(() => this.#write());
+      }, retryAfterMs).unref();
+    }
   }
 
   /**
@@ -68,24 +74,24 @@ export class FeedbackDesk {
   async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
     await this.#writing;
     try {
-      return await (await this.#store).addFeedback(model, request);
+      return await (await this.#openStore()).addFeedback(model, request);
     } catch (error) {
       if (error instanceof ServingError) throw error;
-      this.#log.error({ err: error }, 'feedback was not kept');
+      this.#log.error({ reason: (error as Error).message }, 'feedback was not kept');
       throw new ServingError('SERVING_FEEDBACK_UNAVAILABLE', 'The feedback could not be kept');
     }
   }
 
   async *export(model: string): AsyncGenerator<FeedbackRecord> {
     await this.#writing;
-    yield* (await this.#store).feedback(model);
+    yield* (await this.#openStore()).feedback(model);
   }
 
-  /** Writes what waits and closes the database. */
+  /** Writes what waits. */
   async close(): Promise<void> {
     clearInterval(this.#prune);
     await this.#writing;
-    const store = await this.#store.catch(() => undefined);
-    await store?.close();
+    await this.#write();
+    clearTimeout(this.#retry);
   }
 }

@@ -1,46 +1,55 @@
-import type { Socket } from 'node:net';
 import type { ServingSettings } from '../contract/index.ts';
-import { plan } from '../engine/threads.ts';
+import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { LoadedVersions } from './messages.ts';
-import { type WorkerEvents, WorkerProcess } from './worker-process.ts';
+import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import type { LoadedVersions, LoadFailure, ToWorker, WorkerStart } from './messages.ts';
+import { type Connection, type WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 /** A worker that crashes again within this time is restarted ever later, up to a second. */
 const quickCrashMs = 5_000;
+const maxRestartDelayMs = 1_000;
 
 /** The workers of one set of settings: started together, restarted one by one, drained together. */
 export class Generation {
   readonly settings: ServingSettings;
+  readonly #start: WorkerStart;
   readonly #events: WorkerEvents;
   readonly #log: Log;
-  readonly #threads: number;
   readonly #workers = new Set<WorkerProcess>();
-  readonly #parked: { listener: 'rest' | 'grpc'; socket: Socket }[] = [];
+  readonly #parked: Connection[] = [];
+  /** What newly started workers are told, too. */
+  #failures: readonly LoadFailure[] = [];
   #next = 0;
   #retired = false;
   #crashes = 0;
 
-  private constructor(settings: ServingSettings, events: WorkerEvents, log: Log, threads: number) {
-    this.settings = settings;
-    this.#events = {
-      ...events,
-      orphaned: (listener, socket) =>
-        this.#retired ? events.orphaned(listener, socket) : this.hand(listener, socket),
-      exited: (worker) => this.#exited(worker, events),
-    };
+  private constructor(start: WorkerStart, events: WorkerEvents, log: Log) {
+    this.settings = start.settings;
+    this.#start = start;
+    this.#events = { ...events, exited: (worker) => this.#exited(worker, events) };
     this.#log = log;
-    this.#threads = threads;
   }
 
   /**
-   * Starts as many workers as the settings say and waits until all have loaded and warmed up.
-   * @throws ServingError SERVING_LOAD_FAILED of the first that cannot; the others are gone then.
+   * Starts workers and waits until all have loaded and warmed up.
+   * @param gently one after the other, for what serves meanwhile needs the processor too
+   * @throws LoadRefused of the first that cannot; the others are gone then.
    */
-  static async start(settings: ServingSettings, events: WorkerEvents, log: Log): Promise<Generation> {
-    const { workers, threads } = plan(settings.workers);
-    const generation = new Generation(settings, events, log, threads);
-    const started = Array.from({ length: workers }, () => generation.#add());
+  static async start(
+    start: WorkerStart,
+    workers: number,
+    gently: boolean,
+    events: WorkerEvents,
+    log: Log,
+  ): Promise<Generation> {
+    const generation = new Generation(start, events, log);
+    const started: WorkerProcess[] = [];
     try {
+      for (let count = 0; count < workers; count++) {
+        const worker = generation.#add();
+        started.push(worker);
+        if (gently) await worker.ready;
+      }
       await Promise.all(started.map((worker) => worker.ready));
       return generation;
     } catch (error) {
@@ -64,32 +73,62 @@ export class Generation {
     return this.workers.some((worker) => worker.isReady);
   }
 
+  /** Whether it takes no connections any more. */
+  get isRetired(): boolean {
+    return this.#retired;
+  }
+
   #add(): WorkerProcess {
-    const worker = new WorkerProcess(this.settings, this.#threads, this.#events);
+    const worker = new WorkerProcess(this.#start, this.#events);
     this.#workers.add(worker);
+    this.#events.started(worker);
     worker.ready.then(
       () => {
-        for (const { listener, socket } of this.#parked.splice(0)) this.hand(listener, socket);
+        if (this.#failures.length > 0) worker.send({ type: 'failures', failures: this.#failures });
+        for (const connection of this.#parked.splice(0)) this.hand(connection);
       },
       () => {},
     );
     return worker;
   }
 
-  /** Gives a new connection to the next ready worker; with none it waits for one. */
-  hand(listener: 'rest' | 'grpc', socket: Socket): void {
+  /** Tells every worker, also those that are started later, what could not be loaded. */
+  tellFailures(failures: readonly LoadFailure[]): void {
+    this.#failures = failures;
+    this.#tell({ type: 'failures', failures });
+  }
+
+  #tell(message: ToWorker): void {
+    for (const worker of this.#workers) if (worker.isReady) worker.send(message);
+  }
+
+  /** The next worker that can answer. */
+  #nextReady(): WorkerProcess | undefined {
     const ready = this.workers.filter((worker) => worker.isReady && !worker.isDraining);
-    const worker = ready[this.#next++ % Math.max(ready.length, 1)];
-    if (worker === undefined) this.#parked.push({ listener, socket });
-    else worker.hand(listener, socket);
+    return ready[this.#next++ % Math.max(ready.length, 1)];
+  }
+
+  /** Lets a worker answer a request. @throws ServingError SERVING_NOT_READY where none can */
+  async run(request: StoredRequest): Promise<StoredResponse> {
+    const worker = this.#nextReady();
+    if (worker === undefined) throw new ServingError('SERVING_NOT_READY', 'No worker is ready');
+    return worker.run(request);
+  }
+
+  /** Gives a new connection to the next ready worker; with none it waits for one. */
+  hand(connection: Connection): void {
+    const worker = this.#nextReady();
+    if (worker === undefined) this.#parked.push(connection);
+    else worker.hand(connection);
   }
 
   #exited(worker: WorkerProcess, events: WorkerEvents): void {
     this.#workers.delete(worker);
     events.exited(worker);
     if (this.#retired || worker.isDraining) return;
+    events.crashed(worker);
     this.#crashes += 1;
-    const delayMs = Math.min(1_000, 50 * (this.#crashes - 1));
+    const delayMs = Math.min(maxRestartDelayMs, 50 * (this.#crashes - 1));
     this.#log.error({ worker: worker.pid, delayMs }, 'a worker ended; starting another');
     setTimeout(() => {
       if (!this.#retired) this.#add();
@@ -99,16 +138,21 @@ export class Generation {
     }, quickCrashMs).unref();
   }
 
-  /** Finishes what is in flight; resolves when every worker is gone. Connections that waited here go to whoever serves now. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Idle connections are kept for no longer than `idleMs` from now. */
+  hurry(idleMs: number): void {
+    for (const worker of this.#workers) worker.hurry(idleMs);
+  }
+
+  /** Finishes what is in flight, for at most `timeoutMs`; idle connections are kept for `idleMs`. Resolves when all are gone. */
+  async drain(timeoutMs: number, idleMs: number): Promise<void> {
     this.#retired = true;
     await Promise.all(
       this.workers.map((worker) => {
-        if (worker.isReady) return worker.drain(timeoutMs);
+        if (worker.isReady) return worker.drain(timeoutMs, idleMs);
         worker.kill();
         return worker.gone;
       }),
     );
-    for (const { listener, socket } of this.#parked.splice(0)) this.#events.orphaned(listener, socket);
+    this.#events.returned(this.#parked.splice(0));
   }
 }

@@ -1,51 +1,50 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
+import type { Connection } from './worker-process.ts';
 
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-/** Explains why a port cannot be had. */
-export function listenError(
-  error: NodeJS.ErrnoException,
-  what: string,
-  { host, port }: Address,
-): ServingError {
-  if (error.code === 'EADDRINUSE') {
-    return new ServingError(
-      'SERVING_PORT_IN_USE',
-      `Port ${port} (${what}, ${host}) is taken by another process`,
-    );
-  }
-  if (error.code === 'EACCES') {
-    return new ServingError(
-      'SERVING_PORT_IN_USE',
-      `This user may not listen on port ${port} (${what}, ${host})`,
-    );
-  }
-  return new ServingError(
-    'SERVING_PORT_IN_USE',
-    `Cannot listen on ${host}:${port} (${what}): ${error.message}`,
-  );
-}
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'it is taken by another process',
+  EACCES: 'this user may not',
+  EADDRNOTAVAIL: 'this machine has no such address',
+};
 
-/** Resolves when a server listens. @throws ServingError SERVING_PORT_IN_USE */
-export function listen(server: Server, what: string, address: Address): Promise<Address> {
+/** Resolves when a server listens. @throws ServingError SERVING_PORT_IN_USE saying why it cannot */
+export function listen(server: Server, what: string, { host, port }: Address): Promise<Address> {
   return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException) => reject(listenError(error, what, address));
+    const refuse = (error: NodeJS.ErrnoException) => {
+      const reason = reasons[error.code ?? ''] ?? error.message;
+      reject(
+        new ServingError(
+          'SERVING_PORT_IN_USE',
+          `Cannot listen on port ${port} (${what}, ${host}): ${reason}`,
+        ),
+      );
+    };
     server.once('error', refuse);
-    server.listen({ host: address.host, port: address.port }, () => {
+    server.listen({ host, port }, () => {
       server.removeListener('error', refuse);
       server.on('error', () => {});
-      resolve({ host: address.host, port: (server.address() as { port: number }).port });
+      resolve({ host, port: (server.address() as { port: number }).port });
     });
   });
 }
 
-type Kind = 'rest' | 'grpc';
-type Taker = (kind: Kind, socket: Socket) => void;
+type Kind = Connection['listener'];
+type Taker = (connection: Connection) => void;
+
+/** A change that is tried: exactly one of the two is called. */
+export interface Attempt {
+  /** The new ones stay; what they replace takes no new connections. */
+  commit(): void;
+  /** As if it had not been tried. */
+  undo(): void;
+}
 
 /**
  * The ports of the service. The supervisor holds them and hands every new connection, unread, to a worker: a worker's crash or
@@ -64,36 +63,35 @@ export class Listeners {
   }
 
   /**
-   * Opens what the settings ask for and is not open yet; returns what then closes the rest, to be called once the new ones serve.
-   * @throws ServingError SERVING_PORT_IN_USE with everything as it was.
+   * Opens what the settings ask for and is not open yet.
+   * @throws ServingError SERVING_PORT_IN_USE with everything as it was
    */
-  async change(settings: ServingSettings): Promise<() => void> {
-    const opened: Kind[] = [];
-    const replaced: Server[] = [];
+  async change(settings: ServingSettings): Promise<Attempt> {
     const before = new Map(this.#open);
+    const undo = () => {
+      for (const [kind, { server }] of this.#open) if (before.get(kind)?.server !== server) server.close();
+      this.#open.clear();
+      for (const [kind, listener] of before) this.#open.set(kind, listener);
+    };
     try {
       for (const kind of ['rest', 'grpc'] as const) {
         const wanted = settings[kind];
         const current = this.#open.get(kind);
         if (current?.wanted.host === wanted.host && current.wanted.port === wanted.port) continue;
-        const server = createServer({ pauseOnConnect: true }, (socket) => this.#taker(kind, socket));
+        const server = createServer({ pauseOnConnect: true }, (socket) => {
+          this.#taker({ listener: kind, socket });
+        });
         const address = await listen(server, kind === 'rest' ? 'REST' : 'gRPC', wanted);
         this.#open.set(kind, { wanted, address, server });
-        opened.push(kind);
-        if (current !== undefined) replaced.push(current.server);
       }
     } catch (error) {
-      for (const kind of opened) {
-        this.#open.get(kind)?.server.close();
-        const previous = before.get(kind);
-        if (previous === undefined) this.#open.delete(kind);
-        else this.#open.set(kind, previous);
-      }
+      undo();
       throw error;
     }
-    return () => {
-      for (const server of replaced) server.close();
+    const commit = () => {
+      for (const [kind, { server }] of before) if (this.#open.get(kind)?.server !== server) server.close();
     };
+    return { commit, undo };
   }
 
   /** Takes no new connections. */

@@ -1,9 +1,10 @@
-import { createServer, type Server } from 'node:http';
-import { type Address, listen } from './listeners.ts';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type Address, type Attempt, listen } from './listeners.ts';
 
 /** What port 9090 tells; no predictions here. */
 export interface ManagementSource {
-  isReady(): boolean;
+  /** Undefined where it is not ready, else what it runs on. */
+  readiness(): string | undefined;
   /** Prometheus's text format. */
   metrics(): Promise<string>;
 }
@@ -18,7 +19,10 @@ const plain = (status: number, body: string) => ({
 
 const routes: Readonly<Record<string, Answer>> = {
   '/healthz': async () => plain(200, 'alive'),
-  '/readyz': async (source) => (source.isReady() ? plain(200, 'ready') : plain(503, 'not ready')),
+  '/readyz': async (source) => {
+    const provider = source.readiness();
+    return provider === undefined ? plain(503, 'not ready') : plain(200, `ready on ${provider}`);
+  },
   '/metrics': async (source) => ({
     status: 200,
     type: 'text/plain; version=0.0.4; charset=utf-8',
@@ -41,22 +45,35 @@ export class ManagementServer {
     return this.#address;
   }
 
-  /** @throws ServingError SERVING_PORT_IN_USE; what listened before listens on. */
-  async listen(wanted: Address): Promise<void> {
-    if (this.#wanted?.host === wanted.host && this.#wanted.port === wanted.port) return;
-    const server = createServer((request, response) => {
-      const route =
-        request.method === 'GET' ? routes[(request.url ?? '').split('?')[0] as string] : undefined;
-      const answer = route?.(this.#source) ?? Promise.resolve(plain(404, 'paths: /healthz /readyz /metrics'));
-      answer.then(
-        ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
-        () => response.writeHead(500).end(),
-      );
-    });
+  /** @throws ServingError SERVING_PORT_IN_USE with everything as it was */
+  async change(wanted: Address): Promise<Attempt> {
+    const before = { server: this.#server, wanted: this.#wanted, address: this.#address };
+    if (this.#wanted?.host === wanted.host && this.#wanted.port === wanted.port) {
+      return { commit: () => {}, undo: () => {} };
+    }
+    const server = createServer((request, response) => this.#answer(request, response));
     this.#address = await listen(server, 'management', wanted);
-    this.#server?.close();
     this.#server = server;
     this.#wanted = wanted;
+    return {
+      commit: () => void before.server?.close(),
+      undo: () => {
+        server.close();
+        this.#server = before.server;
+        this.#wanted = before.wanted;
+        this.#address = before.address;
+      },
+    };
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? '').split('?')[0] as string;
+    const route = request.method === 'GET' && Object.hasOwn(routes, path) ? routes[path] : undefined;
+    const answer = route?.(this.#source) ?? Promise.resolve(plain(404, 'paths: /healthz /readyz /metrics'));
+    answer.then(
+      ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
+      () => response.writeHead(500).end(),
+    );
   }
 
   async close(): Promise<void> {

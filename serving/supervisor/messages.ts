@@ -1,6 +1,17 @@
 import type { FeedbackRequest, PredictionRecord, ServingSettings } from '../contract/index.ts';
 import type { ServingErrorCode } from '../errors.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
+import type { Limits } from '../security/caller.ts';
+import type { Lease } from '../security/rate-limiter.ts';
+import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import type { CallMessage } from './channel.ts';
+
+/** A version of a model that did not load, with why. */
+export interface LoadFailure {
+  readonly model: string;
+  readonly version: number;
+  readonly message: string;
+}
 
 /** What one worker has loaded, for /state. */
 export interface LoadedVersions {
@@ -8,47 +19,57 @@ export interface LoadedVersions {
   readonly versions: readonly { readonly version: number; readonly digest: string }[];
 }
 
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly settings: ServingSettings;
+  /** For each session. */
+  readonly threads: number;
+}
+
+/** What workers ask the supervisor. */
+export type SupervisorCalls = {
+  /** Resolves when the feedback and its prediction are committed. */
+  feedback(args: { readonly model: string; readonly request: FeedbackRequest }): { feedbackId: string };
+  /** Throughput and latency of the last minutes. */
+  history(args: undefined): unknown;
+  totals(args: undefined): MetricsSnapshot;
+  control(args: { readonly action: 'load' | 'unload'; readonly model: string }): void;
+  /** Lets a worker that serves now answer what came to one that has been replaced. */
+  forward(args: StoredRequest): StoredResponse;
+  lease(args: { readonly callerId: string; readonly wanted: number; readonly limits: Limits }): Lease;
+};
+
+/** What the supervisor asks a worker. */
+export type WorkerCalls = {
+  /** Resolves when every answer up to now has been handed over. */
+  flush(args: undefined): void;
+  metrics(args: undefined): MetricsSnapshot;
+  /** Answers a request that came another way. */
+  run(args: StoredRequest): StoredResponse;
+};
+
 /** To a worker; `connection` travels with the socket. */
 export type ToWorker =
-  | { readonly type: 'start'; readonly settings: ServingSettings; readonly threads: number }
-  | { readonly type: 'connection'; readonly listener: 'rest' | 'grpc'; readonly id: number }
-  | { readonly type: 'drain' }
-  | { readonly type: 'flush'; readonly id: number }
-  | { readonly type: 'metrics'; readonly id: number }
-  | { readonly type: 'feedback-stored'; readonly id: number; readonly feedbackId: string }
-  | {
-      readonly type: 'feedback-refused';
-      readonly id: number;
-      readonly code: ServingErrorCode;
-      readonly message: string;
-    }
-  | { readonly type: 'console-stats'; readonly id: number; readonly stats: unknown }
-  | { readonly type: 'totals'; readonly id: number; readonly metrics: MetricsSnapshot }
-  | {
-      readonly type: 'controlled';
-      readonly id: number;
-      readonly refusal?: { code: ServingErrorCode; message: string };
-    };
+  | CallMessage
+  | ({ readonly type: 'start' } & WorkerStart)
+  | { readonly type: 'connection'; readonly id: number; readonly listener: 'rest' | 'grpc' }
+  /** What could not be loaded in place of what serves; for the status. */
+  | { readonly type: 'failures'; readonly failures: readonly LoadFailure[] }
+  /** `idleMs`: how long a client may still use a connection on which nothing is asked. */
+  | { readonly type: 'drain'; readonly idleMs: number };
 
 /** From a worker. */
 export type FromWorker =
+  | CallMessage
   | { readonly type: 'ready'; readonly models: readonly LoadedVersions[] }
-  | { readonly type: 'failed'; readonly code: ServingErrorCode; readonly message: string }
-  | { readonly type: 'predictions'; readonly records: readonly PredictionRecord[] }
-  | { readonly type: 'flushed'; readonly id: number }
-  | { readonly type: 'taken'; readonly id: number }
-  | { readonly type: 'metrics'; readonly id: number; readonly metrics: MetricsSnapshot }
   | {
-      readonly type: 'feedback';
-      readonly id: number;
-      readonly model: string;
-      readonly request: FeedbackRequest;
+      readonly type: 'failed';
+      readonly code: ServingErrorCode;
+      readonly message: string;
+      readonly failures: readonly LoadFailure[];
     }
-  | { readonly type: 'console-stats'; readonly id: number }
-  | { readonly type: 'totals'; readonly id: number }
-  | {
-      readonly type: 'control';
-      readonly id: number;
-      readonly action: 'load' | 'unload';
-      readonly model: string;
-    };
+  /** The connection is here; nothing has been read from it yet. */
+  | { readonly type: 'taken'; readonly id: number }
+  | { readonly type: 'predictions'; readonly records: readonly PredictionRecord[] }
+  /** The last that it says: what it counted. */
+  | { readonly type: 'totals'; readonly metrics: MetricsSnapshot };

@@ -1,25 +1,39 @@
-import { type FeedbackRecord, ServedModel, type ServerState, ServingSettings } from '../contract/index.ts';
-import { ServingError, type ServingErrorCode } from '../errors.ts';
+import {
+  type FeedbackRecord,
+  type FeedbackRequest,
+  ServedModel,
+  type ServerState,
+  ServingSettings,
+} from '../contract/index.ts';
+import { plan } from '../engine/threads.ts';
+import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { MetricsSnapshot } from '../monitoring/registry.ts';
-import { assertSafeToListen } from '../security/loopback.ts';
+import type { Database } from '../middleware/database/database.ts';
+import { openDatabase } from '../middleware/database/index.ts';
+import { snapshotWithProcess } from '../monitoring/process-metrics.ts';
+import { Metrics, type MetricsSnapshot } from '../monitoring/registry.ts';
+import { type Audit, LoggedAudit } from '../security/audit.ts';
+import { assertSafeToListen } from '../security/safe-to-listen.ts';
+import { Allowances } from './allowances.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
 import { Generation } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
+import type { LoadFailure } from './messages.ts';
+import { Retiring } from './retiring.ts';
 import { Totals } from './totals.ts';
-import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
+import { type Connection, LoadRefused, type WorkerEvents, type WorkerProcess } from './worker-process.ts';
 
 const tickMs = 1_000;
 
-/** @throws ServingError SERVING_BAD_SETTINGS with every fault and its path */
+/** @throws ServingError SERVING_BAD_SETTINGS with every fault and its path, SERVING_NOT_SAFE */
 export function parseSettings(json: unknown): ServingSettings {
   const parsed = ServingSettings.safeParse(json);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`);
     throw new ServingError('SERVING_BAD_SETTINGS', `The settings are not valid: ${faults.join('; ')}`);
   }
-  assertSafeToListen(parsed.data, false);
+  assertSafeToListen(parsed.data);
   return parsed.data;
 }
 
@@ -29,29 +43,50 @@ export function parseSettings(json: unknown): ServingSettings {
  */
 export class Supervisor {
   readonly #log: Log;
+  readonly #audit: Audit;
+  readonly #metrics = new Metrics();
   readonly #totals = new Totals();
+  readonly #database: Promise<Database>;
   readonly #desk: FeedbackDesk;
+  readonly #allowances: Allowances;
   readonly #listeners: Listeners;
   readonly #management: ManagementServer;
+  readonly #retiring = new Retiring();
   readonly #startedAtMs = Date.now();
-  readonly #retiring = new Set<Promise<void>>();
-  readonly #everyone = new Set<WorkerProcess>();
+  /** Also those that drain. */
+  readonly #workers = new Set<WorkerProcess>();
   #generation: Generation | undefined;
+  #failures: readonly LoadFailure[] = [];
   #changing: Promise<unknown> = Promise.resolve();
   #draining = false;
   #ticker: NodeJS.Timeout | undefined;
 
-  constructor({ stateDir, database }: Pick<ServingSettings, 'stateDir' | 'database'>, log: Log) {
+  /** @param settings of the first start; state folder and database stay what they are. */
+  constructor(settings: ServingSettings, log: Log) {
     this.#log = log;
-    this.#desk = new FeedbackDesk(stateDir, database, log);
-    this.#listeners = new Listeners((kind, socket) => {
-      if (this.#generation === undefined) socket.destroy();
-      else this.#generation.hand(kind, socket);
-    });
+    this.#audit = new LoggedAudit(log);
+    this.#database = openDatabase(settings);
+    this.#desk = new FeedbackDesk(this.#database, log);
+    this.#allowances = new Allowances(this.#database);
+    this.#listeners = new Listeners((connection) => this.#hand(connection));
     this.#management = new ManagementServer({
-      isReady: () => !this.#draining && this.#generation?.isReady === true,
-      metrics: () => this.#metrics(),
+      readiness: () =>
+        !this.#draining && this.#generation?.isReady === true
+          ? this.#generation.settings.executionProvider
+          : undefined,
+      metrics: () => this.#text(),
     });
+  }
+
+  /** @throws ServingError SERVING_NOT_READY */
+  #serving(): Generation {
+    if (this.#generation !== undefined) return this.#generation;
+    throw new ServingError('SERVING_NOT_READY', 'Nothing serves yet');
+  }
+
+  #hand(connection: Connection): void {
+    if (this.#generation === undefined || this.#generation.isRetired) connection.socket.destroy();
+    else this.#generation.hand(connection);
   }
 
   /**
@@ -66,85 +101,108 @@ export class Supervisor {
 
   async #change(settings: ServingSettings): Promise<void> {
     if (this.#draining) throw new ServingError('SERVING_NOT_READY', 'The server is draining');
-    const closeReplaced = await this.#listeners.change(settings);
-    await this.#management.listen(settings.management);
     const previous = this.#generation;
-    this.#generation = await Generation.start(settings, this.#events(), this.#log);
-    closeReplaced();
+    const listeners = await this.#listeners.change(settings);
+    const management = await this.#management.change(settings.management).catch((error) => {
+      listeners.undo();
+      throw error;
+    });
+    const { workers, threads } = plan(settings.workers);
+    try {
+      const start = { settings, threads };
+      this.#generation = await Generation.start(
+        start,
+        workers,
+        previous !== undefined,
+        this.#events(),
+        this.#log,
+      );
+    } catch (error) {
+      listeners.undo();
+      management.undo();
+      this.#refused(error as Error);
+      throw error;
+    }
+    listeners.commit();
+    management.commit();
+    this.#failures = [];
+    this.#metrics.count('modelmile_reloads_total', { result: 'served' }).add();
     this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
-    // Waited for, so that whoever applied settings gets no answer of the old ones afterwards, on an old connection either.
-    if (previous !== undefined) await this.#retire(previous);
-    this.#log.info({ models: this.#generation.models, rest: this.#listeners.address('rest') }, 'serving');
+    if (previous !== undefined) this.#retiring.add(previous);
+    const { models } = this.#generation;
+    this.#audit.event('settings-applied', { models });
+    this.#log.info({ models, rest: this.#listeners.address('rest') }, 'serving');
   }
 
-  #retire(generation: Generation): Promise<void> {
-    const drained = generation.drain(generation.settings.drainTimeoutMs);
-    this.#retiring.add(drained);
-    void drained.finally(() => this.#retiring.delete(drained));
-    return drained;
+  /** Says why to those who ask for the status, the metrics or the log. */
+  #refused(error: Error): void {
+    this.#failures = error instanceof LoadRefused ? error.failures : [];
+    for (const { model } of this.#failures) {
+      this.#metrics.count('modelmile_model_load_failures_total', { model }).add();
+    }
+    this.#metrics.count('modelmile_reloads_total', { result: 'refused' }).add();
+    this.#audit.event('settings-refused', { reason: error.message });
+    this.#generation?.tellFailures(this.#failures);
   }
 
   #events(): WorkerEvents {
     return {
+      calls: {
+        feedback: ({ model, request }) => this.#feedback(model, request),
+        history: () => this.#totals.history,
+        totals: () => this.#snapshot(),
+        control: ({ action, model }) => this.#control(action, model),
+        forward: (request) => this.#serving().run(request),
+        lease: ({ callerId, wanted, limits }) => this.#allowances.lease(callerId, wanted, limits),
+      },
+      started: (worker) => this.#workers.add(worker),
       predictions: (records) => this.#desk.predictions(records),
-      feedback: (worker, { id, model, request }) => {
-        this.#feedback(model, request).then(
-          ({ feedbackId }) => worker.send({ type: 'feedback-stored', id, feedbackId }),
-          (error: Error) => {
-            const code: ServingErrorCode =
-              error instanceof ServingError ? error.code : 'SERVING_FEEDBACK_UNAVAILABLE';
-            worker.send({ type: 'feedback-refused', id, code, message: error.message });
-          },
-        );
-      },
-      consoleStats: (worker, id) => worker.send({ type: 'console-stats', id, stats: this.#totals.history }),
-      totals: (worker, id) => {
-        void this.#snapshot().then((metrics) => worker.send({ type: 'totals', id, metrics }));
-      },
-      control: (worker, { id, action, model }) => {
-        this.#control(action, model).then(
-          () => worker.send({ type: 'controlled', id }),
-          (error: Error) => {
-            const code: ServingErrorCode = error instanceof ServingError ? error.code : 'SERVING_LOAD_FAILED';
-            worker.send({ type: 'controlled', id, refusal: { code, message: error.message } });
-          },
-        );
-      },
-      orphaned: (listener, socket) => {
-        if (this.#generation === undefined || this.#draining) socket.destroy();
-        else this.#generation.hand(listener, socket);
-      },
       exited: (worker) => {
-        this.#everyone.delete(worker);
+        this.#workers.delete(worker);
         this.#totals.retire(worker);
       },
+      returned: (connections) => {
+        for (const connection of connections) this.#hand(connection);
+      },
+      crashed: () => this.#metrics.count('modelmile_worker_crashes_total', {}).add(),
     };
   }
 
-  /** The prediction may still be with another worker: everyone hands over first. */
-  async #feedback(
-    model: string,
-    request: Parameters<FeedbackDesk['feedback']>[1],
-  ): Promise<{ feedbackId: string }> {
-    await Promise.all(this.#workers().map((worker) => worker.flush()));
-    return this.#desk.feedback(model, request);
-  }
-
-  #workers(): readonly WorkerProcess[] {
-    for (const worker of this.#generation?.workers ?? []) this.#everyone.add(worker);
-    return [...this.#everyone];
+  async #feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+    try {
+      return await this.#desk.feedback(model, request);
+    } catch (error) {
+      if ((error as ServingError).code !== 'SERVING_PREDICTION_NOT_FOUND') throw error;
+      // It may still be with a worker: everyone hands over.
+      await Promise.all([...this.#workers].map((worker) => worker.flush()));
+      return this.#desk.feedback(model, request);
+    }
   }
 
   async #tick(): Promise<void> {
-    const workers = this.#workers();
-    await Promise.all(workers.map((worker) => worker.refreshMetrics()));
-    this.#totals.tick(workers);
+    await this.#refresh();
+    this.#totals.tick(this.#everyone());
+  }
+
+  async #refresh(): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.refreshMetrics()));
+  }
+
+  #everyone(): MetricsSnapshot[] {
+    return [
+      snapshotWithProcess(this.#metrics, 'supervisor'),
+      ...[...this.#workers].map((worker) => worker.metrics),
+    ];
   }
 
   async #snapshot(): Promise<MetricsSnapshot> {
-    const workers = this.#workers();
-    await Promise.all(workers.map((worker) => worker.refreshMetrics()));
-    return this.#totals.snapshot(workers);
+    await this.#refresh();
+    return this.#totals.of(this.#everyone());
+  }
+
+  async #text(): Promise<string> {
+    await this.#refresh();
+    return this.#totals.text(this.#everyone());
   }
 
   /** One model more or less than now, all else as it is. */
@@ -163,12 +221,7 @@ export class Supervisor {
     const others = served.filter((model) => model.name !== name);
     const loaded = served.find((model) => model.name === name) ?? ServedModel.parse({ name });
     await this.apply({ ...settings, models: action === 'load' ? [...others, loaded] : others });
-  }
-
-  async #metrics(): Promise<string> {
-    const workers = this.#workers();
-    await Promise.all(workers.map((worker) => worker.refreshMetrics()));
-    return this.#totals.text(workers);
+    this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
   }
 
   feedbackOf(model: string): AsyncGenerator<FeedbackRecord> {
@@ -185,16 +238,26 @@ export class Supervisor {
       grpc: address('grpc'),
       management: this.#management.address,
       workers: (this.#generation?.workers ?? []).map(({ pid, isReady }) => ({ pid, ready: isReady })),
-      models: (this.#generation?.models ?? []).map(({ name, versions }) => ({
-        name,
-        versions: versions.map(({ version, digest }) => ({
-          version,
-          digest,
-          state: 'AVAILABLE' as const,
-          message: '',
-        })),
-      })),
+      models: this.#modelStates(),
     };
+  }
+
+  #modelStates(): ServerState['models'] {
+    const states = new Map<string, ServerState['models'][number]['versions']>();
+    for (const { name, versions } of this.#generation?.models ?? []) {
+      states.set(
+        name,
+        versions.map(({ version, digest }) => ({ version, digest, state: 'AVAILABLE', message: '' })),
+      );
+    }
+    for (const { model, version, message } of this.#failures) {
+      const versions = states.get(model) ?? [];
+      states.set(model, versions);
+      if (!versions.some((loaded) => loaded.version === version)) {
+        versions.push({ version, digest: '', state: 'END', message });
+      }
+    }
+    return [...states].map(([name, versions]) => ({ name, versions }));
   }
 
   /**
@@ -203,13 +266,17 @@ export class Supervisor {
   async drain(): Promise<void> {
     if (this.#draining) return;
     this.#draining = true;
+    await this.#changing;
     const settings = this.#generation?.settings;
     await new Promise((resolve) => setTimeout(resolve, settings?.lameDuckMs ?? 0));
     this.#listeners.close();
-    if (this.#generation !== undefined) void this.#retire(this.#generation);
-    await Promise.all(this.#retiring);
+    if (this.#generation !== undefined) this.#retiring.add(this.#generation);
+    await this.#retiring.end();
     clearInterval(this.#ticker);
+    await this.#allowances.close();
     await this.#desk.close();
+    await this.#database.then((database) => database.close()).catch(() => {});
+    this.#audit.event('server-drained', {});
     await this.#management.close();
   }
 }

@@ -54,19 +54,19 @@ export class Totals {
     this.#retired = sumOf([this.#retired, lastingPart(worker.metrics)]);
   }
 
-  /** Prometheus's text format. */
-  text(workers: readonly WorkerProcess[]): Promise<string> {
-    return exposition(this.snapshot(workers));
+  /** What these processes and those that are gone have counted. */
+  of(living: readonly MetricsSnapshot[]): MetricsSnapshot {
+    return sumOf([this.#retired, ...living]);
   }
 
-  /** The same as numbers. */
-  snapshot(workers: readonly WorkerProcess[]): MetricsSnapshot {
-    return sumOf([this.#retired, ...workers.map((worker) => worker.metrics)]);
+  /** The same in Prometheus's text format. */
+  text(living: readonly MetricsSnapshot[]): Promise<string> {
+    return exposition(this.of(living));
   }
 
-  /** Called once a second with the newest totals. */
-  tick(workers: readonly WorkerProcess[]): void {
-    const now = this.snapshot(workers);
+  /** Called once a second with the newest metrics. */
+  tick(living: readonly MetricsSnapshot[]): void {
+    const now = this.of(living);
     const durations = durationsOf(now);
     const delta = durations.map((count, bucket) => count - (this.#lastDurations[bucket] as number));
     const errors = samplesOf(now, 'modelmile_requests_total')

@@ -1,29 +1,57 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { ServingSettings } from '../contract/index.ts';
+import type { PredictionRecord } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
-import type { FromWorker, LoadedVersions, ToWorker } from './messages.ts';
+import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import { type CallHandlers, Channel } from './channel.ts';
+import type {
+  FromWorker,
+  LoadedVersions,
+  LoadFailure,
+  SupervisorCalls,
+  ToWorker,
+  WorkerCalls,
+  WorkerStart,
+} from './messages.ts';
 
 const entry = fileURLToPath(new URL('../worker.ts', import.meta.url));
 
+/** How long after its exit the last words of a worker are waited for. */
+const lastWordsMs = 200;
+
 /** What the supervisor does with what workers say on their own. */
 export interface WorkerEvents {
-  predictions(records: Extract<FromWorker, { type: 'predictions' }>['records']): void;
-  feedback(worker: WorkerProcess, message: Extract<FromWorker, { type: 'feedback' }>): void;
-  consoleStats(worker: WorkerProcess, id: number): void;
-  totals(worker: WorkerProcess, id: number): void;
-  control(worker: WorkerProcess, message: Extract<FromWorker, { type: 'control' }>): void;
-  /** A connection that the worker did not take before it ended: nothing of it has been read. */
-  orphaned(listener: Listener, socket: Socket): void;
+  readonly calls: CallHandlers<SupervisorCalls>;
+  started(worker: WorkerProcess): void;
+  predictions(records: readonly PredictionRecord[]): void;
+  /** It ended without having been asked to. */
+  crashed(worker: WorkerProcess): void;
   exited(worker: WorkerProcess): void;
+  /** Connections that nobody has read from yet, and that have no worker any more. */
+  returned(connections: readonly Connection[]): void;
 }
 
-type Listener = Extract<ToWorker, { type: 'connection' }>['listener'];
+/** A connection as it was accepted, unread. */
+export interface Connection {
+  readonly listener: 'rest' | 'grpc';
+  readonly socket: Socket;
+}
+
+/** A worker could not load its models. */
+export class LoadRefused extends ServingError {
+  readonly failures: readonly LoadFailure[];
+
+  constructor({ code, message, failures }: Extract<FromWorker, { type: 'failed' }>) {
+    super(code, message);
+    this.failures = failures;
+  }
+}
 
 /** One worker as the supervisor sees it. */
 export class WorkerProcess {
+  /** Rejects with LoadRefused where it cannot load. */
   readonly ready: Promise<readonly LoadedVersions[]>;
   /** Resolves when the process is gone. */
   readonly gone: Promise<void>;
@@ -34,135 +62,131 @@ export class WorkerProcess {
   metrics: MetricsSnapshot = [];
   readonly #child: ChildProcess;
   readonly #events: WorkerEvents;
-  readonly #waiting = new Map<number, () => void>();
-  /** Connections on their way to the worker. */
-  readonly #handed = new Map<number, { listener: Listener; socket: Socket }>();
-  #nextId = 1;
+  readonly #channel: Channel<WorkerCalls, SupervisorCalls>;
+  /** Handed over, and not known to have arrived. */
+  readonly #underway = new Map<number, Connection>();
+  #nextConnection = 1;
+  #settle: { resolve(models: readonly LoadedVersions[]): void; reject(error: Error): void } | undefined;
 
-  constructor(settings: ServingSettings, threads: number, events: WorkerEvents) {
+  constructor(start: WorkerStart, events: WorkerEvents) {
     this.#events = events;
     this.#child = fork(entry, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    let settle: { resolve(models: readonly LoadedVersions[]): void; reject(error: Error): void };
+    this.#channel = new Channel((message) => this.send(message), events.calls);
     this.ready = new Promise((resolve, reject) => {
-      settle = { resolve, reject };
+      this.#settle = { resolve, reject };
     });
     this.ready.catch(() => {});
-    this.gone = new Promise((resolve) => {
-      const end = () => {
-        this.isReady = false;
-        settle.reject(
-          new ServingError('SERVING_LOAD_FAILED', `Worker ${this.pid} ended before it was ready`),
-        );
-        for (const answered of this.#waiting.values()) answered();
-        resolve();
-        events.exited(this);
-        for (const { listener, socket } of this.#handed.values()) events.orphaned(listener, socket);
-      };
-      this.#child.once('exit', end);
+    const exited = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
+    // What it said last may be read only after its exit is known; the end of the channel comes behind it, but not always.
+    const said = new Promise<void>((resolve) => this.#child.once('disconnect', resolve));
+    const heard = exited.then(() => {
+      this.isReady = false;
+      return Promise.race([said, new Promise((resolve) => setTimeout(resolve, lastWordsMs))]);
     });
-    this.#child.on('error', () => {});
-    this.#child.on('message', (message) => {
-      const said = message as FromWorker;
-      if (said.type === 'ready') {
-        this.models = said.models;
-        this.isReady = true;
-        settle.resolve(said.models);
-      } else if (said.type === 'failed') {
-        settle.reject(new ServingError(said.code, said.message));
-        this.kill();
-      } else this.#receive(said);
+    const unborn = new Promise<void>((resolve) => {
+      this.#child.on('error', () => {
+        if (this.#child.pid === undefined) resolve();
+      });
     });
-    this.send({ type: 'start', settings, threads });
+    this.gone = Promise.race([unborn, heard.then(() => {})]);
+    void this.gone.then(() => this.#end());
+    this.#child.on('message', (message) => this.#receive(message as FromWorker));
+    this.send({ type: 'start', ...start });
   }
 
   get pid(): number {
     return this.#child.pid ?? 0;
   }
 
+  #end(): void {
+    this.isReady = false;
+    const error = new ServingError('SERVING_LOAD_FAILED', `Worker ${this.pid} ended before it was ready`);
+    this.#settle?.reject(error);
+    this.#channel.close();
+    this.#events.exited(this);
+    this.#events.returned([...this.#underway.values()]);
+    this.#underway.clear();
+  }
+
   send(message: ToWorker): void {
     if (this.#child.connected) this.#child.send(message, () => {});
   }
 
-  /** Hands a connection over. This process keeps it open until the worker says that it has it: a kill in between loses nothing. */
-  hand(listener: Listener, socket: Socket): void {
-    const id = this.#nextId++;
-    this.#handed.set(id, { listener, socket });
-    if (this.#child.connected) {
-      this.#child.send(
-        { type: 'connection', listener, id } satisfies ToWorker,
-        socket,
-        { keepOpen: true },
-        () => {},
-      );
-    }
+  /**
+   * Hands over a connection. This process keeps its own end until the worker has said that it has it: of a worker that dies before,
+   * it is taken back.
+   */
+  hand(connection: Connection): void {
+    const id = this.#nextConnection++;
+    this.#underway.set(id, connection);
+    const { listener, socket } = connection;
+    const message: ToWorker = { type: 'connection', id, listener };
+    if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => {});
+  }
+
+  #arrived(id: number): void {
+    this.#underway.get(id)?.socket.destroy();
+    this.#underway.delete(id);
   }
 
   kill(): void {
     this.#child.kill('SIGKILL');
   }
 
-  #receive(message: Exclude<FromWorker, { type: 'ready' | 'failed' }>): void {
+  #receive(message: FromWorker): void {
     switch (message.type) {
+      case 'ready':
+        this.models = message.models;
+        this.isReady = true;
+        this.#settle?.resolve(message.models);
+        break;
+      case 'failed':
+        this.#settle?.reject(new LoadRefused(message));
+        this.kill();
+        break;
+      case 'taken':
+        this.#arrived(message.id);
+        break;
       case 'predictions':
         this.#events.predictions(message.records);
         break;
-      case 'feedback':
-        this.#events.feedback(this, message);
-        break;
-      case 'console-stats':
-        this.#events.consoleStats(this, message.id);
-        break;
       case 'totals':
-        this.#events.totals(this, message.id);
-        break;
-      case 'control':
-        this.#events.control(this, message);
-        break;
-      case 'metrics':
         this.metrics = message.metrics;
-        this.#answered(message.id);
         break;
-      case 'flushed':
-        this.#answered(message.id);
-        break;
-      case 'taken':
-        this.#handed.get(message.id)?.socket.destroy();
-        this.#handed.delete(message.id);
-        break;
+      default:
+        this.#channel.receive(message);
     }
   }
 
-  #answered(id: number): void {
-    this.#waiting.get(id)?.();
-    this.#waiting.delete(id);
-  }
-
-  #ask(message: (id: number) => ToWorker): Promise<void> {
-    if (!this.isReady || !this.#child.connected) return Promise.resolve();
-    const id = this.#nextId++;
-    return new Promise((resolve) => {
-      this.#waiting.set(id, resolve);
-      this.send(message(id));
-    });
-  }
-
   /** Resolves when the worker's totals are new, or it is gone. */
-  refreshMetrics(): Promise<void> {
-    return this.#ask((id) => ({ type: 'metrics', id }));
+  async refreshMetrics(): Promise<void> {
+    if (!this.isReady) return;
+    const metrics = await this.#channel.call('metrics', undefined).catch(() => undefined);
+    if (metrics !== undefined) this.metrics = metrics;
   }
 
-  /** Resolves when every answer up to now has been handed over. */
-  flush(): Promise<void> {
-    return this.#ask((id) => ({ type: 'flush', id }));
+  /** Resolves when every answer up to now has been handed over, or the worker is gone. */
+  async flush(): Promise<void> {
+    if (this.isReady) await this.#channel.call('flush', undefined).catch(() => {});
   }
 
-  /** Lets it finish what it has, for at most `timeoutMs`. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Lets it answer a request. @throws ServingError SERVING_NOT_READY where it is gone */
+  run(request: StoredRequest): Promise<StoredResponse> {
+    return this.#channel.call('run', request);
+  }
+
+  /** Idle connections of a worker that drains are kept for no longer than `idleMs` from now. */
+  hurry(idleMs: number): void {
+    this.send({ type: 'drain', idleMs });
+  }
+
+  /** Lets it finish what it has, for at most `timeoutMs`; idle connections for at most `idleMs`. */
+  async drain(timeoutMs: number, idleMs: number): Promise<void> {
     this.isDraining = true;
-    this.send({ type: 'drain' });
+    this.hurry(idleMs);
     const deadline = setTimeout(() => this.kill(), timeoutMs);
     await this.gone;
     clearTimeout(deadline);

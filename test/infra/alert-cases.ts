@@ -55,6 +55,16 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     quiet: { 'modelmile_predictions_unrecorded_total{model="digits"}': '60x60' },
     atMinutes: 45,
   },
+  ModelNotLoaded: {
+    fires: { 'modelmile_model_load_failures_total{model="digits"}': '0x10 1x20' },
+    quiet: { 'modelmile_model_load_failures_total{model="digits"}': '1x30' },
+    atMinutes: 15,
+  },
+  WorkersCrash: {
+    fires: { 'modelmile_worker_crashes_total{pod="modelmile-serving-0"}': '0+1x60' },
+    quiet: { 'modelmile_worker_crashes_total{pod="modelmile-serving-0"}': '0x10 1x50' },
+    atMinutes: 15,
+  },
   AvailabilityBudgetBurnsFast: {
     fires: { ...requests(200, 600), ...requests(500, 30) },
     quiet: { ...requests(200, 60_000), ...requests(500, 30) },

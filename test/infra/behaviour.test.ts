@@ -108,12 +108,14 @@ describe('the service in a cluster', () => {
   });
 
   it('gives labels and versions for canary and shadow to the server', async () => {
-    const versions = [
-      { name: 'model', versionPolicy: { latest: 2 }, versionLabels: { stable: 6, canary: 7 } },
-    ];
-    const canary = await resourcesOf(settingsOf('staging', { versions }));
+    const models = [{ name: 'model', versionPolicy: { latest: 2 }, versionLabels: { stable: 6, canary: 7 } }];
+    const canary = await resourcesOf(settingsOf('staging', { serving: { models, logLevel: 'warn' } }));
     const map = ofType(canary, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!;
-    expect(JSON.parse(map.inputs.data['settings.json']).models).toEqual(versions);
+    expect(JSON.parse(map.inputs.data['settings.json'])).toMatchObject({
+      models,
+      logLevel: 'warn',
+      modelRoot: '/models',
+    });
   });
 });
 
@@ -222,6 +224,8 @@ describe('bad settings are refused with the key, the value and the fix', () => {
       { exposure: { kind: 'load-balancer', sourceRanges: ['0.0.0.0/0'] } },
       /exposure.*\/0 is everyone/,
     ],
+    ['staging', { serving: { logLevel: 'loud' } }, /serving is .*logLevel/],
+    ['staging', { serving: { keysFile: '/tmp/keys' } }, /serving is .*keysFile follows from the stack/],
     ['staging', { namespace: 'Has Spaces' }, /namespace is "Has Spaces": lower-case/],
     ['staging', { modelStore: 'ftp://x' }, /modelStore is "ftp:\/\/x": config-map, s3/],
     [

@@ -212,7 +212,7 @@ suite('the dev stack, through the real engine', () => {
     await until(() => blocker.listening, 'the port is taken');
     const refused = await checkout.modelmile('up');
     expect(refused.code).not.toBe(0);
-    expect(refused.stderr).toContain(`Port ${checkout.ports.rest}`);
+    expect(refused.stderr).toContain(`Cannot listen on port ${checkout.ports.rest}`);
     await new Promise((resolve) => blocker.close(resolve));
     expect((await checkout.modelmile('up')).code).toBe(0);
   }, 180_000);

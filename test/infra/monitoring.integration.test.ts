@@ -107,7 +107,7 @@ describe('the rules', () => {
 });
 
 describe('runbooks', () => {
-  it('are on disk as the rows say: one an alert', () => {
+  it('are on disk as the rows say, one an alert: npx tsx infra/write-pages.ts', () => {
     const docs = new URL('../../docs/runbooks/', import.meta.url);
     const files = runbookFiles(defaultObjectives);
     expect(readdirSync(docs).sort()).toEqual(Object.keys(files).sort());

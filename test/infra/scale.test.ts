@@ -1,14 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { Profile } from '../../conversion/manifest/index.ts';
 import { clusterSettings } from '../../infra/platforms/cluster-settings.ts';
 import { kubernetesSettings } from '../../infra/platforms/kubernetes-settings.ts';
-import { scaleAt, scaleTable, seriesPerPod } from '../../infra/scale.ts';
+import { costTable, scaleAt, scaleTable, seriesPerPod } from '../../infra/scale.ts';
 
 const page = readFileSync(new URL('../../docs/scale.md', import.meta.url), 'utf8');
 
 describe('docs/scale.md', () => {
-  it('has the table that is computed', () => {
+  it('has the table that is computed: npx tsx infra/write-pages.ts', () => {
     expect(/<!-- table -->\n([\s\S]+)\n<!-- \/table -->/.exec(page)?.[1]).toBe(scaleTable());
+  });
+
+  it('has the costs that follow from the committed profile', () => {
+    const profile = Profile.parse(
+      JSON.parse(readFileSync(new URL('../../samples/digits/profile.json', import.meta.url), 'utf8')),
+    );
+    expect(/<!-- cost -->\n([\s\S]+)\n<!-- \/cost -->/.exec(page)?.[1]).toBe(costTable(profile));
   });
 
   it('names the limits that the settings have', () => {

@@ -1,12 +1,12 @@
 /// <reference lib="dom" />
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { convert, writeVersion } from '../../conversion/index.ts';
-import { type FeedbackRecord, streamFeedback } from '../../serving/contract/index.ts';
+import { type FeedbackRecord, newApiKey, streamFeedback } from '../../serving/contract/index.ts';
 import { classifier, writeFixture } from './support/models.ts';
 import { startServer, type TestServer } from './support/server.ts';
 
@@ -321,4 +321,31 @@ suite('the console', () => {
     await phone.waitForSelector('#verdict:enabled');
     await phone.close();
   });
+
+  it('lets in behind API keys who knows one, by the browser’s own dialog, and shows what the key may not do', async () => {
+    const { key, entry } = newApiKey('viewer', { scopes: ['read:*', 'predict:model'] });
+    const keysFile = join(modelRoot, '..', `${entry.sha256}.json`);
+    writeFileSync(keysFile, JSON.stringify({ keys: [entry] }));
+    const guarded = await startServer({}, { modelRoot, keysFile });
+    const knows = await browser.newContext({ httpCredentials: { username: '', password: key } });
+    try {
+      const refused = await fetch(`${guarded.rest}/console`);
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+        401,
+        'Basic realm="modelmile"',
+      ]);
+      const inside = await knows.newPage();
+      await inside.goto(`${guarded.rest}/console`);
+      await inside.waitForSelector('#digit-view:not([hidden])');
+      await inside.click('#draw-one');
+      await inside.waitForSelector('#verdict:enabled');
+      await inside.click('#right');
+      await inside.waitForSelector('#thanks.failed');
+      expect(await inside.locator('#thanks').textContent()).toContain("may not feedback on model 'model'");
+    } finally {
+      await knows.close();
+      await guarded.stop();
+      rmSync(keysFile, { force: true });
+    }
+  }, 60_000);
 });

@@ -1,23 +1,39 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { ServingSettings } from '../../contract/index.ts';
 import type { Database, Row } from './database.ts';
 
-/** A Postgres server, for example RDS. The credentials are read again at every connection: rotated passwords need no restart. */
-export async function openPostgres(server: NonNullable<ServingSettings['database']>): Promise<Database> {
-  const credential = async (name: string) =>
-    (await readFile(join(server.credentialsDir, name), 'utf8')).trim();
+type PostgresSettings = NonNullable<ServingSettings['database']>;
+
+const maxConnections = 4;
+const connectTimeoutMs = 5_000;
+const statementTimeoutMs = 30_000;
+
+/** A client whose name and password are read when it is made: rotated ones need no restart. */
+function clientReading(credentialsDir: string): typeof pg.Client {
+  const read = (file: string) => readFileSync(join(credentialsDir, file), 'utf8').trim();
+  return class extends pg.Client {
+    constructor(config: pg.ClientConfig = {}) {
+      super({ ...config, user: read('username'), password: read('password') });
+    }
+  } as typeof pg.Client;
+}
+
+/** A Postgres server, for example RDS. Connections are made when they are needed, and again when they broke. */
+export function openPostgres({ host, port, name, credentialsDir, tls }: PostgresSettings): Database {
   const pool = new pg.Pool({
-    host: server.host,
-    port: server.port,
-    database: server.name,
-    user: await credential('username'),
-    password: () => credential('password'),
-    ssl: server.tls,
-    max: 4,
+    host,
+    port,
+    database: name,
+    ssl: tls ? { rejectUnauthorized: true } : false,
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    application_name: 'modelmile',
+    Client: clientReading(credentialsDir),
   });
-  // An idle connection that the server closes is not an error: the next query opens another.
+  // An idle connection that breaks is replaced at the next query, which reports what is wrong if it still is.
   pool.on('error', () => {});
   return {
     query: async (sql, parameters = []) => (await pool.query<Row>(sql, [...parameters])).rows,

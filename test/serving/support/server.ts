@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServerState, ServingSettingsInput } from '../../../serving/contract/index.ts';
 import { readServerState } from '../../../serving/contract/index.ts';
@@ -16,8 +16,11 @@ export interface TestServer {
   readonly rest: string;
   readonly grpc: string;
   readonly process: ChildProcess;
+  /** Resolves with the exit code when the process is gone. */
+  readonly ended: Promise<number | null>;
   /** All that it wrote to standard output and error. */
   log(): string;
+  /** Lets it drain; its files are gone afterwards. */
   stop(): Promise<void>;
 }
 
@@ -25,6 +28,7 @@ export interface TestServer {
 export async function startServer(
   models: Readonly<Record<string, Readonly<Record<number, FixtureModel>>>>,
   overrides: Partial<ServingSettingsInput> = {},
+  env: NodeJS.ProcessEnv = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'modelmile-test-'));
   const modelRoot = join(folder, 'models');
@@ -45,27 +49,40 @@ export async function startServer(
     logLevel: 'error',
     ...overrides,
   };
+  return run(settings, env);
+}
+
+/** The same settings and files again, after the process is gone; the ports may be others. */
+export async function restartServer({ settings, ended }: TestServer): Promise<TestServer> {
+  await ended;
+  return run(settings, {});
+}
+
+async function run(settings: ServingSettingsInput, env: NodeJS.ProcessEnv): Promise<TestServer> {
+  const folder = dirname(settings.stateDir);
   const settingsFile = join(folder, 'settings.json');
   await writeFile(settingsFile, JSON.stringify(settings));
   const child = spawn(process.execPath, ['--import', 'tsx', entry, '--settings', settingsFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk));
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   const stop = async () => {
     child.kill('SIGTERM');
-    await gone;
+    await ended;
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const state = await waitForState(stateDir, child, () => output);
+    const state = await waitForState(settings.stateDir, child, () => output);
     return {
       state,
       settings,
       rest: `http://127.0.0.1:${state.rest.port}`,
       grpc: `127.0.0.1:${state.grpc.port}`,
       process: child,
+      ended,
       log: () => output,
       stop,
     };
@@ -83,7 +100,7 @@ async function waitForState(
   const until = Date.now() + startTimeoutMs;
   while (Date.now() < until && child.exitCode === null) {
     const state = await readServerState(stateDir).catch(() => undefined);
-    if (state?.workers.some(({ ready }) => ready)) return state;
+    if (state?.pid === child.pid && state?.workers.some(({ ready }) => ready)) return state;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the server did not start: ${output()}`);

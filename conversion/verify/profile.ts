@@ -1,0 +1,99 @@
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import type { InferenceSession } from 'onnxruntime-node';
+import type { Conversion } from '../convert.ts';
+import { defaultSignatureName, type LatencyPoint, Profile, type TensorSpec } from '../manifest/index.ts';
+import { seededRandom } from './random.ts';
+import { openSession, runtimeTensor } from './session.ts';
+
+const batches = [1, 2, 4, 8, 16, 32, 64];
+/** A point is measured until both are reached, and no longer than `longestMs`. */
+const enough = { runs: 100, ms: 300 };
+const longestMs = 5000;
+const warmUpRuns = 10;
+/** What a free size that is not the batch is taken as. */
+const otherFreeSize = 1;
+
+const version = (createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string })
+  .version;
+
+/** `[batch, ...]`: the first free size is the batch. */
+function shapeOf({ shape }: TensorSpec, batch: number): number[] {
+  const first = shape.indexOf(-1);
+  return shape.map((size, axis) => (size !== -1 ? size : axis === first ? batch : otherFreeSize));
+}
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
+
+function feeds(inputs: readonly TensorSpec[], batch: number) {
+  const random = seededRandom(1);
+  return Object.fromEntries(
+    inputs.map((spec) => {
+      const shape = shapeOf(spec, batch);
+      const values = Float64Array.from({ length: sizeOf(shape) }, () => random());
+      return [spec.name, runtimeTensor(spec, shape, values)];
+    }),
+  );
+}
+
+async function measure(
+  session: InferenceSession,
+  inputs: readonly TensorSpec[],
+  batch: number,
+): Promise<LatencyPoint> {
+  const tensors = feeds(inputs, batch);
+  for (let run = 0; run < warmUpRuns; run++) await session.run(tensors);
+  const times: number[] = [];
+  const started = performance.now();
+  for (let now = started; ; ) {
+    await session.run(tensors);
+    const after = performance.now();
+    times.push(after - now);
+    now = after;
+    const ms = after - started;
+    if ((times.length >= enough.runs && ms >= enough.ms) || ms >= longestMs) break;
+  }
+  times.sort((a, b) => a - b);
+  const quantile = (share: number) =>
+    Number(times[Math.min(times.length - 1, Math.floor(times.length * share))]!.toFixed(4));
+  return { batch, p50Ms: quantile(0.5), p95Ms: quantile(0.95), p99Ms: quantile(0.99), runs: times.length };
+}
+
+/**
+ * Measures a converted model on this machine's CPU, one thread: what sizing rests on. Random inputs: the time of dense layers does not
+ * hang on the values.
+ */
+export async function profileOf({ manifest, digest, files }: Conversion): Promise<Profile> {
+  const model = files.get('model.onnx');
+  if (model === undefined) throw new Error('only ONNX versions can be measured');
+  const { inputs } = manifest.signatures[defaultSignatureName]!;
+  const before = process.memoryUsage.rss();
+  const started = performance.now();
+  const session = await openSession(model);
+  await session.run(feeds(inputs, 1));
+  const loadMs = performance.now() - started;
+  const sizes = inputs.some(({ shape }) => shape.includes(-1)) ? batches : [1];
+  const latency: LatencyPoint[] = [];
+  for (const batch of sizes) latency.push(await measure(session, inputs, batch));
+  const sizeBytes = manifest.artifact.model.sizeBytes + (manifest.artifact.externalData?.sizeBytes ?? 0);
+  const grown = process.memoryUsage.rss() - before;
+  await session.release();
+  return Profile.parse({
+    profileVersion: 1,
+    digest,
+    measuredAtMs: Date.now(),
+    sizeBytes,
+    inputElements: inputs.reduce((sum, spec) => sum + sizeOf(shapeOf(spec, 1)), 0),
+    devices: [
+      {
+        executionProvider: 'cpu',
+        device: cpus()[0]?.model.trim() || process.arch,
+        threads: 1,
+        onnxruntime: version,
+        latency,
+        loadMs: Number(loadMs.toFixed(2)),
+        memoryBytes: Math.max(grown, sizeBytes),
+      },
+    ],
+  } satisfies Profile);
+}

@@ -1,0 +1,194 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { BodyLimits } from '../rest-request.ts';
+import { type PlainHead, parsePlainHead } from './plain-head.ts';
+
+/** A longer head is node:http's. */
+const maxHeadBytes = 4096;
+const endOfHead = Buffer.from('\r\n\r\n');
+
+/** What a connection needs to know of the server. */
+export interface PlainServer {
+  /** Larger bodies are node:http's. */
+  readonly maxBodyBytes: number;
+  readonly keepAliveTimeoutMs: number;
+  /** What all connections together may hold. */
+  readonly limits: BodyLimits;
+  /** A whole request with its body; answered by `connection.respond`, once. */
+  onRequest(head: PlainHead, body: Buffer, connection: PlainConnection): void;
+  /** Takes a connection over, with everything that came and was not read yet. */
+  onOther(socket: Socket): void;
+  /** The connection ended or was taken over. */
+  onGone(connection: PlainConnection): void;
+}
+
+let dateSecond = 0;
+let dateLine = '';
+
+function date(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateLine = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+  }
+  return dateLine;
+}
+
+/** One connection of the plain lane: one request after the other. */
+export class PlainConnection {
+  readonly socket: Socket;
+  readonly #server: PlainServer;
+  /** What came and is no whole request yet, or waits for the one before it. */
+  #parts: Buffer[] = [];
+  #bytes = 0;
+  /** Head of the request that is arriving, once it is there. */
+  #head: PlainHead | undefined;
+  #headBytes = 0;
+  /** The last head and its bytes: clients say the same again and again. */
+  #lastHead: PlainHead | undefined;
+  #lastHeadBytes: Buffer | undefined;
+  #isBusy = false;
+  /** Bytes that count against the limits: what came and is not answered. */
+  #held = 0;
+  #sinceMs = performance.now();
+  readonly #onData = (part: Buffer) => this.#take(part);
+  readonly #onEnd = () => this.socket.end();
+  readonly #onError = () => this.socket.destroy();
+  readonly #onClose = () => {
+    this.#release(this.#held);
+    this.#server.onGone(this);
+  };
+
+  constructor(socket: Socket, server: PlainServer) {
+    this.socket = socket;
+    this.#server = server;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+  }
+
+  /** Since when, on `performance.now()`'s clock, it waits for a request to begin; undefined where it does not. */
+  get idleSinceMs(): number | undefined {
+    return this.#isBusy || this.#bytes > 0 ? undefined : this.#sinceMs;
+  }
+
+  /** Since when a request has been arriving. */
+  get arrivingSinceMs(): number | undefined {
+    return this.#isBusy || this.#bytes === 0 ? undefined : this.#sinceMs;
+  }
+
+  #take(part: Buffer): void {
+    if (this.#bytes === 0) this.#sinceMs = performance.now();
+    this.#parts.push(part);
+    this.#bytes += part.length;
+    const hasRoom = this.#hold(part.length);
+    // Whoever sends on without waiting for answers does not fill the memory.
+    if (this.#isBusy) this.socket.pause();
+    else if (hasRoom) this.#next();
+    else this.leave();
+  }
+
+  #hold(bytes: number): boolean {
+    try {
+      this.#server.limits.hold(bytes);
+      this.#held += bytes;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #release(bytes: number): void {
+    this.#server.limits.release(bytes);
+    this.#held -= bytes;
+  }
+
+  #next(): void {
+    const head = this.#head ?? this.#readHead();
+    if (!head) {
+      this.leave();
+      return;
+    }
+    const end = this.#headBytes + head.contentLength;
+    if (this.#bytes < end) return;
+    const bytes =
+      this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts, this.#bytes);
+    this.#parts = bytes.length > end ? [bytes.subarray(end)] : [];
+    this.#bytes = bytes.length - end;
+    this.#head = undefined;
+    this.#isBusy = true;
+    this.#server.onRequest(head, bytes.subarray(this.#headBytes, end), this);
+  }
+
+  /** The head that the first part begins with; undefined where it is not plain, or not whole. */
+  #readHead(): PlainHead | undefined {
+    const bytes = this.#parts[0] as Buffer;
+    const last = this.#lastHeadBytes;
+    if (last && bytes.length >= last.length && bytes.compare(last, 0, last.length, 0, last.length) === 0) {
+      this.#headBytes = last.length;
+      this.#head = this.#lastHead;
+      return this.#head;
+    }
+    const end = bytes.indexOf(endOfHead);
+    if (end < 0 || end > maxHeadBytes) return undefined;
+    const head = parsePlainHead(bytes.toString('latin1', 0, end));
+    if (!head || head.contentLength > this.#server.maxBodyBytes) return undefined;
+    this.#headBytes = end + endOfHead.length;
+    this.#head = head;
+    this.#lastHead = head;
+    this.#lastHeadBytes = Buffer.from(bytes.subarray(0, this.#headBytes));
+    return head;
+  }
+
+  /** Answers the request. `headers` are names and values in turn. */
+  respond(status: number, headers: readonly string[], body: string | Uint8Array, isLast: boolean): void {
+    const { socket } = this;
+    if (socket.destroyed) return;
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n${date()}`;
+    for (let index = 0; index < headers.length; index += 2)
+      head += `${headers[index]}: ${headers[index + 1]}\r\n`;
+    head += isLast
+      ? 'connection: close\r\n'
+      : `connection: keep-alive\r\nkeep-alive: timeout=${this.#server.keepAliveTimeoutMs / 1000}\r\n`;
+    // Head and body in one write: a second one would cost as much as a third of the whole request.
+    if (typeof body === 'string') {
+      const length = Buffer.byteLength(body);
+      socket.write(
+        `${head}content-length: ${length}\r\n\r\n${body}`,
+        length === body.length ? 'latin1' : 'utf8',
+      );
+    } else {
+      head += `content-length: ${body.length}\r\n\r\n`;
+      const bytes = Buffer.allocUnsafe(head.length + body.length);
+      bytes.write(head, 'latin1');
+      bytes.set(body, head.length);
+      socket.write(bytes);
+    }
+    this.#isBusy = false;
+    this.#sinceMs = performance.now();
+    this.#release(this.#held - this.#bytes);
+    if (isLast) socket.end();
+    else if (this.#bytes > 0) {
+      socket.resume();
+      this.#next();
+    }
+  }
+
+  /** Hands the connection to node:http. */
+  leave(): void {
+    const { socket } = this;
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('error', this.#onError);
+    socket.off('close', this.#onClose);
+    this.#release(this.#held);
+    this.#server.onGone(this);
+    socket.pause();
+    socket.unshift(Buffer.concat(this.#parts, this.#bytes));
+    this.#parts = [];
+    this.#bytes = 0;
+    this.#server.onOther(socket);
+    socket.resume();
+  }
+}

@@ -1,0 +1,75 @@
+import type { Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import type { ServingSettings } from '../contract/index.ts';
+import { ServingError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Audit } from './audit.ts';
+import { WatchedFiles } from './watched-files.ts';
+
+const handshakeTimeoutMs = 10_000;
+
+/** Protocols that a listener's clients may choose (ALPN). */
+const protocolsOf = { rest: ['http/1.1'], grpc: ['h2'] } as const;
+
+/** Ends TLS for the sockets of one listener; hands on what is inside. Never listens itself. */
+export class TlsGate {
+  readonly #server: Server;
+  readonly #files: WatchedFiles<TlsOptions>;
+
+  private constructor(server: Server, files: WatchedFiles<TlsOptions>) {
+    this.#server = server;
+    this.#files = files;
+  }
+
+  /** @throws ServingError SERVING_BAD_SETTINGS where the files cannot be used */
+  static async open(
+    settings: NonNullable<ServingSettings['tls']>,
+    listener: keyof typeof protocolsOf,
+    onSocket: (socket: TLSSocket) => void,
+    audit: Audit,
+    log: Log,
+  ): Promise<TlsGate> {
+    const { certFile, keyFile, clientCaFile } = settings;
+    const paths = [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])];
+    let server: Server | undefined;
+    const read = ([cert, key, ca]: readonly Buffer[]): TlsOptions => {
+      const options: TlsOptions = { cert, key, ca, minVersion: 'TLSv1.2' };
+      // Throws where the certificate and the key do not belong together, before anything is changed.
+      createServer(options);
+      return options;
+    };
+    const onChange = (options: TlsOptions) => {
+      server?.setSecureContext(options);
+      audit.event('certificates-changed', { listener });
+    };
+    try {
+      const files = await WatchedFiles.open(paths, read, onChange, log);
+      const isMutual = clientCaFile !== undefined;
+      server = createServer(
+        {
+          ...files.current,
+          requestCert: isMutual,
+          rejectUnauthorized: isMutual,
+          ALPNProtocols: [...protocolsOf[listener]],
+          handshakeTimeout: handshakeTimeoutMs,
+        },
+        onSocket,
+      );
+      server.on('tlsClientError', (error, socket) => {
+        log.debug({ reason: error.message }, 'a TLS handshake failed');
+        socket.destroy();
+      });
+      return new TlsGate(server, files);
+    } catch (error) {
+      throw new ServingError('SERVING_BAD_SETTINGS', `tls: ${(error as Error).message}`);
+    }
+  }
+
+  accept(socket: Socket): void {
+    this.#server.emit('connection', socket);
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+}

@@ -1,0 +1,98 @@
+import { hash } from 'node:crypto';
+import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { Scope, type ServingSettings } from '../contract/index.ts';
+import { type Caller, ScopedCaller } from './caller.ts';
+import { isLoopback } from './loopback.ts';
+
+type JwtSettings = NonNullable<ServingSettings['jwt']>;
+
+/** Signatures with a public key only: a shared secret would let the server make tokens itself. */
+const algorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
+/** A token that was verified is believed this long without looking again. */
+const believedMs = 30_000;
+const maxBelieved = 10_000;
+const fetchTimeoutMs = 5_000;
+
+/** Bearer tokens of an OpenID Connect issuer. */
+export class TokenVerifier {
+  readonly #settings: JwtSettings;
+  readonly #verified = new LRUCache<string, Caller>({ max: maxBelieved });
+  #keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
+
+  constructor(settings: JwtSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Who the token stands for; undefined where it is not valid.
+   * @throws Error where the issuer's keys cannot be had
+   */
+  async find(token: string): Promise<Caller | undefined> {
+    const id = hash('sha256', token);
+    const known = this.#verified.get(id);
+    if (known !== undefined) return known;
+    const { issuer, audience } = this.#settings;
+    try {
+      const { payload } = await jwtVerify(token, await this.#issuerKeys(), { issuer, audience, algorithms });
+      if (payload.sub === undefined || payload.exp === undefined) return undefined;
+      const caller = this.#callerOf(payload, payload.sub);
+      const ttl = Math.min(believedMs, payload.exp * 1000 - Date.now());
+      if (ttl > 0) this.#verified.set(id, caller, { ttl });
+      return caller;
+    } catch (error) {
+      const isAway =
+        error instanceof errors.JWKSTimeout || (error as { code?: string }).code === 'ERR_JOSE_GENERIC';
+      if (error instanceof errors.JOSEError && !isAway) return undefined;
+      throw error;
+    }
+  }
+
+  #callerOf({ scope }: JWTPayload, subject: string): Caller {
+    const words = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
+    const scopes = words.filter((word) => Scope.safeParse(word).success);
+    return new ScopedCaller(subject.slice(0, 128), scopes, {
+      requestsPerSecond: this.#settings.requestsPerSecond,
+    });
+  }
+
+  #issuerKeys(): Promise<ReturnType<typeof createRemoteJWKSet>> {
+    this.#keys ??= this.#discover().then((uri) =>
+      createRemoteJWKSet(uri, { timeoutDuration: fetchTimeoutMs, cooldownDuration: 10_000 }),
+    );
+    // The issuer may be back at the next request.
+    this.#keys.catch(() => {
+      this.#keys = undefined;
+    });
+    return this.#keys;
+  }
+
+  async #discover(): Promise<URL> {
+    const { issuer, jwksUri } = this.#settings;
+    if (jwksUri !== undefined) return secure(jwksUri);
+    const url = secure(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
+    const response = await fetch(url, { signal: AbortSignal.timeout(fetchTimeoutMs), redirect: 'error' });
+    const document = (await response.json()) as { jwks_uri?: unknown };
+    if (typeof document.jwks_uri !== 'string') throw new Error(`${url} names no jwks_uri`);
+    return secure(document.jwks_uri);
+  }
+}
+
+/** Whoever can change the keys on their way can make tokens. @throws Error where the way is open to others */
+function secure(text: string): URL {
+  const url = new URL(text);
+  if (url.protocol === 'https:' || isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1'))) return url;
+  throw new Error(`${text} is not https: an issuer's keys are fetched over https only`);
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import type { Log } from '../log.ts';
+
+/** Secrets are swapped by renaming folders, which file system events miss: the content is looked at instead. */
+const lookEveryMs = 1_000;
+
+/**
+ * Keeps something made of files up to date. A content that cannot be used is logged and what was before stays in use: a half-written
+ * file must not lock everyone out.
+ */
+export class WatchedFiles<T> {
+  current: T;
+  readonly #paths: readonly string[];
+  readonly #make: (contents: readonly Buffer[]) => T | Promise<T>;
+  readonly #onChange: (value: T) => void;
+  readonly #log: Log;
+  readonly #timer: NodeJS.Timeout;
+  #seen: readonly Buffer[];
+
+  private constructor(
+    paths: readonly string[],
+    make: (contents: readonly Buffer[]) => T | Promise<T>,
+    onChange: (value: T) => void,
+    log: Log,
+    first: { contents: readonly Buffer[]; value: T },
+  ) {
+    this.#paths = paths;
+    this.#make = make;
+    this.#onChange = onChange;
+    this.#log = log;
+    this.#seen = first.contents;
+    this.current = first.value;
+    this.#timer = setInterval(() => void this.#look(), lookEveryMs).unref();
+  }
+
+  /**
+   * @param make from the files' contents, in the order of `paths`
+   * @param onChange called after each change but the first
+   * @throws what `make` or reading throws, the first time only
+   */
+  static async open<T>(
+    paths: readonly string[],
+    make: (contents: readonly Buffer[]) => T | Promise<T>,
+    onChange: (value: T) => void,
+    log: Log,
+  ): Promise<WatchedFiles<T>> {
+    const contents = await Promise.all(paths.map((path) => readFile(path)));
+    return new WatchedFiles(paths, make, onChange, log, { contents, value: await make(contents) });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const contents = await Promise.all(this.#paths.map((path) => readFile(path)));
+      if (contents.every((content, index) => content.equals(this.#seen[index] as Buffer))) return;
+      this.#seen = contents;
+      this.current = await this.#make(contents);
+      this.#onChange(this.current);
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.#log.error({ files: this.#paths, reason }, 'cannot be used; what was read before stays in use');
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

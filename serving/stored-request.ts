@@ -1,0 +1,76 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Cancellation } from './engine/batcher.ts';
+import type { RestRequest } from './protocols/protocol.ts';
+import type { Peer } from './security/access.ts';
+
+/** A request over HTTP as data, to be answered by another process or at another time. */
+export interface StoredRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Without the question mark. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Unpacked. */
+  readonly body: Uint8Array;
+  readonly remoteAddress: string | undefined;
+  /** Common name of the client's certificate, where it had to show one. */
+  readonly certificateName: string | undefined;
+}
+
+export interface StoredResponse {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly head: readonly string[];
+  readonly body: string | Uint8Array;
+}
+
+/** @throws ServingError of the body, as RestRequest says */
+export async function storedRequest(request: RestRequest, peer: Peer): Promise<StoredRequest> {
+  // The body is unpacked, and its length another.
+  const { 'content-encoding': _, 'content-length': __, ...headers } = request.headers;
+  const name = peer.getPeerCertificate?.().subject?.CN;
+  return {
+    method: request.method,
+    path: request.path,
+    query: request.query.toString(),
+    headers,
+    body: request.method === 'GET' ? new Uint8Array() : await request.body(),
+    remoteAddress: peer.remoteAddress,
+    certificateName: name === undefined ? undefined : String(name),
+  };
+}
+
+export const peerOf = ({ remoteAddress, certificateName }: StoredRequest): Peer => ({
+  remoteAddress,
+  getPeerCertificate: () => (certificateName === undefined ? {} : { subject: { CN: certificateName } }),
+});
+
+const present: Cancellation = { aborted: false };
+
+/** A stored request on its way to its answer. */
+export class ReplayedRequest implements RestRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Whoever sent it waits elsewhere. */
+  readonly signal = present;
+  readonly #stored: StoredRequest;
+  bodyEndedMs = 0;
+
+  constructor(stored: StoredRequest) {
+    this.#stored = stored;
+    this.method = stored.method;
+    this.path = stored.path;
+    this.headers = stored.headers;
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#stored.query);
+  }
+
+  async body(): Promise<Buffer> {
+    this.bodyEndedMs = performance.now();
+    const { buffer, byteOffset, byteLength } = this.#stored.body;
+    return Buffer.from(buffer, byteOffset, byteLength);
+  }
+}

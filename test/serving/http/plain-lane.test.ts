@@ -1,0 +1,234 @@
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server as NetServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parsePlainHead } from '../../../serving/http/plain-head.ts';
+import { PlainLane } from '../../../serving/http/plain-lane.ts';
+import { BodyLimits } from '../../../serving/rest-request.ts';
+import { seeded } from '../wire/numbers.ts';
+
+const limits = new BodyLimits(1_000_000);
+let lane: PlainLane;
+let http: Server;
+let port: NetServer;
+const seen = { plain: 0, other: 0 };
+
+/** Both ways answer with what they were asked, so that a mix-up shows. */
+beforeAll(async () => {
+  http = createHttpServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => {
+      seen.other += 1;
+      response.end(`${request.method} ${request.url} ${Buffer.concat(parts)}`);
+    });
+  });
+  lane = new PlainLane({
+    maxBodyBytes: 2000,
+    keepAliveTimeoutMs: 60_000,
+    arrivalTimeoutMs: 60_000,
+    limits,
+    onRequest: (head, body, connection) => {
+      seen.plain += 1;
+      // Answered later, as a model does.
+      setImmediate(() => connection.respond(200, ['x-way', 'plain'], `POST ${head.url} ${body}`, false));
+    },
+    onOther: (socket) => http.emit('connection', socket),
+  });
+  port = createServer((socket) => lane.accept(socket));
+  await new Promise<void>((resolve) => port.listen(0, '127.0.0.1', resolve));
+});
+afterAll(async () => {
+  lane.close();
+  http.closeAllConnections();
+  await new Promise((resolve) => port.close(resolve));
+});
+
+/** Sends bytes in pieces and answers the bodies of the answers, in order. */
+function exchange(pieces: readonly Buffer[], answers: number): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect((port.address() as AddressInfo).port, '127.0.0.1');
+    const bodies: string[] = [];
+    let received = Buffer.alloc(0);
+    socket.on('error', reject);
+    socket.on('data', (part) => {
+      received = Buffer.concat([received, part]);
+      for (;;) {
+        const end = received.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        const length = Number(/content-length: *(\d+)/i.exec(received.toString('latin1', 0, end))?.[1]);
+        if (received.length < end + 4 + length) return;
+        bodies.push(received.toString('utf8', end + 4, end + 4 + length));
+        received = received.subarray(end + 4 + length);
+        if (bodies.length === answers) {
+          socket.destroy();
+          resolve(bodies);
+          return;
+        }
+      }
+    });
+    const send = (index: number) => {
+      if (index === pieces.length || socket.destroyed) return;
+      socket.write(pieces[index] as Buffer, () => setImmediate(() => send(index + 1)));
+    };
+    send(0);
+  });
+}
+
+const post = (path: string, body: string, extra = '') =>
+  Buffer.from(
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${extra}\r\n${body}`,
+  );
+
+describe('the head of a plain request', () => {
+  it('is a POST with a host, a length and headers that change nothing', () => {
+    const head = parsePlainHead(
+      'POST /a?b=c HTTP/1.1\r\nHost: x:1\r\ncontent-length:12\r\nX-A: b c\r\nConnection: Keep-Alive',
+    );
+    expect(head?.url).toBe('/a?b=c');
+    expect(head?.contentLength).toBe(12);
+    expect({ ...head?.headers }).toEqual({
+      host: 'x:1',
+      'content-length': '12',
+      'x-a': 'b c',
+      connection: 'Keep-Alive',
+    });
+  });
+
+  const plain = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1';
+  it.each([
+    plain.replace('POST', 'GET'),
+    plain.replace('POST', 'post'),
+    plain.replace('HTTP/1.1', 'HTTP/1.0'),
+    plain.replace(' / ', ' http://x/ '),
+    plain.replace(' / ', '  / '),
+    plain.replace(' / ', ' /a b '),
+    plain.replace('\r\nhost: x', ''),
+    plain.replace('\r\ncontent-length: 1', ''),
+    plain.replace('length: 1', 'length: +1'),
+    plain.replace('length: 1', 'length: 01'),
+    plain.replace('length: 1', 'length: 1, 1'),
+    plain.replace('length: 1', 'length: 1 1'),
+    plain.replace('length: 1', 'length: 0x1'),
+    plain.replace('length: 1', 'length: 9999999999'),
+    plain.replace('length: 1', 'length : 1'),
+    plain.replace('length: 1', 'length:  1'),
+    plain.replace('length: 1', 'length: 1 '),
+    `${plain}\r\ncontent-length: 1`,
+    `${plain}\r\nHost: y`,
+    `${plain}\r\ntransfer-encoding: chunked`,
+    `${plain}\r\nTransfer-Encoding: identity`,
+    `${plain}\r\nexpect: 100-continue`,
+    `${plain}\r\nupgrade: h2c`,
+    `${plain}\r\ncontent-encoding: gzip`,
+    `${plain}\r\nconnection: close`,
+    `${plain}\r\nconnection: keep-alive, x`,
+    `${plain}\r\n folded: 1`,
+    `${plain}\r\nx:`,
+    `${plain}\r\nx: a\tb`,
+    `${plain}\r\nx: a\nb: c`,
+    `${plain}\r\nx: a\rb`,
+    `${plain}\r\nx: \u00e9`,
+    `${plain}\r\nx\u0000: a`,
+    `${plain}\r\n: a`,
+    `${plain}\r\n`,
+  ])('is not %j', (text) => {
+    expect(parsePlainHead(text)).toBeUndefined();
+  });
+});
+
+describe('the plain lane', () => {
+  it('answers plain requests itself, one after the other, however they are cut', async () => {
+    const before = { ...seen };
+    const whole = Buffer.concat([
+      post('/one', 'a'),
+      post('/one', 'b'),
+      post('/two', 'é'.repeat(50)),
+      post('/three', ''),
+    ]);
+    const expected = ['POST /one a', 'POST /one b', `POST /two ${'é'.repeat(50)}`, 'POST /three '];
+    expect(await exchange([whole], 4)).toEqual(expected);
+    for (const [index, answer] of expected.entries()) {
+      const request = [
+        post('/one', 'a'),
+        post('/one', 'b'),
+        post('/two', 'é'.repeat(50)),
+        post('/three', ''),
+      ][index] as Buffer;
+      expect(await exchange([request], 1)).toEqual([answer]);
+      // A body may come in pieces; a head that does is not plain.
+      const at = request.indexOf('\r\n\r\n') + 4;
+      if (at < request.length)
+        expect(await exchange([request.subarray(0, at), request.subarray(at)], 1)).toEqual([answer]);
+    }
+    expect(seen.plain).toBeGreaterThan(before.plain + 8);
+  });
+
+  it.each([
+    ['another method', Buffer.from('GET /get HTTP/1.1\r\nHost: x\r\n\r\n'), 'GET /get '],
+    [
+      'chunks',
+      Buffer.from('POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'),
+      'POST /c abc',
+    ],
+    ['a large body', post('/large', 'z'.repeat(5000)), `POST /large ${'z'.repeat(5000)}`],
+    ['a large head', post('/head', 'h', `X-Long: ${'y'.repeat(5000)}\r\n`), 'POST /head h'],
+  ])('hands the connection to node:http at %s, with every byte', async (_name, unusual, answer) => {
+    const before = { ...seen };
+    expect(await exchange([post('/before', '1'), unusual], 2)).toEqual(['POST /before 1', answer]);
+    expect(await exchange([Buffer.concat([post('/before', '1'), unusual, post('/after', '2')])], 3)).toEqual([
+      'POST /before 1',
+      answer,
+      'POST /after 2',
+    ]);
+    expect(seen).toEqual({ plain: before.plain + 2, other: before.other + 3 });
+  });
+
+  it('gives the answers that node:http alone would give, for any requests cut anywhere', async () => {
+    const random = seeded(8);
+    const below = (limit: number) => Math.floor(random() * limit);
+    for (let round = 0; round < 150; round++) {
+      const requests = Array.from({ length: 1 + below(5) }, (_, index) => {
+        const body = 'x'.repeat(below(random() < 0.1 ? 4000 : 60));
+        const kind = below(10);
+        if (kind === 0)
+          return [Buffer.from(`GET /${index} HTTP/1.1\r\nHost: x\r\n\r\n`), `GET /${index} `] as const;
+        if (kind === 1) {
+          const chunk = body === '' ? '' : `${body.length.toString(16)}\r\n${body}\r\n`;
+          const text = `POST /${index} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`;
+          return [Buffer.from(text), `POST /${index} ${body}`] as const;
+        }
+        return [post(`/${index}`, body), `POST /${index} ${body}`] as const;
+      });
+      const bytes = Buffer.concat(requests.map(([request]) => request));
+      const cuts = Array.from({ length: below(6) }, () => below(bytes.length)).sort((a, b) => a - b);
+      const pieces = [0, ...cuts].map((from, index) => bytes.subarray(from, cuts[index] ?? bytes.length));
+      expect(await exchange(pieces, requests.length)).toEqual(requests.map(([, answer]) => answer));
+    }
+  });
+
+  it('holds nothing once connections are gone, also those that went away in the middle', async () => {
+    for (const part of ['POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf', 'POST', '']) {
+      await new Promise<void>((resolve) => {
+        const socket = connect((port.address() as AddressInfo).port, '127.0.0.1', () => {
+          socket.write(part, () => setImmediate(() => socket.destroy()));
+        });
+        socket.on('close', () => resolve());
+      });
+    }
+    const until = Date.now() + 10_000;
+    const isFree = () => {
+      try {
+        // One byte that is held leaves no room for all that there is.
+        limits.hold(1);
+        limits.hold(4_000_000 - 1);
+        limits.release(4_000_000);
+        return true;
+      } catch {
+        limits.release(1);
+        return false;
+      }
+    };
+    while (!isFree() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(isFree()).toBe(true);
+  });
+});

@@ -1,0 +1,227 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { type ApiKey, newApiKey } from '../../../serving/contract/index.ts';
+import { until } from '../../support/load.ts';
+import { classifier, scaledSum } from '../support/models.ts';
+import { ask } from '../support/requests.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const audience = 'modelmile';
+const body = { instances: [[1, 2, 3, 4]] };
+
+/** An OpenID Connect issuer on loopback. */
+class Issuer {
+  readonly #server: Server;
+  readonly #key: CryptoKey;
+
+  private constructor(server: Server, key: CryptoKey) {
+    this.#server = server;
+    this.#key = key;
+  }
+
+  static async start(): Promise<Issuer> {
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' };
+    const server = createServer((request, response) => {
+      const { port } = server.address() as AddressInfo;
+      const documents: Record<string, unknown> = {
+        '/.well-known/openid-configuration': { jwks_uri: `http://127.0.0.1:${port}/jwks` },
+        '/jwks': { keys: [jwk] },
+      };
+      response.end(JSON.stringify(documents[request.url ?? ''] ?? {}));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new Issuer(server, privateKey as CryptoKey);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  token(
+    scope: string,
+    further: { audience?: string; expires?: string; key?: CryptoKey } = {},
+  ): Promise<string> {
+    return new SignJWT({ scope })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .setIssuer(this.url)
+      .setSubject('alice')
+      .setAudience(further.audience ?? audience)
+      .setExpirationTime(further.expires ?? '5m')
+      .sign(further.key ?? this.#key);
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+describe('a server with keys and an issuer of tokens', () => {
+  let folder: string;
+  let issuer: Issuer;
+  let server: TestServer;
+  const keys: Record<string, { key: string; entry: ApiKey }> = {
+    all: newApiKey('all'),
+    reader: newApiKey('reader', { scopes: ['read:*'] }),
+    one: newApiKey('one', { scopes: ['predict:colours'] }),
+    slow: newApiKey('slow', { requestsPerSecond: 1 }),
+    daily: newApiKey('daily', { requestsPerDay: 3 }),
+    old: newApiKey('old', { expiresAtMs: Date.now() - 1 }),
+  };
+  const path = (model: string) => `${server.rest}/v1/models/${model}`;
+  const keysFile = () => join(folder, 'keys.json');
+  const withKey = (name: string) => ({ headers: { authorization: `Bearer ${keys[name]?.key}` } });
+  const save = (names: readonly string[]) =>
+    writeFile(keysFile(), JSON.stringify({ keys: names.map((name) => keys[name]?.entry) }));
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'modelmile-keys-'));
+    issuer = await Issuer.start();
+    await save(Object.keys(keys));
+    server = await startServer(
+      { colours: { 1: classifier }, sums: { 1: scaledSum(2) } },
+      { keysFile: keysFile(), jwt: { issuer: issuer.url, audience }, workers: 2, logLevel: 'info' },
+    );
+  });
+  afterAll(async () => {
+    await server.stop();
+    issuer.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('answers who has a key', async () => {
+    expect((await ask(`${path('colours')}:predict`, body, withKey('all'))).status).toBe(200);
+  });
+
+  it.each([
+    ['says nothing', {}],
+    ['has a key that nobody has', { authorization: 'Bearer mm_guess' }],
+    ['has a key that has expired', { authorization: `Bearer ${keys['old']?.key}` }],
+    ['shows the digest instead of the key', { authorization: `Bearer ${keys['all']?.entry.sha256}` }],
+    ['has a scheme of its own', { authorization: 'Digest x' }],
+  ])('answers 401 to a caller who %s', async (_what, headers) => {
+    const answer = await ask(`${path('colours')}:predict`, body, {
+      headers: headers as Record<string, string>,
+    });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toContain('Bearer');
+    expect(answer.json.error).toContain('Authorization: Bearer <key>');
+  });
+
+  it('lets a key do what its scopes say and no more: 403, whatever the protocol', async () => {
+    expect((await ask(path('colours'), undefined, withKey('reader'))).status).toBe(200);
+    expect((await ask(`${path('colours')}:predict`, body, withKey('reader'))).status).toBe(403);
+    expect((await ask(`${path('colours')}:predict`, body, withKey('one'))).status).toBe(200);
+    expect((await ask(`${path('colours')}/metadata`, undefined, withKey('one'))).status).toBe(200);
+    expect((await ask(path('sums'), undefined, withKey('one'))).status).toBe(403);
+    expect((await ask(`${path('sums')}:predict`, body, withKey('one'))).status).toBe(403);
+    expect((await ask(`${server.rest}/v2/models/sums/infer`, { inputs: [] }, withKey('one'))).status).toBe(
+      403,
+    );
+    const feedback = { predictionId: '01890000-0000-7000-8000-000000000000', label: 1 };
+    expect((await ask(`${path('colours')}:feedback`, feedback, withKey('one'))).status).toBe(403);
+    expect((await ask(`${server.rest}/v2/repository/models/colours/unload`, {}, withKey('one'))).status).toBe(
+      403,
+    );
+  });
+
+  it('tells a caller only of the models that it may know', async () => {
+    const names = async (key: string) => {
+      const { json } = await ask(`${server.rest}/v2/repository/index`, {}, withKey(key));
+      return json.map(({ name }: { name: string }) => name);
+    };
+    expect(await names('all')).toEqual(['colours', 'sums']);
+    expect(await names('one')).toEqual(['colours']);
+  });
+
+  it('limits the rate of a key over all workers: 429 says when to come again', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => ask(`${path('colours')}:predict`, body, withKey('slow'))),
+    );
+    const allowed = answers.filter(({ status }) => status === 200).length;
+    // One at once, and one more for each second that twelve requests take on a slow machine.
+    expect(allowed).toBeGreaterThanOrEqual(1);
+    expect(allowed).toBeLessThan(12);
+    const refused = answers.find(({ status }) => status === 429);
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    await until(
+      async () => (await ask(`${path('colours')}:predict`, body, withKey('slow'))).status === 200,
+      'the key may ask again',
+    );
+  });
+
+  it('limits the requests of a day', async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < 5; i++)
+      statuses.push((await ask(path('colours'), undefined, withKey('daily'))).status);
+    expect(statuses).toEqual([200, 200, 200, 429, 429]);
+  });
+
+  it('takes a token of the issuer for what its scope says', async () => {
+    const bearer = async (token: Promise<string>) => ({
+      headers: { authorization: `Bearer ${await token}` },
+    });
+    const predict = (options: object) => ask(`${path('colours')}:predict`, body, options);
+    expect((await predict(await bearer(issuer.token('openid predict:colours')))).status).toBe(200);
+    expect((await predict(await bearer(issuer.token('openid predict:sums')))).status).toBe(403);
+    expect((await predict(await bearer(issuer.token('openid')))).status).toBe(403);
+    expect((await predict(await bearer(issuer.token('*:*', { audience: 'others' })))).status).toBe(401);
+    expect((await predict(await bearer(issuer.token('*:*', { expires: '-1s' })))).status).toBe(401);
+    const foreign = (await generateKeyPair('ES256')).privateKey as CryptoKey;
+    expect((await predict(await bearer(issuer.token('*:*', { key: foreign })))).status).toBe(401);
+    const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(
+      JSON.stringify({ iss: issuer.url, aud: audience, sub: 'eve', exp: 9e9, scope: '*:*' }),
+    ).toString('base64url')}.`;
+    expect((await predict({ headers: { authorization: `Bearer ${unsigned}` } })).status).toBe(401);
+  });
+
+  it('takes a key as the password that a browser asks for, but not from a page of somebody else', async () => {
+    const authorization = `Basic ${Buffer.from(`me:${keys['all']?.key}`).toString('base64')}`;
+    const page = await ask(`${server.rest}/console`, undefined, {});
+    expect(page.status).toBe(401);
+    expect(page.headers.get('www-authenticate')).toContain('Basic');
+    const own = await ask(`${path('colours')}:predict`, body, {
+      headers: { authorization, origin: server.rest },
+    });
+    expect(own.status).toBe(200);
+    const foreign = await ask(`${path('colours')}:predict`, body, {
+      headers: { authorization, origin: 'https://evil.example' },
+    });
+    expect(foreign.status).toBe(403);
+  });
+
+  it('rotates keys while it serves: the new one is taken, the old one no more', async () => {
+    keys['next'] = newApiKey('next');
+    await save(['next']);
+    // Each worker reads the file itself: one answer is one worker's.
+    const status = async (name: string) => {
+      const answers = await Promise.all(
+        Array.from({ length: 16 }, () => ask(path('colours'), undefined, withKey(name))),
+      );
+      return Math.max(...answers.map((answer) => answer.status));
+    };
+    await until(async () => (await status('next')) === 200, 'the new key is taken');
+    await until(async () => (await status('all')) === 401, 'the old key is refused');
+    // A file that cannot be used changes nothing.
+    await writeFile(keysFile(), '{"keys": [');
+    await until(() => server.log().includes('stays in use'), 'the server noticed');
+    expect(await status('next')).toBe(200);
+    await save(Object.keys(keys));
+    await until(async () => (await status('all')) === 200, 'the first keys are taken again');
+  });
+
+  it('writes neither a key nor a token nor a payload into its logs, but who asked and who was refused', () => {
+    for (const { key } of Object.values(keys)) expect(server.log()).not.toContain(key);
+    expect(server.log()).not.toMatch(/eyJ[\w-]+\./);
+    expect(server.log()).not.toContain('[[1,2,3,4]]');
+    expect(server.log()).toContain('"event":"caller-unknown"');
+    expect(server.log()).toMatch(/"event":"caller-refused","caller":"one"/);
+    expect(server.log()).toContain('"event":"keys-changed"');
+  });
+});

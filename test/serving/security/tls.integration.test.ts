@@ -1,0 +1,135 @@
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { Agent, type RequestOptions, request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { Client, credentials } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../../support/load.ts';
+import { type Certificate, hasOpenssl, makeAuthority, makeCertificate } from '../support/certificates.ts';
+import { scaledSum } from '../support/models.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const suite = hasOpenssl ? describe : describe.skip;
+
+suite('a server with TLS and client certificates', () => {
+  let folder: string;
+  let authority: Certificate;
+  let client: Certificate;
+  let stranger: Certificate;
+  let server: TestServer;
+  const files = { certFile: '', keyFile: '' };
+
+  const install = async (certificate: Certificate) => {
+    await copyFile(certificate.keyFile, files.keyFile);
+    await copyFile(certificate.certFile, files.certFile);
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'modelmile-tls-'));
+    files.certFile = join(folder, 'served.crt');
+    files.keyFile = join(folder, 'served.key');
+    authority = await makeAuthority(folder, 'authority');
+    client = await makeCertificate(folder, 'client-one', authority);
+    stranger = await makeCertificate(folder, 'stranger', await makeAuthority(folder, 'another'));
+    await install(await makeCertificate(folder, 'first', authority));
+    server = await startServer(
+      { sums: { 1: scaledSum(2) } },
+      { tls: { ...files, clientCaFile: authority.certFile }, logLevel: 'debug' },
+    );
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const agentOf = async (certificate: Certificate | undefined): Promise<Agent> =>
+    new Agent({
+      keepAlive: true,
+      maxSockets: 1,
+      ca: await readFile(authority.certFile),
+      ...(certificate && {
+        cert: await readFile(certificate.certFile),
+        key: await readFile(certificate.keyFile),
+      }),
+    });
+
+  /** Status of a prediction, and the common name of the server's certificate. */
+  const predict = (agent: Agent): Promise<{ status: number; name: string; socket: TLSSocket }> =>
+    new Promise((resolve, reject) => {
+      const options: RequestOptions = {
+        host: '127.0.0.1',
+        port: server.state.rest.port,
+        path: '/v1/models/sums:predict',
+        method: 'POST',
+        agent,
+      };
+      const outgoing = request(options, (response) => {
+        const socket = response.socket as TLSSocket;
+        const name = String(socket.getPeerCertificate().subject.CN);
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, name, socket })).resume();
+      });
+      outgoing.on('error', reject);
+      outgoing.end('{"instances":[[1,2]]}');
+    });
+
+  it('answers who shows a certificate of the authority, and notes its name', async () => {
+    const agent = await agentOf(client);
+    expect(await predict(agent)).toMatchObject({ status: 200, name: 'first' });
+    agent.destroy();
+    await until(() => server.log().includes('"caller":"client-one"'), 'the caller is in the log');
+  });
+
+  it('lets nobody in without a certificate, or with one of another authority', async () => {
+    for (const certificate of [undefined, stranger]) {
+      const agent = await agentOf(certificate);
+      await expect(predict(agent)).rejects.toThrow();
+      agent.destroy();
+    }
+  });
+
+  it('speaks TLS on gRPC too', async () => {
+    const secure = credentials.createSsl(
+      await readFile(authority.certFile),
+      await readFile(client.keyFile),
+      await readFile(client.certFile),
+    );
+    const grpc = new Client(server.grpc, secure);
+    const live = await new Promise<Buffer>((resolve, reject) => {
+      const path = '/inference.GRPCInferenceService/ServerLive';
+      const plain = (bytes: Buffer) => bytes;
+      grpc.makeUnaryRequest(path, plain, plain, Buffer.alloc(0), (error, answer) =>
+        error ? reject(error) : resolve(answer as Buffer),
+      );
+    });
+    // Field 1 (live) is true.
+    expect([...live]).toEqual([0x08, 0x01]);
+    grpc.close();
+  });
+
+  it('takes new certificates without a restart and without closing a connection', async () => {
+    const kept = await agentOf(client);
+    const before = await predict(kept);
+    await install(await makeCertificate(folder, 'second', authority));
+    const newcomer = async () => {
+      const agent = await agentOf(client);
+      const { name } = await predict(agent);
+      agent.destroy();
+      return name;
+    };
+    await until(async () => (await newcomer()) === 'second', 'new connections get the new certificate');
+    const after = await predict(kept);
+    expect(after.status).toBe(200);
+    expect(after.socket).toBe(before.socket);
+    kept.destroy();
+    expect(server.log()).toContain('"event":"certificates-changed"');
+  });
+
+  it('keeps the certificate that works when the new one does not fit its key', async () => {
+    await copyFile(stranger.certFile, files.certFile);
+    await until(() => server.log().includes('stays in use'), 'the server noticed');
+    const agent = await agentOf(client);
+    expect((await predict(agent)).status).toBe(200);
+    agent.destroy();
+  });
+});
