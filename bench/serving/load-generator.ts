@@ -1,0 +1,156 @@
+import { connect, type Socket } from 'node:net';
+
+/** What the generator is told, as one message from its parent. */
+export interface LoadOrder {
+  readonly port: number;
+  /** The whole request, head and body, in base64. */
+  readonly request: string;
+  readonly connections: number;
+  /** Requests a second with Poisson arrivals; undefined keeps every connection busy. */
+  readonly rate?: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  readonly seed: number;
+}
+
+/** What it saw. Latencies run from when a request was due, so that waiting for a connection counts. */
+export interface LoadReport {
+  readonly answered: number;
+  readonly failed: number;
+  /** First thing that went wrong. */
+  readonly failure: string;
+  readonly seconds: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const headEnd = Buffer.from('\r\n\r\n');
+
+/** One keep-alive connection that carries one request at a time. */
+class Connection {
+  readonly #socket: Socket;
+  readonly #onAnswer: (connection: Connection, error: string) => void;
+  #received: Buffer[] = [];
+  #bytes = 0;
+  #expected = -1;
+  dueMs = 0;
+
+  constructor(port: number, onAnswer: (connection: Connection, error: string) => void) {
+    this.#onAnswer = onAnswer;
+    this.#socket = connect(port, '127.0.0.1');
+    this.#socket.setNoDelay(true);
+    this.#socket.on('data', (chunk) => this.#take(chunk));
+    this.#socket.on('error', (error) => onAnswer(this, error.message));
+  }
+
+  send(request: Buffer, dueMs: number): void {
+    this.dueMs = dueMs;
+    this.#socket.write(request);
+  }
+
+  #take(chunk: Buffer): void {
+    this.#received.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#expected < 0) {
+      const text = this.#received.length === 1 ? chunk : Buffer.concat(this.#received);
+      this.#received = [text];
+      const end = text.indexOf(headEnd);
+      if (end < 0) return;
+      const head = text.toString('latin1', 0, end);
+      const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+      if (!head.startsWith('HTTP/1.1 200') || length === undefined) {
+        this.#done(text.toString('latin1', 0, 500));
+        return;
+      }
+      this.#expected = end + 4 + Number(length);
+    }
+    if (this.#bytes >= this.#expected) this.#done('');
+  }
+
+  #done(error: string): void {
+    this.#received = [];
+    this.#bytes = 0;
+    this.#expected = -1;
+    this.#onAnswer(this, error);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Mulberry32, uniform in [0, 1). */
+function uniform(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+async function run(order: LoadOrder): Promise<LoadReport> {
+  const request = Buffer.from(order.request, 'base64');
+  const latencies: number[] = [];
+  const startMs = performance.now() + order.warmUpMs;
+  const endMs = startMs + order.durationMs;
+  let failed = 0;
+  let failure = '';
+  const idle: Connection[] = [];
+  const due: number[] = [];
+
+  const next = (connection: Connection) => {
+    const nowMs = performance.now();
+    if (order.rate === undefined) {
+      if (nowMs < endMs) connection.send(request, nowMs);
+    } else {
+      const dueMs = due.shift();
+      if (dueMs === undefined) idle.push(connection);
+      else connection.send(request, dueMs);
+    }
+  };
+  const onAnswer = (connection: Connection, error: string) => {
+    const nowMs = performance.now();
+    if (nowMs >= startMs && nowMs < endMs) {
+      if (error === '') latencies.push(nowMs - connection.dueMs);
+      else failed += 1;
+    }
+    if (error !== '') failure ||= error;
+    next(connection);
+  };
+  const connections = Array.from({ length: order.connections }, () => new Connection(order.port, onAnswer));
+  for (const connection of connections) next(connection);
+
+  if (order.rate !== undefined) {
+    const random = uniform(order.seed);
+    let atMs = performance.now();
+    const arrive = () => {
+      const nowMs = performance.now();
+      while (atMs <= nowMs) {
+        const connection = idle.pop();
+        if (connection) connection.send(request, atMs);
+        else due.push(atMs);
+        atMs -= (Math.log(1 - random()) * 1000) / (order.rate as number);
+      }
+      if (nowMs < endMs) setImmediate(arrive);
+    };
+    arrive();
+  }
+  process.send?.({ started: true });
+  await new Promise((resolve) => setTimeout(resolve, order.warmUpMs));
+  process.send?.({ measuring: true });
+  await new Promise((resolve) => setTimeout(resolve, order.durationMs));
+  const seconds = (performance.now() - startMs) / 1000;
+  process.send?.({ measured: true });
+  for (const connection of connections) connection.close();
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  return { answered: latencies.length, failed, failure, seconds, p50: at(0.5), p99: at(0.99) };
+}
+
+process.once('message', (order) => {
+  void run(order as LoadOrder).then((report) => process.send?.({ report }, () => process.exit(0)));
+});
