@@ -23,7 +23,7 @@ export async function startServing(settings: ServingSettingsInput): Promise<Serv
   await mkdir(settings.stateDir, { recursive: true });
   const path = join(settings.stateDir, 'settings.json');
   await writeFile(path, JSON.stringify(settings, null, 2));
-  const loader = pathToFileURL(join(projectRoot, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
+  const loader = pathToFileURL(join(projectRoot, 'toolchain', 'typescript.mjs')).href;
   const child = spawn(
     process.execPath,
     ['--import', loader, join(projectRoot, 'serving', 'main.ts'), '--settings', path],

@@ -35,6 +35,7 @@ export async function goOffline(): Promise<Offline> {
       PULUMI_DEBUG_PROVIDERS: packages.map((name, i) => `${name}:${ports[i]}`).join(','),
       PULUMI_BACKEND_URL: `file://${state}`,
       PULUMI_CONFIG_PASSPHRASE: '',
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: 'true',
       // Read by nobody: the stand-ins ask no cloud. Programs that look for them find them.
       AWS_REGION: process.env['AWS_REGION'] ?? 'eu-central-1',
     },

@@ -41,11 +41,11 @@ export function pulumiEnvironment(stack, binFolder, env = process.env) {
   const additions = {
     PULUMI_HOME: join(cacheFolder(env), 'pulumi-home'),
     PULUMI_SKIP_UPDATE_CHECK: 'true',
-    // A missing plugin fails at once with its name, instead of after a minute of retries.
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: 'true',
     MODELMILE_CHECKOUT: checkout,
   };
   if (stack === 'dev') {
+    // It needs none: a look for one would end after a minute of retries where there is no internet.
+    additions.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION = 'true';
     additions.PULUMI_BACKEND_URL = `file://${join(homeFolder(env), 'state')}`;
     if (env.PULUMI_CONFIG_PASSPHRASE_FILE === undefined) additions.PULUMI_CONFIG_PASSPHRASE = '';
   }

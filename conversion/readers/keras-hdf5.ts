@@ -1,12 +1,9 @@
-import h5wasm from 'h5wasm/node';
 import { ConversionError } from '../errors.ts';
 import type { KerasModel, LayerConfig, Weight } from '../keras/model.ts';
+import { type Dataset, type Group, hdf5 } from './hdf5.ts';
 import type { Reader } from './reader.ts';
 
 const signature = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
-
-type Group = InstanceType<typeof h5wasm.Group>;
-type Dataset = InstanceType<typeof h5wasm.Dataset>;
 
 function textAttribute(group: Group, name: string): string | undefined {
   const value = group.attrs[name]?.value;
@@ -83,8 +80,9 @@ function parseConfig(text: string | undefined): LayerConfig {
   }
 }
 
-function readFile(path: string): { dialect: string; model: KerasModel } {
-  const file = new h5wasm.File(path, 'r');
+async function readFile(path: string): Promise<{ dialect: string; model: KerasModel }> {
+  const { File } = await hdf5();
+  const file = new File(path, 'r');
   try {
     const config = parseConfig(textAttribute(file, 'model_config'));
     const version =
@@ -110,11 +108,8 @@ export const kerasHdf5: Reader = {
   matches: (head) => signature.every((byte, i) => head[i] === byte),
   files: async (path) => [path],
   async read(path) {
-    const { activate_throwing_error_handler: throwErrors } = await h5wasm.ready;
-    // Without it the library prints to standard error and goes on with an invalid handle.
-    throwErrors();
     try {
-      return readFile(path);
+      return await readFile(path);
     } catch (error) {
       if (error instanceof ConversionError) throw error;
       throw new ConversionError('CONVERSION_SOURCE_CORRUPT', `${path}: ${(error as Error).message}`);

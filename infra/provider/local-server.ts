@@ -70,7 +70,7 @@ async function lastWords(): Promise<string> {
 async function start(settings: ServingSettingsInput): Promise<ServerState> {
   await saveSettings(settings);
   const log = await open(logPath, 'w');
-  const loader = pathToFileURL(join(project, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
+  const loader = pathToFileURL(join(project, 'toolchain', 'typescript.mjs')).href;
   const entry = join(project, 'serving', 'main.ts');
   const child = spawn(process.execPath, ['--import', loader, entry, '--settings', settingsPath], {
     cwd: project,

@@ -108,16 +108,29 @@ export class Checkout {
     return this.node([this.path('cli', 'main.ts'), ...args]);
   }
 
+  /** Runs `modelmile <args>` and presses Ctrl-C after `afterMs`: the signal goes to every process of the terminal's group. */
+  interrupted(afterMs: number, ...args: string[]): Promise<CommandResult> {
+    return this.node([this.path('cli', 'main.ts'), ...args], afterMs);
+  }
+
   /** Runs the checkout's own `npx pulumi`. */
   pulumi(...args: string[]): Promise<CommandResult> {
     return this.node([this.path('toolchain', 'bin', 'pulumi.mjs'), ...args]);
   }
 
-  private node(args: readonly string[]): Promise<CommandResult> {
-    const loader = pathToFileURL(join(repository, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
+  private node(args: readonly string[], interruptAfterMs?: number): Promise<CommandResult> {
+    const loader = pathToFileURL(this.path('toolchain', 'typescript.mjs')).href;
     const env = { ...process.env, MODELMILE_HOME: this.path('.modelmile'), NO_COLOR: '1', NODE_OPTIONS: '' };
     return new Promise((resolve) => {
-      const child = spawn(process.execPath, ['--import', loader, ...args], { cwd: this.folder, env });
+      const child = spawn(process.execPath, ['--import', loader, ...args], {
+        cwd: this.folder,
+        env,
+        detached: interruptAfterMs !== undefined,
+      });
+      if (interruptAfterMs !== undefined) {
+        const pressed = setTimeout(() => process.kill(-(child.pid as number), 'SIGINT'), interruptAfterMs);
+        child.on('exit', () => clearTimeout(pressed));
+      }
       const said = { stdout: '', stderr: '' };
       for (const stream of ['stdout', 'stderr'] as const) {
         child[stream].setEncoding('utf8').on('data', (text: string) => {

@@ -10,7 +10,7 @@ const progress = progressLine();
 try {
   await ensureInstalled(progress.report);
   progress.end();
-  const loader = pathToFileURL(join(checkout, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
+  const loader = pathToFileURL(join(checkout, 'toolchain', 'typescript.mjs')).href;
   const child = spawn(
     process.execPath,
     ['--import', loader, join(checkout, 'cli', 'main.ts'), ...process.argv.slice(2)],

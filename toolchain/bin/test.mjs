@@ -36,7 +36,7 @@ async function full(room) {
     );
     return 2;
   }
-  const loader = pathToFileURL(join(checkout, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;
+  const loader = pathToFileURL(join(checkout, 'toolchain', 'typescript.mjs')).href;
   let code = 0;
   for (const file of readdirSync(folder)
     .filter((name) => name.endsWith('.full.ts'))

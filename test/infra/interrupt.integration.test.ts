@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { request as send } from 'undici';
+import { cached, findOnPath } from '../../toolchain/pulumi-cli.mjs';
+import { Checkout } from '../support/checkout.ts';
+
+const engine = cached() ?? (await findOnPath());
+const suite = engine === undefined ? describe.skip : describe;
+
+suite('a command that is interrupted, through the real engine', () => {
+  let checkout: Checkout;
+  let upMs: number;
+
+  const status = async (model: string) => {
+    const { statusCode, body } = await send(`${checkout.endpoint}/v1/models/${model}`, { reset: true });
+    await body.dump();
+    return statusCode;
+  };
+  const up = async () => {
+    const { code, stderr } = await checkout.modelmile('up');
+    expect(`${code} ${stderr}`).toMatch(/^0 /);
+  };
+
+  beforeAll(async () => {
+    checkout = await Checkout.create();
+    const startedMs = Date.now();
+    await up();
+    upMs = Date.now() - startedMs;
+  }, 180_000);
+  afterAll(() => checkout?.remove(), 120_000);
+
+  it.each([0.1, 0.3, 0.5, 0.7, 0.85, 0.95])(
+    'stops `up` by Ctrl-C %d of the way through, and the next `up` goes on from there',
+    async (share) => {
+      expect((await checkout.modelmile('down')).code).toBe(0);
+      const { code, stderr } = await checkout.interrupted(share * upMs, 'up');
+      if (process.env['SHOW']) console.log(share, code, stderr);
+      expect([0, 1, 130]).toContain(code);
+      expect(stderr).not.toMatch(/\n\s+at .+:\d+:\d+/);
+      await up();
+      expect(await status('model')).toBe(200);
+    },
+    240_000,
+  );
+});
