@@ -27,6 +27,17 @@ export async function pulumiSetup(stack: string, terminal: Terminal) {
   return { folder, version, env: pulumiEnvironment(stack, folder) as Record<string, string> };
 }
 
+/** Where a stack's state lies in a backend of files. */
+function stateFile(stack: string, env: Readonly<Record<string, string>>): string {
+  const { PULUMI_BACKEND_URL: url = '' } = {
+    ...pulumiEnvironment(stack, ''),
+    ...process.env,
+    ...env,
+  } as NodeJS.ProcessEnv;
+  const folder = url.startsWith('file://') ? url.slice('file://'.length) : '';
+  return join(folder, '.pulumi', 'stacks', 'modelmile', `${stack}.json`);
+}
+
 /** `stack init NAME` takes its stack as an argument, everything else as a flag; what follows `--` stays last. */
 function withStack(args: readonly string[], stack: string): string[] {
   return args[0] === 'stack' && args[1] === 'init' ? [...args] : [...args, '--stack', stack];
@@ -65,8 +76,12 @@ export async function pulumi(
         if (show) process.stderr.write(text);
       });
     }
+    // A Ctrl-C reaches Pulumi by itself; to a kill of this process alone it would not listen.
+    const cancel = () => child.kill('SIGINT');
+    process.on('SIGTERM', cancel);
     child.on('error', reject);
     child.on('close', (code) => {
+      process.off('SIGTERM', cancel);
       if (lockedPattern.test(said.stdout + said.stderr)) {
         reject(
           new CliError('CLI_STACK_LOCKED', `Another command is changing the stack '${stack}' right now.`),
@@ -82,6 +97,7 @@ export async function ensureStack(
   terminal: Terminal,
   env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  if (existsSync(stateFile(stack, env))) return;
   const { code, stderr } = await pulumi(stack, ['stack', 'init', stack], terminal, { show: false, env });
   if (code !== 0 && !/already exists/.test(stderr)) throw new CliError('CLI_PULUMI_FAILED', stderr.trim());
 }

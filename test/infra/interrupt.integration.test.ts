@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { request as send } from 'undici';
 import { cached, findOnPath } from '../../toolchain/pulumi-cli.mjs';
