@@ -9,7 +9,7 @@ export const errorTable = {
   CLI_STACK_UNKNOWN: 'A stack is a file Pulumi.<stack>.yaml in the checkout.',
   CLI_PULUMI_FAILED: 'The lines above are what Pulumi said.',
   CLI_STACK_LOCKED:
-    'Wait for the other command to end. If it was killed: `modelmile pulumi cancel -s dev --yes`.',
+    'Wait for the other command to end. If it was killed: `npx pulumi cancel -s <stack> --yes`.',
 } as const satisfies Record<string, string>;
 
 export type CliErrorCode = keyof typeof errorTable;

@@ -6,6 +6,7 @@ import { ensurePulumi } from '../toolchain/pulumi-cli.mjs';
 import { pulumiEnvironment } from '../toolchain/pulumi-environment.mjs';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
+import { isHeldByTheDead } from './stack-lock.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How a Pulumi command ended, with everything it said. */
@@ -46,6 +47,33 @@ function withStack(args: readonly string[], stack: string): string[] {
 /** Other processes hold the stack: Pulumi's own words for it. */
 const lockedPattern = /the stack is currently locked by/;
 
+/** Runs the CLI once. */
+function run(
+  binary: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  show: boolean,
+): Promise<PulumiResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(binary, args, { cwd: projectRoot, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].setEncoding('utf8').on('data', (text: string) => {
+        said[stream] += text;
+        if (show) process.stderr.write(text);
+      });
+    }
+    // A Ctrl-C reaches Pulumi by itself; to a kill of this process alone it would not listen.
+    const cancel = () => child.kill('SIGINT');
+    process.on('SIGTERM', cancel);
+    child.on('error', reject);
+    child.on('close', (code) => {
+      process.off('SIGTERM', cancel);
+      resolve({ code: code ?? 1, ...said });
+    });
+  });
+}
+
 /**
  * Runs `pulumi <args> --stack <stack>` in the checkout.
  * @throws CliError CLI_STACK_UNKNOWN, CLI_STACK_LOCKED
@@ -60,35 +88,20 @@ export async function pulumi(
     throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
   }
   const setup = await pulumiSetup(stack, terminal);
-  const whole = { ...process.env, ...setup.env, ...env };
+  const whole: NodeJS.ProcessEnv = { ...process.env, ...setup.env, ...env };
   const backend = whole['PULUMI_BACKEND_URL'] ?? '';
   if (backend.startsWith('file://')) await mkdir(backend.slice('file://'.length), { recursive: true });
-  return new Promise((resolve, reject) => {
-    const child = spawn(join(setup.folder, 'pulumi'), [...withStack(args, stack), '--non-interactive'], {
-      cwd: projectRoot,
-      env: whole,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const said = { stdout: '', stderr: '' };
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].setEncoding('utf8').on('data', (text: string) => {
-        said[stream] += text;
-        if (show) process.stderr.write(text);
-      });
-    }
-    // A Ctrl-C reaches Pulumi by itself; to a kill of this process alone it would not listen.
-    const cancel = () => child.kill('SIGINT');
-    process.on('SIGTERM', cancel);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      process.off('SIGTERM', cancel);
-      if (lockedPattern.test(said.stdout + said.stderr)) {
-        reject(
-          new CliError('CLI_STACK_LOCKED', `Another command is changing the stack '${stack}' right now.`),
-        );
-      } else resolve({ code: code ?? 1, ...said });
-    });
-  });
+  const call = (words: readonly string[], shown: boolean) =>
+    run(join(setup.folder, 'pulumi'), [...withStack(words, stack), '--non-interactive'], whole, shown);
+
+  const result = await call(args, show);
+  if (!lockedPattern.test(result.stdout + result.stderr)) return result;
+  if (!(await isHeldByTheDead(backend, stack))) {
+    throw new CliError('CLI_STACK_LOCKED', `Another command is changing the stack '${stack}' right now.`);
+  }
+  terminal.progress(`the command that held the stack '${stack}' was killed: going on from where it was`);
+  await call(['cancel', '--yes'], false);
+  return call(args, show);
 }
 
 /** Creates the stack where it is not there yet. */

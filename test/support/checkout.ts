@@ -108,9 +108,16 @@ export class Checkout {
     return this.node([this.path('cli', 'main.ts'), ...args]);
   }
 
-  /** Runs `modelmile <args>` and presses Ctrl-C after `afterMs`: the signal goes to every process of the terminal's group. */
-  interrupted(afterMs: number, ...args: string[]): Promise<CommandResult> {
-    return this.node([this.path('cli', 'main.ts'), ...args], afterMs);
+  /**
+   * Runs `modelmile <args>` and stops it after `afterMs`. As from a terminal, SIGINT (Ctrl-C) and SIGKILL go to every process of its
+   * group; SIGTERM goes to it alone.
+   */
+  interrupted(
+    afterMs: number,
+    signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL',
+    ...args: string[]
+  ): Promise<CommandResult> {
+    return this.node([this.path('cli', 'main.ts'), ...args], { afterMs, signal });
   }
 
   /** Runs the checkout's own `npx pulumi`. */
@@ -118,18 +125,23 @@ export class Checkout {
     return this.node([this.path('toolchain', 'bin', 'pulumi.mjs'), ...args]);
   }
 
-  private node(args: readonly string[], interruptAfterMs?: number): Promise<CommandResult> {
+  private node(
+    args: readonly string[],
+    interrupt?: { afterMs: number; signal: NodeJS.Signals },
+  ): Promise<CommandResult> {
     const loader = pathToFileURL(this.path('toolchain', 'typescript.mjs')).href;
     const env = { ...process.env, MODELMILE_HOME: this.path('.modelmile'), NO_COLOR: '1', NODE_OPTIONS: '' };
     return new Promise((resolve) => {
       const child = spawn(process.execPath, ['--import', loader, ...args], {
         cwd: this.folder,
         env,
-        detached: interruptAfterMs !== undefined,
+        detached: interrupt !== undefined,
       });
-      if (interruptAfterMs !== undefined) {
-        const pressed = setTimeout(() => process.kill(-(child.pid as number), 'SIGINT'), interruptAfterMs);
-        child.on('exit', () => clearTimeout(pressed));
+      if (interrupt !== undefined) {
+        const pid = child.pid as number;
+        const target = interrupt.signal === 'SIGTERM' ? pid : -pid;
+        const timer = setTimeout(() => process.kill(target, interrupt.signal), interrupt.afterMs);
+        child.on('exit', () => clearTimeout(timer));
       }
       const said = { stdout: '', stderr: '' };
       for (const stream of ['stdout', 'stderr'] as const) {
