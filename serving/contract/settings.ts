@@ -17,12 +17,38 @@ export const VersionPolicy = z.union([
 ]);
 export type VersionPolicy = z.infer<typeof VersionPolicy>;
 
+/**
+ * How the version with the label `canary` is tried beside `stable`. It runs in a process of its own: what it does wrong costs no
+ * request. It is taken out by itself when it is wrong, slow, failing or crashing, until the settings name another version.
+ */
+const Canary = z.strictObject({
+  /** Share of the answers of `stable` that the canary works out too, out of the callers' way, to be compared. */
+  shadow: z.number().min(0).max(1).default(0.1),
+  /** Two numbers a and b agree where |a - b| <= tolerance * (1 + |a|). */
+  tolerance: z.number().min(0).default(0.01),
+  /** Nothing but crashes is judged before so many answers. */
+  minSamples: z.int().min(1).default(50),
+  /** Share of compared answers that may differ. */
+  maxDifferent: z.number().min(0).max(1).default(0.05),
+  /** Share of its answers that may fail. */
+  maxFailing: z.number().min(0).max(1).default(0.01),
+  /** Median time against that of `stable` for the same requests. */
+  maxSlowdown: z.number().min(1).default(3),
+});
+export type Canary = z.infer<typeof Canary>;
+
 /** One model to serve from the repository `<modelRoot>/<name>/<version>/`. */
 export const ServedModel = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, dash, underscore'),
   versionPolicy: VersionPolicy.default({ latest: 1 }),
   /** Label -> version, for example `{stable: 3, canary: 4}`. */
   versionLabels: z.record(z.string(), z.int().min(1)).default({}),
+  /**
+   * Shares of the requests that name neither version nor label, by label, for example `{stable: 95, canary: 5}`. Left out = all of
+   * them go to `stable` where there is a canary, else to the latest version.
+   */
+  weights: z.record(z.string(), z.number().min(0)).default({}),
+  canary: Canary.optional(),
 });
 export type ServedModel = z.infer<typeof ServedModel>;
 
@@ -31,8 +57,24 @@ export type ServedModel = z.infer<typeof ServedModel>;
  * the container's start-up; the supervisor takes a new one without dropping a request. Every field has a safe default.
  */
 export const ServingSettings = z.strictObject({
-  /** Model repository (contract 1), absolute. */
+  /**
+   * Model repository (contract 1): an absolute folder, `s3://bucket/prefix`, or `https://host/path` with an `index.json` that lists
+   * the versions of each model, as in `{"digits": [1, 2]}`.
+   */
   modelRoot: z.string().min(1),
+  /** How a repository that is not a folder is reached. What comes from it is kept in stateDir, by digest. */
+  store: z
+    .strictObject({
+      /** Region of the bucket; left out = AWS_REGION. */
+      region: z.string().min(1).optional(),
+      /** A server other than AWS that speaks S3; buckets are in its path. */
+      endpoint: z.url().optional(),
+      /** Folder with the file `token`, sent as Bearer to an HTTP repository; read again at every request. */
+      credentialsDir: z.string().min(1).optional(),
+    })
+    .prefault({}),
+  /** How often the repository is looked at for new versions; 0 = only at `:reload`, SIGHUP or new settings. */
+  pollSeconds: z.number().min(0).default(0),
   /** Absolute folder of this server's own files: logs, embedded database. */
   stateDir: z.string().min(1),
   /** Models to serve; left out = every model of the repository. */
@@ -102,6 +144,28 @@ export const ServingSettings = z.strictObject({
           awsIam: z.strictObject({ user: z.string(), cluster: z.string(), region: z.string() }),
         }),
       ]),
+    })
+    .optional(),
+  /** Answers are kept and given again for equal inputs to the same version; left out = none are. A cache that is away costs nothing else. */
+  responseCache: z
+    .strictObject({
+      ttlSeconds: z.int().min(1).default(300),
+      /** Memory of the embedded cache of each worker. */
+      maxBytes: z
+        .int()
+        .min(1024)
+        .default(64 * 1024 * 1024),
+    })
+    .optional(),
+  /** Requests whose answers are fetched later (`POST /v1/models/<m>:submit`), kept in the database; left out = refused. */
+  asyncRequests: z
+    .strictObject({
+      /** Beyond so many that wait: 429. */
+      maxWaiting: z.int().min(1).default(1000),
+      /** Answered at a time. */
+      concurrency: z.int().min(1).max(64).default(2),
+      /** From when on a request that was not begun is given up, and an answer is forgotten. */
+      expireSeconds: z.int().min(1).default(3600),
     })
     .optional(),
   /** File of API keys, hashed (KeysFile). Beyond loopback this, `jwt` or `tls.clientCaFile` is needed (contract 7). */

@@ -1,4 +1,4 @@
-import type { ServedModel, ServingSettings } from '../contract/index.ts';
+import { ServedModel, type ServingSettings } from '../contract/index.ts';
 import type { LoadedModel } from '../dataplane.ts';
 import type { BatchReport } from '../engine/batcher.ts';
 import { loadServable, type Servable } from '../engine/servable.ts';
@@ -10,7 +10,7 @@ import { chooseVersions, listModels, listVersions, openVersion } from './local.t
 export async function modelsToServe(settings: ServingSettings): Promise<ServedModel[]> {
   if (settings.models !== undefined) return settings.models;
   const names = await listModels(settings.modelRoot);
-  return names.map((name) => ({ name, versionPolicy: { latest: 1 }, versionLabels: {} }));
+  return names.map((name) => ServedModel.parse({ name }));
 }
 
 /** A version did not load. */
