@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { fileAccessRefusal } from '../toolchain/file-access.mjs';
 import { type Command, exitCodes, type Option } from './command.ts';
 import { commands } from './commands/index.ts';
 import { CliError } from './errors.ts';
@@ -50,6 +51,8 @@ function parse(command: Command, name: string, argv: readonly string[]) {
 /** A person's mistake is shown as a sentence; only a bug of ours shows where it happened. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  const refusal = fileAccessRefusal(error);
+  if (refusal !== undefined) return refusal;
   const isOurs = 'code' in error && typeof error.code === 'string';
   return isOurs ? error.message : (error.stack ?? error.message);
 }

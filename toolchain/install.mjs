@@ -1,8 +1,8 @@
 // Brings node_modules to the lockfile. Runs before anything is installed: Node's own modules only.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { constants, existsSync, readFileSync } from 'node:fs';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkout } from './pulumi-environment.mjs';
 
@@ -35,6 +35,7 @@ export function isInstalled() {
 export async function ensureInstalled(report) {
   assertNode();
   if (isInstalled()) return;
+  await access(checkout, constants.W_OK);
   const startedMs = Date.now();
   report('installing the npm dependencies from the lockfile: about a minute');
   const tick = setInterval(
@@ -50,12 +51,16 @@ export async function ensureInstalled(report) {
           ([name]) => !/^npm_config_(prefix|local_prefix|workspace|global)$/i.test(name),
         ),
       );
-      const child = spawn(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-        cwd: checkout,
-        stdio: ['ignore', 'ignore', 'pipe'],
-        env,
-        shell: process.platform === 'win32' && npm.length === 1,
-      });
+      const child = spawn(
+        npm[0],
+        [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--no-update-notifier'],
+        {
+          cwd: checkout,
+          stdio: ['ignore', 'ignore', 'pipe'],
+          env,
+          shell: process.platform === 'win32' && npm.length === 1,
+        },
+      );
       let errors = '';
       child.stderr.on('data', (chunk) => {
         errors = (errors + chunk).slice(-4000);

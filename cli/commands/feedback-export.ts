@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { isNotRunning, streamFeedback } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -13,12 +13,13 @@ async function exportTo(path: string, stateDir: string, model: string): Promise<
   const unfinished = `${path}.part`;
   const file = createWriteStream(unfinished);
   let records = 0;
-  for await (const record of streamFeedback(stateDir, model)) {
-    if (!file.write(`${JSON.stringify(record)}\n`)) await once(file, 'drain');
-    records += 1;
+  async function* lines() {
+    for await (const record of streamFeedback(stateDir, model)) {
+      records += 1;
+      yield `${JSON.stringify(record)}\n`;
+    }
   }
-  file.end();
-  await once(file, 'finish');
+  await pipeline(lines, file);
   await rename(unfinished, path);
   return records;
 }

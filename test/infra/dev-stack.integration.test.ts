@@ -130,6 +130,11 @@ suite('the dev stack, through the real engine', () => {
       (path: string) => copyFileSync(checkout.path('test/conversion/fixtures/unsupported.h5'), path),
       /custom_scale/,
     ],
+    [
+      'a model whose answers are not its own after conversion',
+      (path: string) => copyFileSync(checkout.path('test/conversion/fixtures/overflows.h5'), path),
+      /first layer that differs is 'too_large'/,
+    ],
   ])(
     'refuses %s with a sentence, and the old version keeps answering',
     async (_name, damage, message) => {

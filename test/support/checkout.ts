@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { type CommandResult, runNode } from './run-node.ts';
 
 const exec = promisify(execFile);
 export const repository = realpathSync(fileURLToPath(new URL('../..', import.meta.url)));
@@ -25,12 +26,6 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number };
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-export interface CommandResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** A model of Pulumi.dev.yaml. */
@@ -108,10 +103,7 @@ export class Checkout {
     return this.node([this.path('cli', 'main.ts'), ...args]);
   }
 
-  /**
-   * Runs `modelmile <args>` and stops it after `afterMs`. As from a terminal, SIGINT (Ctrl-C) and SIGKILL go to every process of its
-   * group; SIGTERM goes to it alone.
-   */
+  /** Runs `modelmile <args>` and stops it after `afterMs`. */
   interrupted(
     afterMs: number,
     signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL',
@@ -127,29 +119,13 @@ export class Checkout {
 
   private node(
     args: readonly string[],
-    interrupt?: { afterMs: number; signal: NodeJS.Signals },
+    interrupt?: Parameters<typeof runNode>[1]['interrupt'],
   ): Promise<CommandResult> {
     const loader = pathToFileURL(this.path('toolchain', 'typescript.mjs')).href;
-    const env = { ...process.env, MODELMILE_HOME: this.path('.modelmile'), NO_COLOR: '1', NODE_OPTIONS: '' };
-    return new Promise((resolve) => {
-      const child = spawn(process.execPath, ['--import', loader, ...args], {
-        cwd: this.folder,
-        env,
-        detached: interrupt !== undefined,
-      });
-      if (interrupt !== undefined) {
-        const pid = child.pid as number;
-        const target = interrupt.signal === 'SIGTERM' ? pid : -pid;
-        const timer = setTimeout(() => process.kill(target, interrupt.signal), interrupt.afterMs);
-        child.on('exit', () => clearTimeout(timer));
-      }
-      const said = { stdout: '', stderr: '' };
-      for (const stream of ['stdout', 'stderr'] as const) {
-        child[stream].setEncoding('utf8').on('data', (text: string) => {
-          said[stream] += text;
-        });
-      }
-      child.on('close', (code) => resolve({ code: code ?? 1, ...said }));
+    return runNode(['--import', loader, ...args], {
+      cwd: this.folder,
+      env: { MODELMILE_HOME: this.path('.modelmile') },
+      ...(interrupt && { interrupt }),
     });
   }
 

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileAccessRefusal } from '../file-access.mjs';
 import { progressLine } from '../install.mjs';
 import { ensurePulumi } from '../pulumi-cli.mjs';
 import { checkout, pulumiEnvironment, stackOf } from '../pulumi-environment.mjs';
@@ -26,6 +27,6 @@ try {
     process.on(signal, () => signal === 'SIGTERM' && child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
 } catch (error) {
-  process.stderr.write(`error: ${error.code ? error.message : error.stack}\n`);
+  process.stderr.write(`error: ${fileAccessRefusal(error) ?? (error.code ? error.message : error.stack)}\n`);
   process.exit(1);
 }

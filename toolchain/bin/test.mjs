@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
 import { ensurePulumi } from '../pulumi-cli.mjs';
 import { checkout } from '../pulumi-environment.mjs';
@@ -103,6 +104,6 @@ try {
   process.exit(await jest(lane, args));
 } catch (error) {
   progress.end();
-  process.stderr.write(`error: ${error.code ? error.message : error.stack}\n`);
+  process.stderr.write(`error: ${fileAccessRefusal(error) ?? (error.code ? error.message : error.stack)}\n`);
   process.exit(1);
 }

@@ -1,0 +1,1 @@
+export function fileAccessRefusal(error: unknown): string | undefined;
