@@ -1,0 +1,89 @@
+import { fileURLToPath } from 'node:url';
+import type { ModelName } from './models.ts';
+import type { ServerName } from './servers.ts';
+
+export type Form = 'json' | 'binary';
+
+/** One server under one load. */
+export interface Row {
+  readonly server: ServerName;
+  readonly model: ModelName;
+  readonly form: Form;
+  readonly workers: number;
+  /** Answers for each CPU second of the server's whole process tree. */
+  readonly requestsPerCpuSecond: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly failed: number;
+  /** Poisson arrivals at a share of the server's own capacity. */
+  readonly openLoop?: { readonly rate: number; readonly p50Ms: number; readonly p99Ms: number };
+}
+
+export interface Figures {
+  readonly command: string;
+  readonly commit: string;
+  readonly machine: string;
+  /** Of the last minute when the run ended: how much else the machine did. */
+  readonly loadAverage: number;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly openLoopShare: number;
+  /** onnxruntime-node alone, at its best batch. */
+  readonly raw: Readonly<Record<ModelName, { readonly batch: number; readonly rowsPerCpuSecond: number }>>;
+  /** Servers that were not installed. */
+  readonly missing: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+export const figuresFile = fileURLToPath(new URL('../../docs/reports/serving-bench.json', import.meta.url));
+
+/** A target of the project, with what was seen. */
+export interface Target {
+  readonly what: string;
+  readonly wanted: number;
+  readonly seen: number;
+}
+
+/** What the run says about the project's own targets; a server that was not there has no line. */
+export function targets(figures: Figures): Target[] {
+  const rate = (server: ServerName, model: ModelName, form: Form, workers = 1) =>
+    figures.rows.find(
+      (row) => row.server === server && row.model === model && row.form === form && row.workers === workers,
+    )?.requestsPerCpuSecond ?? Number.NaN;
+  const ours = rate('modelmile', 'mlp', 'json');
+  // What a server of the floor's cost and the runtime's cost together could reach.
+  const ideal = 1 / (1 / rate('floor', 'wide', 'json') + 1 / figures.raw.wide.rowsPerCpuSecond);
+  const latency = (server: ServerName) =>
+    figures.rows.find((row) => row.server === server && row.openLoop !== undefined)?.openLoop?.p99Ms ??
+    Number.NaN;
+  const peers = (['fastapi', 'pytriton', 'mlserver', 'bentoml', 'litserve'] as const).filter((peer) =>
+    Number.isFinite(latency(peer)),
+  );
+  return [
+    { what: 'JSON, share of the floor', wanted: 0.62, seen: ours / rate('floor', 'mlp', 'json') },
+    {
+      what: 'binary tensors, share of the floor',
+      wanted: 0.75,
+      seen: rate('modelmile', 'mlp', 'binary') / rate('floor', 'mlp', 'binary'),
+    },
+    { what: 'JSON, times FastAPI + orjson', wanted: 5, seen: ours / rate('fastapi', 'mlp', 'json') },
+    { what: 'JSON, times PyTriton', wanted: 11, seen: ours / rate('pytriton', 'mlp', 'json') },
+    { what: 'JSON, times MLServer', wanted: 11, seen: ours / rate('mlserver', 'mlp', 'json') },
+    {
+      what: '784-2048-2048-10, share of what floor and runtime together allow',
+      wanted: 0.85,
+      seen: rate('modelmile', 'wide', 'json') / ideal,
+    },
+    {
+      what: 'two workers, share of one worker',
+      wanted: 0.9,
+      seen: rate('modelmile', 'mlp', 'json', 2) / ours,
+    },
+    ...peers.map((peer) => ({
+      what: `p99 at 30 % load: ${peer}'s, as a multiple of modelmile's`,
+      wanted: 1,
+      seen: latency(peer) / latency('modelmile'),
+    })),
+  ].filter(({ seen }) => Number.isFinite(seen));
+}

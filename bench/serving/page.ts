@@ -1,0 +1,119 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { type Figures, type Row, targets } from './figures.ts';
+import { servers } from './servers.ts';
+
+const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
+const number = (value: number) => Math.round(value).toLocaleString('en-US');
+
+interface Bar {
+  readonly label: string;
+  readonly value: number;
+  readonly text: string;
+  readonly isOurs: boolean;
+}
+
+/** Horizontal bars, longest first; plain SVG that reads on light and dark pages. */
+function bars(title: string, rows: readonly Bar[]): string {
+  const [left, width, step] = [230, 420, 28];
+  const longest = Math.max(...rows.map(({ value }) => value));
+  const lines = rows.map(({ label, value, text, isOurs }, i) => {
+    const y = 40 + i * step;
+    const length = Math.max(1, (width * value) / longest);
+    return [
+      `<text x="${left - 8}" y="${y + 14}" text-anchor="end">${label}</text>`,
+      `<rect x="${left}" y="${y}" width="${length.toFixed(1)}" height="20" fill="${isOurs ? '#2f6fdf' : '#9aa4b2'}"/>`,
+      `<text x="${(left + length + 6).toFixed(1)}" y="${y + 14}">${text}</text>`,
+    ].join('');
+  });
+  const height = 50 + rows.length * step;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 ${height}" width="740" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#5b6573">` +
+    `<text x="8" y="22" font-size="15" font-weight="600">${title}</text>${lines.join('')}</svg>\n`
+  );
+}
+
+function bar(row: Row, value: number, text: string): Bar {
+  return { label: servers[row.server].label, value, text, isOurs: row.server === 'modelmile' };
+}
+
+/** The pictures, by their file names below docs/pictures. */
+export function pictures({ rows }: Figures): Record<string, string> {
+  const one = rows.filter((row) => row.workers === 1);
+  const throughput = (model: Row['model'], form: Row['form'], title: string) =>
+    bars(
+      title,
+      one
+        .filter((row) => row.model === model && row.form === form)
+        .sort((a, b) => b.requestsPerCpuSecond - a.requestsPerCpuSecond)
+        .map((row) => bar(row, row.requestsPerCpuSecond, number(row.requestsPerCpuSecond))),
+    );
+  const latencies = one
+    .filter((row) => row.model === 'mlp' && row.openLoop !== undefined)
+    .sort((a, b) => (a.openLoop?.p99Ms ?? 0) - (b.openLoop?.p99Ms ?? 0));
+  return {
+    'serving-json.svg': throughput('mlp', 'json', '784-128-10, JSON: requests per server-CPU-second'),
+    'serving-binary.svg': throughput('mlp', 'binary', '784-128-10, binary: requests per server-CPU-second'),
+    'serving-wide.svg': throughput('wide', 'json', '784-2048-2048-10, JSON: requests per server-CPU-second'),
+    'serving-p99.svg': bars(
+      'p99 latency in ms at 30 % of each server’s own capacity',
+      latencies.map((row) => bar(row, row.openLoop?.p99Ms ?? 0, (row.openLoop?.p99Ms ?? 0).toFixed(2))),
+    ),
+  };
+}
+
+/** docs/serving-bench.md, drawn from the figures alone. */
+export function page(figures: Figures): string {
+  const table = figures.rows.map((row) =>
+    [
+      '',
+      servers[row.server].label,
+      row.model,
+      row.form,
+      row.workers,
+      number(row.requestsPerCpuSecond),
+      number(row.requestsPerSecond),
+      row.openLoop === undefined ? '' : row.openLoop.p99Ms.toFixed(2),
+      row.failed,
+      '',
+    ]
+      .join(' | ')
+      .trim(),
+  );
+  const judged = targets(figures).map(
+    ({ what, wanted, seen }) =>
+      `| ${what} | ${wanted} | ${seen.toFixed(2)} | ${seen >= wanted ? 'reached' : 'missed'} |`,
+  );
+  return `${[
+    '# Serving, measured side by side',
+    '',
+    'Written by `bench/serving`; do not edit. One run, the same models, the same load generator in a process of its own; every peer set up as its own documentation advises for throughput: [bench/serving/peers](../bench/serving/peers).',
+    '',
+    '```sh',
+    'sh bench/serving/peers/install.sh',
+    figures.command,
+    '```',
+    '',
+    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}; ${figures.seconds} s each, ${figures.connections} connections; requests per CPU second of the server's whole process tree, so that a busy machine distorts little.`,
+    figures.missing.length === 0 ? '' : `Not installed, so not measured: ${figures.missing.join(', ')}.`,
+    '',
+    ...Object.keys(pictures(figures)).map((name) => `![${name}](pictures/${name})`),
+    '',
+    '| target | wanted | seen | |',
+    '|---|---|---|---|',
+    ...judged,
+    '',
+    `onnxruntime-node alone, one thread, at its best batch: ${(['mlp', 'wide'] as const).map((model) => `${model} ${number(figures.raw[model].rowsPerCpuSecond)} rows/CPU-second (batch ${figures.raw[model].batch})`).join(', ')}.`,
+    '',
+    '| server | model | form | workers | requests/CPU-second | requests/s | p99 ms at 30 % | failed |',
+    '|---|---|---|---|---|---|---|---|',
+    ...table,
+  ].join('\n')}\n`;
+}
+
+export async function writePage(figures: Figures): Promise<void> {
+  await mkdir(`${docs}pictures`, { recursive: true });
+  for (const [name, svg] of Object.entries(pictures(figures)))
+    await writeFile(`${docs}pictures/${name}`, svg);
+  await writeFile(`${docs}serving-bench.md`, page(figures));
+}
