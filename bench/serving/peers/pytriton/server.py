@@ -4,6 +4,13 @@ MODEL is the path of model.onnx, PORT the port.
 """
 
 import os
+import sys
+import sysconfig
+
+# Triton's Python backend loads libpython by its name: it must be the one that runs here, not another of the machine.
+library_folder = sysconfig.get_config_var("LIBDIR")
+if os.environ.get("LD_LIBRARY_PATH") != library_folder:
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "LD_LIBRARY_PATH": library_folder})
 
 import numpy as np
 import onnxruntime as ort
