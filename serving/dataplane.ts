@@ -83,6 +83,8 @@ export interface ServerControl {
   repository(): Promise<readonly string[]>;
   /** Resolves when the model answers, or answers no more. @throws ServingError SERVING_FORBIDDEN unless `modelControl` is set */
   control(action: 'load' | 'unload', model: string): Promise<void>;
+  /** Looks at the repository again: whether anything is new. @throws ServingError SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE */
+  reload(): Promise<boolean>;
   /** Versions of a model that were asked for later than those that serve, and did not load: with why. */
   failures(model: string): ReadonlyMap<number, string>;
 }
@@ -263,6 +265,16 @@ export class DataPlane {
   async load(model: string): Promise<void> {
     this.#check('control', model);
     await this.#parts.server.control('load', model);
+  }
+
+  /**
+   * Serves what the repository has now of what the settings ask for. Answers whether that is something new.
+   * @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND, SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE
+   */
+  async reload(model: string): Promise<boolean> {
+    this.#check('control', model);
+    this.model(model);
+    return this.#parts.server.reload();
   }
 
   /** Resolves when the model answers no more. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND */

@@ -9,8 +9,8 @@ import { snapshotWithProcess } from './monitoring/process-metrics.ts';
 import { Metrics } from './monitoring/registry.ts';
 import { RequestMeter } from './monitoring/request-meter.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
-import { loadModel, modelsToServe, VersionRefused } from './repository/load.ts';
-import { listModels } from './repository/local.ts';
+import { loadModel } from './repository/load.ts';
+import { VersionRefused } from './repository/version.ts';
 import { RestServer } from './rest-server.ts';
 import { Access } from './security/access.ts';
 import { LoggedAudit } from './security/audit.ts';
@@ -43,9 +43,9 @@ class Worker {
   #failures: readonly LoadFailure[] = [];
   #draining = false;
 
-  async start({ settings, threads }: WorkerStart): Promise<void> {
+  async start({ settings, models: chosen, threads }: WorkerStart): Promise<void> {
     const models: LoadedModel[] = [];
-    for (const model of await modelsToServe(settings)) {
+    for (const model of chosen) {
       models.push(await loadModel(model, settings, threads, this.#metrics));
     }
     await this.#open(settings, models);
@@ -71,7 +71,7 @@ class Worker {
       dataPlane: new DataPlane({
         models,
         sink: this.#recorder,
-        server: this.#control(settings),
+        server: this.#control(),
         settings,
         audit,
       }),
@@ -90,10 +90,11 @@ class Worker {
     this.#servers.grpc = await GrpcServer.open(context);
   }
 
-  #control(settings: ServingSettings): ServerControl {
+  #control(): ServerControl {
     return {
       statistics: async () => statisticsOf(await this.#supervisor.call('totals', undefined)),
-      repository: () => listModels(settings.modelRoot),
+      repository: () => this.#supervisor.call('repository', undefined),
+      reload: () => this.#supervisor.call('reload', undefined),
       control: (action, model) => this.#supervisor.call('control', { action, model }),
       failures: (name) =>
         new Map(

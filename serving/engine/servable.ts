@@ -1,7 +1,7 @@
 import { defaultSignatureName, type Signature } from '../../conversion/manifest/index.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
-import type { ModelVersion } from '../repository/local.ts';
+import type { ModelVersion } from '../repository/version.ts';
 import { Batcher, type BatchReport } from './batcher.ts';
 import { openSession, type Session } from './session.ts';
 import { allocate, countOf, type TensorValue } from './tensor.ts';

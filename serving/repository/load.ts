@@ -1,29 +1,11 @@
-import { ServedModel, type ServingSettings } from '../contract/index.ts';
+import type { ServingSettings } from '../contract/index.ts';
 import type { LoadedModel } from '../dataplane.ts';
 import type { BatchReport } from '../engine/batcher.ts';
 import { loadServable, type Servable } from '../engine/servable.ts';
 import { ServingError } from '../errors.ts';
 import type { Metrics } from '../monitoring/registry.ts';
-import { chooseVersions, listModels, listVersions, openVersion } from './local.ts';
-
-/** The models that the settings ask for: those they name, or all of the repository. */
-export async function modelsToServe(settings: ServingSettings): Promise<ServedModel[]> {
-  if (settings.models !== undefined) return settings.models;
-  const names = await listModels(settings.modelRoot);
-  return names.map((name) => ServedModel.parse({ name }));
-}
-
-/** A version did not load. */
-export class VersionRefused extends ServingError {
-  readonly model: string;
-  readonly version: number;
-
-  constructor(model: string, version: number, cause: ServingError) {
-    super(cause.code, cause.message);
-    this.model = model;
-    this.version = version;
-  }
-}
+import type { ChosenModel } from './chosen.ts';
+import { openVersion, VersionRefused } from './version.ts';
 
 function batchMeter(metrics: Metrics, model: string, version: number): (report: BatchReport) => void {
   const labels = { model, version };
@@ -42,24 +24,20 @@ function batchMeter(metrics: Metrics, model: string, version: number): (report: 
 }
 
 /**
- * Loads the versions of a model that the settings ask for, verified and warm.
- * @throws VersionRefused, ServingError SERVING_LOAD_FAILED where there is no version
+ * Loads the versions of a model, verified and warm.
+ * @throws VersionRefused
  */
 export async function loadModel(
-  model: ServedModel,
+  model: ChosenModel,
   settings: ServingSettings,
   threads: number,
   metrics: Metrics,
 ): Promise<LoadedModel> {
   const { name } = model;
-  const chosen = chooseVersions(await listVersions(settings.modelRoot, name), model);
-  if (chosen.length === 0) {
-    throw new ServingError('SERVING_LOAD_FAILED', `${settings.modelRoot} has no version of model ${name}`);
-  }
   const versions = new Map<number, Servable>();
-  for (const number of chosen) {
+  for (const { version: number, folder } of model.versions) {
     try {
-      const version = await openVersion(settings.modelRoot, name, number, settings.trustedKeys);
+      const version = await openVersion(folder, name, number, settings.trustedKeys);
       versions.set(number, await loadServable(version, settings, threads, batchMeter(metrics, name, number)));
     } catch (error) {
       throw error instanceof ServingError ? new VersionRefused(name, number, error) : error;

@@ -1,6 +1,7 @@
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
 import type { StoredRequest, StoredResponse } from '../stored-request.ts';
 import type { LoadedVersions, LoadFailure, ToWorker, WorkerStart } from './messages.ts';
 import { type Connection, type WorkerEvents, WorkerProcess } from './worker-process.ts';
@@ -62,6 +63,11 @@ export class Generation {
 
   get workers(): readonly WorkerProcess[] {
     return [...this.#workers];
+  }
+
+  /** What the workers were told to load. */
+  get chosen(): readonly ChosenModel[] {
+    return this.#start.models;
   }
 
   /** What the workers serve; the same in each. */

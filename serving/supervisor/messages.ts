@@ -1,6 +1,7 @@
 import type { FeedbackRequest, PredictionRecord, ServingSettings } from '../contract/index.ts';
 import type { ServingErrorCode } from '../errors.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
 import type { Limits } from '../security/caller.ts';
 import type { Lease } from '../security/rate-limiter.ts';
 import type { StoredRequest, StoredResponse } from '../stored-request.ts';
@@ -22,6 +23,8 @@ export interface LoadedVersions {
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly settings: ServingSettings;
+  /** What the settings ask for, the same in each worker, also in one that is started later. */
+  readonly models: readonly ChosenModel[];
   /** For each session. */
   readonly threads: number;
 }
@@ -33,7 +36,11 @@ export type SupervisorCalls = {
   /** Throughput and latency of the last minutes. */
   history(args: undefined): unknown;
   totals(args: undefined): MetricsSnapshot;
+  /** Names of the repository's models. */
+  repository(args: undefined): string[];
   control(args: { readonly action: 'load' | 'unload'; readonly model: string }): void;
+  /** Looks at the repository again; whether anything is new. */
+  reload(args: undefined): boolean;
   /** Lets a worker that serves now answer what came to one that has been replaced. */
   forward(args: StoredRequest): StoredResponse;
   lease(args: { readonly callerId: string; readonly wanted: number; readonly limits: Limits }): Lease;

@@ -12,14 +12,18 @@ import type { Database } from '../middleware/database/database.ts';
 import { openDatabase } from '../middleware/database/index.ts';
 import { snapshotWithProcess } from '../monitoring/process-metrics.ts';
 import { Metrics, type MetricsSnapshot } from '../monitoring/registry.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
+import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
 import { assertSafeToListen } from '../security/safe-to-listen.ts';
 import { Allowances } from './allowances.ts';
+import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
 import { Generation } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import type { LoadFailure } from './messages.ts';
+import { Poll } from './poll.ts';
 import { Retiring } from './retiring.ts';
 import { Totals } from './totals.ts';
 import { type Connection, LoadRefused, type WorkerEvents, type WorkerProcess } from './worker-process.ts';
@@ -35,6 +39,13 @@ export function parseSettings(json: unknown): ServingSettings {
   }
   assertSafeToListen(parsed.data);
   return parsed.data;
+}
+
+/** Which versions an error is about. */
+function failuresOf(error: Error): readonly LoadFailure[] {
+  if (error instanceof LoadRefused) return error.failures;
+  if (!(error instanceof VersionRefused)) return [];
+  return [{ model: error.model, version: error.version, message: error.message }];
 }
 
 /**
@@ -57,8 +68,14 @@ export class Supervisor {
   readonly #workers = new Set<WorkerProcess>();
   #generation: Generation | undefined;
   #failures: readonly LoadFailure[] = [];
+  #catalogue: Catalogue | undefined;
+  /** Why the newest settings or versions are not what serves; empty where they are. */
+  #refusal = '';
+  /** What was tried last and did not load. */
+  #refusedModels: readonly ChosenModel[] | undefined;
   #changing: Promise<unknown> = Promise.resolve();
   #draining = false;
+  readonly #poll: Poll;
   #ticker: NodeJS.Timeout | undefined;
 
   /** @param settings of the first start; state folder and database stay what they are. */
@@ -68,6 +85,7 @@ export class Supervisor {
     this.#database = openDatabase(settings);
     this.#desk = new FeedbackDesk(this.#database, log);
     this.#allowances = new Allowances(this.#database);
+    this.#poll = new Poll(() => this.reload(false).catch(() => {}));
     this.#listeners = new Listeners((connection) => this.#hand(connection));
     this.#management = new ManagementServer({
       readiness: () =>
@@ -94,12 +112,57 @@ export class Supervisor {
    * @throws ServingError with what served before serving on.
    */
   apply(settings: ServingSettings): Promise<void> {
-    const change = this.#changing.then(() => this.#change(settings));
+    return this.#inTurn(async () => {
+      const catalogue = this.#orRefuse(() => new Catalogue(settings));
+      const models = await this.#orRefuse(() => catalogue.choose());
+      await this.#orRefuse(() => this.#change(settings, catalogue, models));
+    });
+  }
+
+  /**
+   * Serves what the repository has now. Answers whether that is something new. `again`: also what did not load the last time.
+   * @throws ServingError with what served before serving on.
+   */
+  reload(again = true): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { settings, chosen } = this.#serving();
+      const catalogue = this.#catalogue as Catalogue;
+      const models = await this.#orRefuse(() => catalogue.choose());
+      if (isSame(chosen, models) || (!again && isSame(this.#refusedModels, models))) {
+        this.#poll.start(settings.pollSeconds);
+        return false;
+      }
+      this.#refusedModels = models;
+      await this.#orRefuse(() => this.#change(settings, catalogue, models));
+      return true;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const change = this.#changing.then(work);
     this.#changing = change.catch(() => {});
     return change;
   }
 
-  async #change(settings: ServingSettings): Promise<void> {
+  /** Says why to those who ask for the status, the metrics or the log. */
+  #orRefuse<T>(work: () => T): T {
+    const refuse = (error: unknown): never => {
+      this.#refused(error as Error);
+      throw error;
+    };
+    try {
+      const result = work();
+      return result instanceof Promise ? (result.catch(refuse) as T) : result;
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  async #change(
+    settings: ServingSettings,
+    catalogue: Catalogue,
+    models: readonly ChosenModel[],
+  ): Promise<void> {
     if (this.#draining) throw new ServingError('SERVING_NOT_READY', 'The server is draining');
     const previous = this.#generation;
     const listeners = await this.#listeners.change(settings);
@@ -109,7 +172,7 @@ export class Supervisor {
     });
     const { workers, threads } = plan(settings.workers);
     try {
-      const start = { settings, threads };
+      const start = { settings, models, threads };
       this.#generation = await Generation.start(
         start,
         workers,
@@ -120,28 +183,42 @@ export class Supervisor {
     } catch (error) {
       listeners.undo();
       management.undo();
-      this.#refused(error as Error);
       throw error;
     }
     listeners.commit();
     management.commit();
-    this.#failures = [];
+    this.#catalogue = catalogue;
     this.#metrics.count('modelmile_reloads_total', { result: 'served' }).add();
     this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
     if (previous !== undefined) this.#retiring.add(previous);
-    const { models } = this.#generation;
-    this.#audit.event('settings-applied', { models });
-    this.#log.info({ models, rest: this.#listeners.address('rest') }, 'serving');
+    this.#served();
+    void catalogue.prune(models).catch(() => {});
+    const loaded = this.#generation.models;
+    this.#audit.event('settings-applied', { models: loaded });
+    this.#log.info({ models: loaded, rest: this.#listeners.address('rest') }, 'serving');
   }
 
-  /** Says why to those who ask for the status, the metrics or the log. */
+  /** What was asked for serves. */
+  #served(): void {
+    this.#failures = [];
+    this.#refusal = '';
+    this.#refusedModels = undefined;
+    this.#generation?.tellFailures([]);
+    this.#poll.start(this.#generation?.settings.pollSeconds ?? 0);
+  }
+
   #refused(error: Error): void {
-    this.#failures = error instanceof LoadRefused ? error.failures : [];
+    this.#poll.start(this.#generation?.settings.pollSeconds ?? 0);
+    // Found again at every look at the repository, and said once.
+    if (this.#refusal === error.message) return;
+    this.#refusal = error.message;
+    this.#failures = failuresOf(error);
     for (const { model } of this.#failures) {
       this.#metrics.count('modelmile_model_load_failures_total', { model }).add();
     }
     this.#metrics.count('modelmile_reloads_total', { result: 'refused' }).add();
     this.#audit.event('settings-refused', { reason: error.message });
+    this.#log.error({ reason: error.message }, 'refused; what served before serves on');
     this.#generation?.tellFailures(this.#failures);
   }
 
@@ -151,7 +228,9 @@ export class Supervisor {
         feedback: ({ model, request }) => this.#feedback(model, request),
         history: () => this.#totals.history,
         totals: () => this.#snapshot(),
+        repository: () => this.#catalogue?.models() ?? [],
         control: ({ action, model }) => this.#control(action, model),
+        reload: () => this.reload(),
         forward: (request) => this.#serving().run(request),
         lease: ({ callerId, wanted, limits }) => this.#allowances.lease(callerId, wanted, limits),
       },
@@ -239,6 +318,7 @@ export class Supervisor {
       management: this.#management.address,
       workers: (this.#generation?.workers ?? []).map(({ pid, isReady }) => ({ pid, ready: isReady })),
       models: this.#modelStates(),
+      refusal: this.#refusal,
     };
   }
 
@@ -273,6 +353,7 @@ export class Supervisor {
     if (this.#generation !== undefined) this.#retiring.add(this.#generation);
     await this.#retiring.end();
     clearInterval(this.#ticker);
+    this.#poll.stop();
     await this.#allowances.close();
     await this.#desk.close();
     await this.#database.then((database) => database.close()).catch(() => {});
