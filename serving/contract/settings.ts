@@ -21,7 +21,7 @@ export type VersionPolicy = z.infer<typeof VersionPolicy>;
  * How the version with the label `canary` is tried beside `stable`. It runs in a process of its own: what it does wrong costs no
  * request. It is taken out by itself when it is wrong, slow, failing or crashing, until the settings name another version.
  */
-const Canary = z.strictObject({
+export const Canary = z.strictObject({
   /** Share of the answers of `stable` that the canary works out too, out of the callers' way, to be compared. */
   shadow: z.number().min(0).max(1).default(0.1),
   /** Two numbers a and b agree where |a - b| <= tolerance * (1 + |a|). */
@@ -38,18 +38,28 @@ const Canary = z.strictObject({
 export type Canary = z.infer<typeof Canary>;
 
 /** One model to serve from the repository `<modelRoot>/<name>/<version>/`. */
-export const ServedModel = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, dash, underscore'),
-  versionPolicy: VersionPolicy.default({ latest: 1 }),
-  /** Label -> version, for example `{stable: 3, canary: 4}`. */
-  versionLabels: z.record(z.string(), z.int().min(1)).default({}),
-  /**
-   * Shares of the requests that name neither version nor label, by label, for example `{stable: 95, canary: 5}`. Left out = all of
-   * them go to `stable` where there is a canary, else to the latest version.
-   */
-  weights: z.record(z.string(), z.number().min(0)).default({}),
-  canary: Canary.optional(),
-});
+export const ServedModel = z
+  .strictObject({
+    name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, dash, underscore'),
+    versionPolicy: VersionPolicy.default({ latest: 1 }),
+    /** Label -> version, for example `{stable: 3, canary: 4}`. */
+    versionLabels: z.record(z.string(), z.int().min(1)).default({}),
+    /**
+     * Shares of the requests that name neither version nor label, by label, for example `{stable: 95, canary: 5}`. Left out = all of
+     * them go to `stable` where there is a canary, else to the latest version.
+     */
+    weights: z.record(z.string(), z.number().min(0)).default({}),
+    canary: Canary.optional(),
+  })
+  .refine(({ weights, versionLabels }) => Object.keys(weights).every((label) => label in versionLabels), {
+    path: ['weights'],
+    message: 'each label must be one of versionLabels',
+  })
+  .refine(
+    ({ canary, versionLabels: { stable, canary: tried } }) =>
+      canary === undefined || (stable !== undefined && tried !== undefined && stable !== tried),
+    { path: ['canary'], message: 'versionLabels must say which version is stable and which other is canary' },
+  );
 export type ServedModel = z.infer<typeof ServedModel>;
 
 /**

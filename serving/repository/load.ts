@@ -1,10 +1,12 @@
+import { Traffic } from '../canary/traffic.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import type { LoadedModel } from '../dataplane.ts';
 import type { BatchReport } from '../engine/batcher.ts';
-import { loadServable, type Servable } from '../engine/servable.ts';
+import type { Runner } from '../engine/runner.ts';
+import { describe, loadServable, type Servable } from '../engine/servable.ts';
 import { ServingError } from '../errors.ts';
 import type { Metrics } from '../monitoring/registry.ts';
-import type { ChosenModel } from './chosen.ts';
+import type { ChosenModel, ChosenVersion } from './chosen.ts';
 import { openVersion, VersionRefused } from './version.ts';
 
 function batchMeter(metrics: Metrics, model: string, version: number): (report: BatchReport) => void {
@@ -23,27 +25,78 @@ function batchMeter(metrics: Metrics, model: string, version: number): (report: 
   };
 }
 
+/** What loading needs beside the model. */
+export interface Loading {
+  readonly settings: ServingSettings;
+  readonly threads: number;
+  readonly metrics: Metrics;
+}
+
 /**
- * Loads the versions of a model, verified and warm.
+ * Loads a version, verified and warm.
+ * @throws VersionRefused
+ */
+export async function loadVersion(
+  name: string,
+  { version: number, folder }: ChosenVersion,
+  { settings, threads, metrics }: Loading,
+): Promise<Servable> {
+  const servable = await orRefused(name, number, async () => {
+    const version = await openVersion(folder, name, number, settings.trustedKeys);
+    return loadServable(version, settings, threads, batchMeter(metrics, name, number));
+  });
+  const labels = { model: name, version: number, provider: settings.executionProvider };
+  metrics.level('modelmile_version_workers', labels).set(1);
+  return servable;
+}
+
+async function orRefused<T>(model: string, version: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof ServingError ? new VersionRefused(model, version, error) : error;
+  }
+}
+
+/** The version that is tried in a process of its own; undefined where there is none. */
+export const canaryOf = ({ canary, versionLabels }: ChosenModel): number | undefined =>
+  canary === undefined ? undefined : versionLabels['canary'];
+
+/**
+ * Loads the versions of a model, all but its canary, which runs elsewhere.
  * @throws VersionRefused
  */
 export async function loadModel(
   model: ChosenModel,
-  settings: ServingSettings,
-  threads: number,
-  metrics: Metrics,
+  loading: Loading,
+  runElsewhere: (model: string) => Runner,
 ): Promise<LoadedModel> {
-  const { name } = model;
+  const { name, versionLabels, weights, canary } = model;
+  const tried = canaryOf(model);
   const versions = new Map<number, Servable>();
-  for (const { version: number, folder } of model.versions) {
-    try {
-      const version = await openVersion(folder, name, number, settings.trustedKeys);
-      versions.set(number, await loadServable(version, settings, threads, batchMeter(metrics, name, number)));
-    } catch (error) {
-      throw error instanceof ServingError ? new VersionRefused(name, number, error) : error;
-    }
-    const labels = { model: name, version: number, provider: settings.executionProvider };
-    metrics.level('modelmile_version_workers', labels).set(1);
+  for (const each of model.versions) {
+    if (each.version !== tried) versions.set(each.version, await loadVersion(name, each, loading));
   }
-  return { name, versions, latest: [...versions.values()].at(-1), labels: model.versionLabels };
+  const { trustedKeys } = loading.settings;
+  for (const { version, folder } of model.versions.filter((each) => each.version === tried)) {
+    const servable = await orRefused(name, version, async () => {
+      const opened = await openVersion(folder, name, version, trustedKeys);
+      const remote = { ...opened, ...describe(opened), runner: runElsewhere(name) };
+      assertAlike(remote, versions.get(versionLabels['stable'] as number) as Servable);
+      return remote;
+    });
+    versions.set(version, servable);
+  }
+  const latest = versions.get(Math.max(...versions.keys()));
+  const isSplit = Object.keys(weights).length > 0 || canary !== undefined;
+  return { name, versions, latest, labels: versionLabels, traffic: isSplit ? new Traffic(model) : undefined };
+}
+
+/** Who names no version must be able to get either. @throws ServingError SERVING_LOAD_FAILED */
+function assertAlike(canary: Servable, stable: Servable): void {
+  if (JSON.stringify(canary.signature) === JSON.stringify(stable.signature)) return;
+  throw new ServingError(
+    'SERVING_LOAD_FAILED',
+    `${canary.model} version ${canary.version} cannot be the canary of version ${stable.version}: its signature is another`,
+  );
 }

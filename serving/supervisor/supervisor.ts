@@ -1,3 +1,4 @@
+import type { RemovedVersion } from '../canary/calls.ts';
 import {
   type FeedbackRecord,
   type FeedbackRequest,
@@ -19,14 +20,14 @@ import { assertSafeToListen } from '../security/safe-to-listen.ts';
 import { Allowances } from './allowances.ts';
 import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
-import { Generation } from './generation.ts';
+import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import type { LoadFailure } from './messages.ts';
 import { Poll } from './poll.ts';
 import { Retiring } from './retiring.ts';
 import { Totals } from './totals.ts';
-import { type Connection, LoadRefused, type WorkerEvents, type WorkerProcess } from './worker-process.ts';
+import { type Connection, LoadRefused, type WorkerProcess } from './worker-process.ts';
 
 const tickMs = 1_000;
 
@@ -71,6 +72,8 @@ export class Supervisor {
   #catalogue: Catalogue | undefined;
   /** Why the newest settings or versions are not what serves; empty where they are. */
   #refusal = '';
+  /** Canaries that were taken out; the same version is not tried again while this process lives. */
+  #removed: readonly RemovedVersion[] = [];
   /** What was tried last and did not load. */
   #refusedModels: readonly ChosenModel[] | undefined;
   #changing: Promise<unknown> = Promise.resolve();
@@ -172,12 +175,12 @@ export class Supervisor {
     });
     const { workers, threads } = plan(settings.workers);
     try {
-      const start = { settings, models, threads };
+      const start = { settings, models, removed: this.#removed, threads };
       this.#generation = await Generation.start(
         start,
-        workers,
-        previous !== undefined,
+        { workers, gently: previous !== undefined },
         this.#events(),
+        this.#metrics,
         this.#log,
       );
     } catch (error) {
@@ -222,7 +225,7 @@ export class Supervisor {
     this.#generation?.tellFailures(this.#failures);
   }
 
-  #events(): WorkerEvents {
+  #events(): ServerEvents {
     return {
       calls: {
         feedback: ({ model, request }) => this.#feedback(model, request),
@@ -243,8 +246,19 @@ export class Supervisor {
       returned: (connections) => {
         for (const connection of connections) this.#hand(connection);
       },
+      removed: (removed) => this.#takenOut(removed),
       crashed: () => this.#metrics.count('modelmile_worker_crashes_total', {}).add(),
     };
+  }
+
+  #takenOut(removed: RemovedVersion): void {
+    const { model, version, message } = removed;
+    this.#removed = [...this.#removed, removed];
+    this.#log.error(
+      { model, version, reason: message },
+      'a canary was taken out; stable answers all requests',
+    );
+    this.#audit.event('canary-removed', { model, version, reason: message });
   }
 
   async #feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
@@ -327,7 +341,12 @@ export class Supervisor {
     for (const { name, versions } of this.#generation?.models ?? []) {
       states.set(
         name,
-        versions.map(({ version, digest }) => ({ version, digest, state: 'AVAILABLE', message: '' })),
+        versions.map(({ version, digest }) => {
+          const removed = this.#removed.find((each) => each.model === name && each.digest === digest);
+          return removed === undefined
+            ? { version, digest, state: 'AVAILABLE', message: '' }
+            : { version, digest, state: 'END', message: removed.message };
+        }),
       );
     }
     for (const { model, version, message } of this.#failures) {

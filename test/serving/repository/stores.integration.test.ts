@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Mirror } from '../../../serving/repository/mirror.ts';
 import { S3Files } from '../../../serving/repository/s3-files.ts';
 import { openStore } from '../../../serving/repository/stores.ts';
+import { until } from '../../support/load.ts';
 import { type FileServer, serveFiles } from '../support/file-server.ts';
 import { metricOf } from '../support/metrics.ts';
 import { scaledSum, writeFixture } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
 import { s3Keys, s3Region, serveS3 } from '../support/s3-server.ts';
 import { restartServer, startServer, type TestServer } from '../support/server.ts';
-import { until } from '../support/until.ts';
 
 const aws = { AWS_ACCESS_KEY_ID: s3Keys.id, AWS_SECRET_ACCESS_KEY: s3Keys.secret, AWS_REGION: s3Region };
 
@@ -139,11 +139,11 @@ describe('a repository on a web server', () => {
     await writeFixture(folder, 'sum', 2, scaledSum(2));
     await writeFile(join(folder, 'sum', '2', 'model.onnx'), 'broken');
     await index('{"sum": [1, 2]}');
-    await until(async () => (await status(server)).length === 2);
+    await until(async () => (await status(server)).length === 2, 'the refusal is told');
     await rm(join(folder, 'sum', '2'), { recursive: true });
     await writeFixture(folder, 'sum', 3, scaledSum(3));
     await index('{"sum": [1, 3]}');
-    await until(async () => (await answer(server)) === 6);
+    await until(async () => (await answer(server)) === 6, 'version 3 answers');
     expect(await metricOf(server, 'modelmile_reloads_total', { result: 'refused' })).toBe(1);
     expect((await status(server)).map(({ state }: { state: string }) => state)).toEqual(['AVAILABLE']);
   });
@@ -164,7 +164,7 @@ describe('a repository in a folder', () => {
       expect(await answer(server)).toBe(2);
       await writeFixture(server.settings.modelRoot, 'sum', 2, scaledSum(2));
       server.process.kill('SIGHUP');
-      await until(async () => (await answer(server)) === 4);
+      await until(async () => (await answer(server)) === 4, 'version 2 answers');
     } finally {
       await server.stop();
     }
