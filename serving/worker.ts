@@ -7,6 +7,8 @@ import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { createLog } from './log.ts';
+import type { Cache } from './middleware/cache/cache.ts';
+import { openCache } from './middleware/cache/index.ts';
 import { snapshotWithProcess } from './monitoring/process-metrics.ts';
 import { Metrics } from './monitoring/registry.ts';
 import { RequestMeter } from './monitoring/request-meter.ts';
@@ -51,10 +53,9 @@ class Worker {
   async start({ settings, models: chosen, removed, threads }: WorkerStart): Promise<void> {
     const runElsewhere = (model: string) =>
       new RemoteRunner(model, (request) => this.#supervisor.call('canary', request));
+    const loading = { settings, threads, metrics: this.#metrics, cache: this.#cacheOf(settings) };
     const models: LoadedModel[] = [];
-    for (const model of chosen) {
-      models.push(await loadModel(model, { settings, threads, metrics: this.#metrics }, runElsewhere));
-    }
+    for (const model of chosen) models.push(await loadModel(model, loading, runElsewhere));
     this.#models = models;
     this.#remove(removed);
     await this.#open(settings, models);
@@ -65,6 +66,13 @@ class Worker {
         versions: [...versions.values()].map(({ version, digest }) => ({ version, digest })),
       })),
     });
+  }
+
+  #cacheOf(settings: ServingSettings): Cache | undefined {
+    if (settings.responseCache === undefined) return undefined;
+    const failures = this.#metrics.count('modelmile_cache_failures_total', {});
+    const log = createLog(settings.logLevel, 'worker');
+    return openCache(settings, settings.responseCache.maxBytes, () => failures.add(), log);
   }
 
   #remove(removed: readonly RemovedVersion[]): void {

@@ -266,6 +266,25 @@ export const metrics = {
       },
     ],
   },
+  modelmile_cache_lookups_total: {
+    type: 'counter',
+    labels: ['model', 'version', 'result'],
+    help: 'Requests that were looked for in the cache of answers: hit, miss.',
+    panel: {
+      title: 'Answers from the cache',
+      kind: 'performance',
+      unit: 'percentunit',
+      queries: {
+        '{{model}}':
+          'sum by (model) (rate(modelmile_cache_lookups_total{result="hit"}[5m])) / sum by (model) (rate(modelmile_cache_lookups_total[5m]))',
+      },
+    },
+  },
+  modelmile_cache_failures_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Times that the cache was away or late; the answers were worked out.',
+  },
   modelmile_canary_answers_total: {
     type: 'counter',
     labels: ['model', 'version', 'result'],

@@ -147,7 +147,7 @@ export const ServingSettings = z.strictObject({
       host: z.string().min(1),
       port: z.int().min(1).max(65535).default(6379),
       tls: z.boolean().default(true),
-      /** A password in the file `password` of a folder, or the pod's own AWS identity (ElastiCache with IAM). */
+      /** The files `password` and, where there is one, `username` of a folder, or the pod's own AWS identity (ElastiCache with IAM). */
       auth: z.union([
         z.strictObject({ credentialsDir: z.string().min(1) }),
         z.strictObject({
@@ -156,7 +156,10 @@ export const ServingSettings = z.strictObject({
       ]),
     })
     .optional(),
-  /** Answers are kept and given again for equal inputs to the same version; left out = none are. A cache that is away costs nothing else. */
+  /**
+   * Answers are kept and given again for equal inputs to the same version, in the embedded cache or that of `cache`; left out = none
+   * are. Models with a canary are left out: its times are compared. A cache that is away fails no request.
+   */
   responseCache: z
     .strictObject({
       ttlSeconds: z.int().min(1).default(300),

@@ -1,7 +1,7 @@
 import { AwsClient } from 'aws4fetch';
+import { awsCredentials } from '../aws-credentials.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
-import { awsCredentials } from './aws-credentials.ts';
 import { versionNumbers } from './folder-store.ts';
 import { contentOf, type RemoteContent, type RemoteFiles, wholeOf } from './remote-files.ts';
 
