@@ -1,5 +1,7 @@
+import type { Shadow } from './canary/calls.ts';
+import type { Traffic } from './canary/traffic.ts';
 import type { FeedbackRequest, ServingSettings } from './contract/index.ts';
-import type { Cancellation } from './engine/batcher.ts';
+import type { Cancellation } from './engine/runner.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
@@ -83,6 +85,8 @@ export interface ServerControl {
   repository(): Promise<readonly string[]>;
   /** Resolves when the model answers, or answers no more. @throws ServingError SERVING_FORBIDDEN unless `modelControl` is set */
   control(action: 'load' | 'unload', model: string): Promise<void>;
+  /** Looks at the repository again: whether anything is new. @throws ServingError SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE */
+  reload(): Promise<boolean>;
   /** Versions of a model that were asked for later than those that serve, and did not load: with why. */
   failures(model: string): ReadonlyMap<number, string>;
 }
@@ -94,6 +98,8 @@ export interface LoadedModel {
   /** The highest of them. */
   readonly latest: Servable | undefined;
   readonly labels: Readonly<Record<string, number>>;
+  /** Where requests that name no version go; undefined where that is always the latest. */
+  readonly traffic: Traffic | undefined;
 }
 
 /** What all requests of a worker share. */
@@ -103,7 +109,17 @@ export interface DataPlaneParts {
   readonly server: ServerControl;
   readonly settings: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite'>;
   readonly audit: Audit;
+  /** Lets the canary answer too; resolves when that is over, and never fails. */
+  readonly shadow: (shadow: Shadow) => Promise<void>;
 }
+
+/** What is the canary's fault, and not the request's. */
+const faultsOfCanary: readonly string[] = [
+  'SERVING_INFERENCE_FAILED',
+  'SERVING_DEADLINE',
+  'SERVING_NOT_READY',
+  'SERVING_OVERLOADED',
+];
 
 /**
  * What every protocol calls: look-up, validation, inference, status and feedback. It knows no wire format. Each request gets one of
@@ -115,6 +131,8 @@ export class DataPlane {
   readonly #caller: Caller | undefined;
   /** What the request turned out to mean, where it got so far. */
   found: Servable | undefined;
+  /** Answers where `found` is a canary that nobody asked for and that does not. */
+  #fallback: Servable | undefined;
   /** On `performance.now()`'s clock; 0 where the request did not get so far. */
   inferStartedMs = 0;
   inferEndedMs = 0;
@@ -165,6 +183,7 @@ export class DataPlane {
    * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_FORBIDDEN
    */
   find(target: Target): Servable {
+    this.#fallback = undefined;
     this.found = this.#find(this.model(target.model), target);
     return this.found;
   }
@@ -172,19 +191,31 @@ export class DataPlane {
   #find(model: LoadedModel, { model: name, version, label }: Target): Servable {
     if (label !== undefined) {
       const labelled = model.versions.get(model.labels[label] ?? -1);
-      if (labelled !== undefined) return labelled;
+      if (labelled !== undefined) return this.#stillIn(model, labelled);
       throw new ServingError('SERVING_BAD_LABEL', `Unrecognized servable version label: ${label}`);
     }
     if (version !== undefined) {
       const exact = model.versions.get(version);
-      if (exact !== undefined) return exact;
+      if (exact !== undefined) return this.#stillIn(model, exact);
       throw new ServingError(
         'SERVING_VERSION_NOT_FOUND',
         `Servable not found for request: Specific(${name}, ${version})`,
       );
     }
+    const picked = model.traffic?.pick();
+    if (picked !== undefined) {
+      if (picked === 'canary') this.#fallback = model.versions.get(model.labels['stable'] ?? -1);
+      return model.versions.get(model.labels[picked] as number) as Servable;
+    }
     if (model.latest !== undefined) return model.latest;
     throw new ServingError('SERVING_NOT_READY', `Model ${name} has no version that is loaded`);
+  }
+
+  /** @throws ServingError SERVING_VERSION_NOT_FOUND where it was taken out */
+  #stillIn(model: LoadedModel, servable: Servable): Servable {
+    const reason = model.traffic?.removed.get(servable.version);
+    if (reason === undefined) return servable;
+    throw new ServingError('SERVING_VERSION_NOT_FOUND', reason);
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND */
@@ -194,9 +225,10 @@ export class DataPlane {
     if (model === undefined) {
       throw new ServingError('SERVING_MODEL_NOT_FOUND', `Could not find any versions of model ${name}`);
     }
-    const available = [...model.versions.keys()].map(
-      (version): VersionStatus => ({ version, state: 'AVAILABLE', message: '' }),
-    );
+    const available = [...model.versions.keys()].map((version): VersionStatus => {
+      const removed = model.traffic?.removed.get(version);
+      return { version, state: removed === undefined ? 'AVAILABLE' : 'END', message: removed ?? '' };
+    });
     const failed = [...this.#parts.server.failures(name)].map(
       ([version, message]): VersionStatus => ({ version, state: 'END', message }),
     );
@@ -214,18 +246,53 @@ export class DataPlane {
     options: InferenceOptions = {},
   ): Promise<Inference> {
     this.#check('predict', servable.model);
+    const fallback = servable === this.found ? this.#fallback : undefined;
+    if (fallback === undefined) return this.#infer(servable, inputs, options);
+    const traffic = this.#models.get(servable.model)?.traffic as Traffic;
+    try {
+      const patientUntilMs = performance.now() + traffic.patienceMs;
+      const deadlineMs = Math.min(patientUntilMs, options.deadlineMs ?? patientUntilMs);
+      return await this.#infer(servable, inputs, { ...options, deadlineMs });
+    } catch (error) {
+      // Nobody asked for the canary: nobody has to know of its faults.
+      if (!(error instanceof ServingError) || !faultsOfCanary.includes(error.code)) throw error;
+      this.found = fallback;
+      return this.#infer(fallback, inputs, options);
+    }
+  }
+
+  async #infer(
+    servable: Servable,
+    inputs: readonly TensorValue[],
+    options: InferenceOptions,
+  ): Promise<Inference> {
     const ordered = orderedInputs(servable, inputs);
     const rows = rowsOf(servable, ordered);
     const wanted = options.outputs === undefined ? undefined : placesOf(servable, options.outputs);
     this.inferStartedMs = performance.now();
     const deadlineMs = options.deadlineMs ?? this.inferStartedMs + this.#parts.settings.requestTimeoutMs;
-    const outputs = await servable.batcher.run(ordered, rows, deadlineMs, options.signal);
+    const outputs = await servable.runner.run(ordered, rows, deadlineMs, options.signal);
     this.inferEndedMs = performance.now();
     const chosen = wanted === undefined ? outputs : wanted.map((index) => outputs[index] as TensorValue);
     this.predictionId = newPredictionId();
     const inference: Inference = { predictionId: this.predictionId, servable, outputs: chosen, rows };
     this.#parts.sink.record(inference, ordered);
+    this.#shadow(servable, ordered, rows, outputs);
     return inference;
+  }
+
+  /** Hands what `stable` answered on to be compared, where that is wanted. Nobody waits for it. */
+  #shadow(
+    { model, version }: Servable,
+    inputs: readonly TensorValue[],
+    rows: number,
+    outputs: readonly TensorValue[],
+  ): void {
+    const traffic = this.#models.get(model)?.traffic;
+    if (traffic === undefined || traffic.labels['stable'] !== version) return;
+    const stableMs = this.inferEndedMs - this.inferStartedMs;
+    if (!traffic.takeShadow(stableMs)) return;
+    void this.#parts.shadow({ model, inputs, rows, outputs, stableMs }).then(() => traffic.compared());
   }
 
   /**
@@ -263,6 +330,16 @@ export class DataPlane {
   async load(model: string): Promise<void> {
     this.#check('control', model);
     await this.#parts.server.control('load', model);
+  }
+
+  /**
+   * Serves what the repository has now of what the settings ask for. Answers whether that is something new.
+   * @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND, SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE
+   */
+  async reload(model: string): Promise<boolean> {
+    this.#check('control', model);
+    this.model(model);
+    return this.#parts.server.reload();
   }
 
   /** Resolves when the model answers no more. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND */

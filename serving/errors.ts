@@ -105,6 +105,11 @@ export const errorTable = {
     grpc: grpcStatus.failedPrecondition,
     fix: 'The versions that served before serve on.',
   },
+  SERVING_STORE_UNAVAILABLE: {
+    http: 503,
+    grpc: grpcStatus.unavailable,
+    fix: 'What was loaded serves on; the repository is asked again at the next reload.',
+  },
   SERVING_PORT_IN_USE: {
     http: 500,
     grpc: grpcStatus.internal,

@@ -13,7 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
-import type { Cancellation } from './engine/batcher.ts';
+import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { RequestMeter } from './monitoring/request-meter.ts';

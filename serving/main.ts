@@ -42,6 +42,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
+  // What is wrong with it is in the log, the metrics and the state.
+  process.on('SIGHUP', () => void supervisor.reload().catch(() => {}));
   try {
     await supervisor.apply(settings);
     await openControlServer(settings.stateDir, supervisor, shutDown);

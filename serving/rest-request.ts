@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { Cancellation } from './engine/batcher.ts';
+import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import type { RestRequest } from './protocols/protocol.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Cancellation } from './engine/batcher.ts';
+import type { Cancellation } from './engine/runner.ts';
 import type { RestRequest } from './protocols/protocol.ts';
 import type { Peer } from './security/access.ts';
 

@@ -1,29 +1,33 @@
 import type { Socket } from 'node:net';
+import type { RemovedVersion } from './canary/calls.ts';
+import { RemoteRunner } from './canary/remote-runner.ts';
 import type { ServingSettings } from './contract/index.ts';
 import { DataPlane, type LoadedModel, type ServerControl } from './dataplane.ts';
 import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { createLog } from './log.ts';
+import type { Cache } from './middleware/cache/cache.ts';
+import { openCache } from './middleware/cache/index.ts';
 import { snapshotWithProcess } from './monitoring/process-metrics.ts';
 import { Metrics } from './monitoring/registry.ts';
 import { RequestMeter } from './monitoring/request-meter.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
-import { loadModel, modelsToServe, VersionRefused } from './repository/load.ts';
-import { listModels } from './repository/local.ts';
+import { loadModel } from './repository/load.ts';
 import { RestServer } from './rest-server.ts';
 import { Access } from './security/access.ts';
 import { LoggedAudit } from './security/audit.ts';
 import { RateLimiter } from './security/rate-limiter.ts';
 import type { StoredRequest } from './stored-request.ts';
 import { Channel } from './supervisor/channel.ts';
-import type {
-  FromWorker,
-  LoadFailure,
-  SupervisorCalls,
-  ToWorker,
-  WorkerCalls,
-  WorkerStart,
+import {
+  type FromWorker,
+  failureOf,
+  type LoadFailure,
+  type SupervisorCalls,
+  type ToWorker,
+  type WorkerCalls,
+  type WorkerStart,
 } from './supervisor/messages.ts';
 
 const send = (message: FromWorker): void => {
@@ -37,17 +41,23 @@ class Worker {
     flush: () => this.#recorder?.flush(),
     metrics: () => snapshotWithProcess(this.#metrics, 'worker'),
     run: (request) => (this.#servers.rest as RestServer).run(request),
+    canary: notHere,
+    compare: notHere,
   });
   readonly #servers: { rest?: RestServer; grpc?: GrpcServer } = {};
   #recorder: PredictionRecorder | undefined;
   #failures: readonly LoadFailure[] = [];
+  #models: readonly LoadedModel[] = [];
   #draining = false;
 
-  async start({ settings, threads }: WorkerStart): Promise<void> {
+  async start({ settings, models: chosen, removed, threads }: WorkerStart): Promise<void> {
+    const runElsewhere = (model: string) =>
+      new RemoteRunner(model, (request) => this.#supervisor.call('canary', request));
+    const loading = { settings, threads, metrics: this.#metrics, cache: this.#cacheOf(settings) };
     const models: LoadedModel[] = [];
-    for (const model of await modelsToServe(settings)) {
-      models.push(await loadModel(model, settings, threads, this.#metrics));
-    }
+    for (const model of chosen) models.push(await loadModel(model, loading, runElsewhere));
+    this.#models = models;
+    this.#remove(removed);
     await this.#open(settings, models);
     send({
       type: 'ready',
@@ -56,6 +66,20 @@ class Worker {
         versions: [...versions.values()].map(({ version, digest }) => ({ version, digest })),
       })),
     });
+  }
+
+  #cacheOf(settings: ServingSettings): Cache | undefined {
+    if (settings.responseCache === undefined) return undefined;
+    const failures = this.#metrics.count('modelmile_cache_failures_total', {});
+    const log = createLog(settings.logLevel, 'worker');
+    return openCache(settings, settings.responseCache.maxBytes, () => failures.add(), log);
+  }
+
+  #remove(removed: readonly RemovedVersion[]): void {
+    for (const { name, traffic } of this.#models) {
+      const ofModel = removed.filter(({ model }) => model === name);
+      if (traffic) traffic.removed = new Map(ofModel.map(({ version, message }) => [version, message]));
+    }
   }
 
   async #open(settings: ServingSettings, models: readonly LoadedModel[]): Promise<void> {
@@ -71,9 +95,10 @@ class Worker {
       dataPlane: new DataPlane({
         models,
         sink: this.#recorder,
-        server: this.#control(settings),
+        server: this.#control(),
         settings,
         audit,
+        shadow: (shadow) => this.#supervisor.call('shadow', shadow).catch(() => {}),
       }),
       settings,
       meter: new RequestMeter(this.#metrics, log),
@@ -90,10 +115,11 @@ class Worker {
     this.#servers.grpc = await GrpcServer.open(context);
   }
 
-  #control(settings: ServingSettings): ServerControl {
+  #control(): ServerControl {
     return {
       statistics: async () => statisticsOf(await this.#supervisor.call('totals', undefined)),
-      repository: () => listModels(settings.modelRoot),
+      repository: () => this.#supervisor.call('repository', undefined),
+      reload: () => this.#supervisor.call('reload', undefined),
       control: (action, model) => this.#supervisor.call('control', { action, model }),
       failures: (name) =>
         new Map(
@@ -119,7 +145,7 @@ class Worker {
   receive(message: ToWorker, socket: Socket | undefined): void {
     switch (message.type) {
       case 'start':
-        this.start(message).catch((error: Error) => refuse(error));
+        this.start(message).catch((error: Error) => send(failureOf(error)));
         break;
       case 'connection':
         // Said before anything is read: until then the supervisor may give it to another.
@@ -128,6 +154,9 @@ class Worker {
         break;
       case 'failures':
         this.#failures = message.failures;
+        break;
+      case 'removed':
+        this.#remove(message.removed);
         break;
       case 'drain':
         void this.drain(message.idleMs);
@@ -138,16 +167,9 @@ class Worker {
   }
 }
 
-function refuse(error: Error): void {
-  send({
-    type: 'failed',
-    code: error instanceof ServingError ? error.code : 'SERVING_LOAD_FAILED',
-    message: error.message,
-    failures:
-      error instanceof VersionRefused
-        ? [{ model: error.model, version: error.version, message: error.message }]
-        : [],
-  });
+/** What only a canary's process is asked. */
+function notHere(): never {
+  throw new ServingError('SERVING_NOT_READY', 'No canary runs here');
 }
 
 const worker = new Worker();

@@ -19,7 +19,7 @@ export const ModelVersionState = z.enum(['START', 'LOADING', 'AVAILABLE', 'UNLOA
 /**
  * Answer of `GET /state` on the control socket. The other calls, all JSON:
  * `POST /apply` takes ServingSettings and answers with the new state after the switch, or 4xx/5xx `{code, error}` with the old
- * settings still serving; `POST /drain` finishes what is in flight and ends the process; `GET /feedback?model=m` streams
+ * settings still serving; `POST /reload` looks at the repository again and answers the same; `POST /drain` finishes what is in flight and ends the process; `GET /feedback?model=m` streams
  * FeedbackRecord lines (NDJSON).
  */
 export const ServerState = z.strictObject({
@@ -44,5 +44,7 @@ export const ServerState = z.strictObject({
       ),
     }),
   ),
+  /** Why the newest settings or versions are not what serves; empty where they are. */
+  refusal: z.string().default(''),
 });
 export type ServerState = z.infer<typeof ServerState>;

@@ -266,6 +266,66 @@ export const metrics = {
       },
     ],
   },
+  modelmile_cache_lookups_total: {
+    type: 'counter',
+    labels: ['model', 'version', 'result'],
+    help: 'Requests that were looked for in the cache of answers: hit, miss.',
+    panel: {
+      title: 'Answers from the cache',
+      kind: 'performance',
+      unit: 'percentunit',
+      queries: {
+        '{{model}}':
+          'sum by (model) (rate(modelmile_cache_lookups_total{result="hit"}[5m])) / sum by (model) (rate(modelmile_cache_lookups_total[5m]))',
+      },
+    },
+  },
+  modelmile_cache_failures_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Times that the cache was away or late; the answers were worked out.',
+  },
+  modelmile_canary_answers_total: {
+    type: 'counter',
+    labels: ['model', 'version', 'result'],
+    help: 'What came of the requests that a canary got: same, different (compared with stable), answered, failing, late, crashed.',
+    panel: {
+      title: 'Canary against stable',
+      kind: 'anomaly',
+      unit: 'reqps',
+      queries: {
+        '{{model}} {{version}} {{result}}':
+          'sum by (model, version, result) (rate(modelmile_canary_answers_total[5m]))',
+      },
+    },
+  },
+  modelmile_canary_removed_total: {
+    type: 'counter',
+    labels: ['model', 'version', 'reason'],
+    help: 'Canaries that were taken out by themselves: wrong, slow, failing, crashing.',
+    alerts: [
+      {
+        name: 'CanaryRemoved',
+        kind: 'anomaly',
+        expr: 'sum by (model, version, reason) (increase(modelmile_canary_removed_total[1h])) > 0',
+        for: '0m',
+        severity: 'ticket',
+        summary:
+          'Version {{ $labels.version }} of {{ $labels.model }} was taken out: it is {{ $labels.reason }}.',
+        runbook: {
+          meaning: 'Callers notice nothing: the version with the label stable answers all requests.',
+          look: [
+            'GET /v1/models/<model>: the version is there with state END and the figures that it was judged by.',
+            'The panel "Canary against stable": did it start at once, or with some requests only?',
+          ],
+          mend: [
+            'Give the label canary to a better version, or take the canary out of the settings.',
+            'Where the difference is wanted, give the version the label stable, or raise `canary.tolerance`.',
+          ],
+        },
+      },
+    ],
+  },
   modelmile_reloads_total: {
     type: 'counter',
     labels: ['result'],

@@ -21,7 +21,7 @@ export type VersionPolicy = z.infer<typeof VersionPolicy>;
  * How the version with the label `canary` is tried beside `stable`. It runs in a process of its own: what it does wrong costs no
  * request. It is taken out by itself when it is wrong, slow, failing or crashing, until the settings name another version.
  */
-const Canary = z.strictObject({
+export const Canary = z.strictObject({
   /** Share of the answers of `stable` that the canary works out too, out of the callers' way, to be compared. */
   shadow: z.number().min(0).max(1).default(0.1),
   /** Two numbers a and b agree where |a - b| <= tolerance * (1 + |a|). */
@@ -38,18 +38,28 @@ const Canary = z.strictObject({
 export type Canary = z.infer<typeof Canary>;
 
 /** One model to serve from the repository `<modelRoot>/<name>/<version>/`. */
-export const ServedModel = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, dash, underscore'),
-  versionPolicy: VersionPolicy.default({ latest: 1 }),
-  /** Label -> version, for example `{stable: 3, canary: 4}`. */
-  versionLabels: z.record(z.string(), z.int().min(1)).default({}),
-  /**
-   * Shares of the requests that name neither version nor label, by label, for example `{stable: 95, canary: 5}`. Left out = all of
-   * them go to `stable` where there is a canary, else to the latest version.
-   */
-  weights: z.record(z.string(), z.number().min(0)).default({}),
-  canary: Canary.optional(),
-});
+export const ServedModel = z
+  .strictObject({
+    name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, dash, underscore'),
+    versionPolicy: VersionPolicy.default({ latest: 1 }),
+    /** Label -> version, for example `{stable: 3, canary: 4}`. */
+    versionLabels: z.record(z.string(), z.int().min(1)).default({}),
+    /**
+     * Shares of the requests that name neither version nor label, by label, for example `{stable: 95, canary: 5}`. Left out = all of
+     * them go to `stable` where there is a canary, else to the latest version.
+     */
+    weights: z.record(z.string(), z.number().min(0)).default({}),
+    canary: Canary.optional(),
+  })
+  .refine(({ weights, versionLabels }) => Object.keys(weights).every((label) => label in versionLabels), {
+    path: ['weights'],
+    message: 'each label must be one of versionLabels',
+  })
+  .refine(
+    ({ canary, versionLabels: { stable, canary: tried } }) =>
+      canary === undefined || (stable !== undefined && tried !== undefined && stable !== tried),
+    { path: ['canary'], message: 'versionLabels must say which version is stable and which other is canary' },
+  );
 export type ServedModel = z.infer<typeof ServedModel>;
 
 /**
@@ -137,7 +147,7 @@ export const ServingSettings = z.strictObject({
       host: z.string().min(1),
       port: z.int().min(1).max(65535).default(6379),
       tls: z.boolean().default(true),
-      /** A password in the file `password` of a folder, or the pod's own AWS identity (ElastiCache with IAM). */
+      /** The files `password` and, where there is one, `username` of a folder, or the pod's own AWS identity (ElastiCache with IAM). */
       auth: z.union([
         z.strictObject({ credentialsDir: z.string().min(1) }),
         z.strictObject({
@@ -146,7 +156,10 @@ export const ServingSettings = z.strictObject({
       ]),
     })
     .optional(),
-  /** Answers are kept and given again for equal inputs to the same version; left out = none are. A cache that is away costs nothing else. */
+  /**
+   * Answers are kept and given again for equal inputs to the same version, in the embedded cache or that of `cache`; left out = none
+   * are. Models with a canary are left out: its times are compared. A cache that is away fails no request.
+   */
   responseCache: z
     .strictObject({
       ttlSeconds: z.int().min(1).default(300),

@@ -1,4 +1,5 @@
 import { ServingError } from '../errors.ts';
+import type { Cancellation, Runner } from './runner.ts';
 import type { Session } from './session.ts';
 import { concatenateRows, sliceRows, type TensorValue } from './tensor.ts';
 
@@ -19,11 +20,6 @@ export interface BatchReport {
   readonly inferSeconds: number;
 }
 
-/** Tells whether the caller still waits; an AbortSignal is one. */
-export interface Cancellation {
-  readonly aborted: boolean;
-}
-
 interface Waiting {
   readonly inputs: readonly TensorValue[];
   readonly rows: number;
@@ -40,7 +36,7 @@ interface Waiting {
  * runtime blocks the thread anyway. A longer window is waited only where `batchTimeoutMs` says so. Requests that are past their
  * deadline or whose client has gone are not computed.
  */
-export class Batcher {
+export class Batcher implements Runner {
   readonly #session: Session;
   readonly #settings: BatchingSettings;
   readonly #rowsVary: boolean;
@@ -66,10 +62,6 @@ export class Batcher {
     this.#onBatch = onBatch;
   }
 
-  /**
-   * Inputs in signature order, batch first; every input has the same number of rows.
-   * @throws ServingError SERVING_OVERLOADED, SERVING_DEADLINE, SERVING_CANCELLED, SERVING_INFERENCE_FAILED
-   */
   run(
     inputs: readonly TensorValue[],
     rows: number,

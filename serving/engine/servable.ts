@@ -1,8 +1,9 @@
 import { defaultSignatureName, type Signature } from '../../conversion/manifest/index.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
-import type { ModelVersion } from '../repository/local.ts';
+import type { ModelVersion } from '../repository/version.ts';
 import { Batcher, type BatchReport } from './batcher.ts';
+import type { Runner } from './runner.ts';
 import { openSession, type Session } from './session.ts';
 import { allocate, countOf, type TensorValue } from './tensor.ts';
 
@@ -11,8 +12,23 @@ export interface Servable extends ModelVersion {
   readonly signature: Signature;
   /** Whether requests can share a run: every tensor's first dimension is open. */
   readonly batchable: boolean;
-  readonly batcher: Batcher;
-  readonly session: Session;
+  readonly runner: Runner;
+}
+
+/**
+ * What a version's manifest says of its requests.
+ * @throws ServingError SERVING_LOAD_FAILED where it is no model that this engine runs
+ */
+export function describe(version: ModelVersion): Pick<Servable, 'signature' | 'batchable'> {
+  const signature = version.manifest.signatures[defaultSignatureName];
+  if (signature === undefined || version.manifest.artifact.format !== 'onnx') {
+    throw new ServingError(
+      'SERVING_LOAD_FAILED',
+      `${version.model} version ${version.version}: the manifest has no ONNX artifact with the signature ${defaultSignatureName}`,
+    );
+  }
+  const batchable = [...signature.inputs, ...signature.outputs].every((spec) => spec.shape[0] === -1);
+  return { signature, batchable };
 }
 
 /** A size for dimensions that the model leaves open, for the warm-up only. */
@@ -36,23 +52,16 @@ export async function loadServable(
   threads: number,
   onBatch: (report: BatchReport) => void,
 ): Promise<Servable> {
-  const signature = version.manifest.signatures[defaultSignatureName];
-  if (signature === undefined || version.manifest.artifact.format !== 'onnx') {
-    throw new ServingError(
-      'SERVING_LOAD_FAILED',
-      `${version.model} version ${version.version}: the manifest has no ONNX artifact with the signature ${defaultSignatureName}`,
-    );
-  }
+  const { signature, batchable } = describe(version);
   try {
     const session = await openSession(version.modelPath, signature, threads, settings.executionProvider);
     await warmUp(session, signature);
-    const batchable = [...signature.inputs, ...signature.outputs].every((spec) => spec.shape[0] === -1);
     const batching = batchable
       ? settings.batching
       : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
     const rowsVary = signature.inputs.some((spec) => spec.shape.slice(1).includes(-1));
-    const batcher = new Batcher(session, batching, rowsVary, onBatch);
-    return { ...version, signature, batchable, session, batcher };
+    const runner = new Batcher(session, batching, rowsVary, onBatch);
+    return { ...version, signature, batchable, runner };
   } catch (error) {
     throw new ServingError(
       'SERVING_LOAD_FAILED',

@@ -1,4 +1,4 @@
-import type { Cancellation } from '../engine/batcher.ts';
+import type { Cancellation } from '../engine/runner.ts';
 import type { RestRequest } from '../protocols/protocol.ts';
 import type { PlainConnection } from './plain-connection.ts';
 import type { PlainHead } from './plain-head.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { DataPlane } from '../dataplane.ts';
-import type { Cancellation } from '../engine/batcher.ts';
+import type { Cancellation } from '../engine/runner.ts';
 
 /** A request whose head has been read; the body comes when it is asked for, unpacked and within maxBodyBytes. */
 export interface RestRequest {

@@ -1,29 +1,15 @@
-import { ServedModel, type ServingSettings } from '../contract/index.ts';
+import { Traffic } from '../canary/traffic.ts';
+import type { ServingSettings } from '../contract/index.ts';
 import type { LoadedModel } from '../dataplane.ts';
 import type { BatchReport } from '../engine/batcher.ts';
-import { loadServable, type Servable } from '../engine/servable.ts';
+import { CachingRunner } from '../engine/caching-runner.ts';
+import type { Runner } from '../engine/runner.ts';
+import { describe, loadServable, type Servable } from '../engine/servable.ts';
 import { ServingError } from '../errors.ts';
+import type { Cache } from '../middleware/cache/cache.ts';
 import type { Metrics } from '../monitoring/registry.ts';
-import { chooseVersions, listModels, listVersions, openVersion } from './local.ts';
-
-/** The models that the settings ask for: those they name, or all of the repository. */
-export async function modelsToServe(settings: ServingSettings): Promise<ServedModel[]> {
-  if (settings.models !== undefined) return settings.models;
-  const names = await listModels(settings.modelRoot);
-  return names.map((name) => ServedModel.parse({ name }));
-}
-
-/** A version did not load. */
-export class VersionRefused extends ServingError {
-  readonly model: string;
-  readonly version: number;
-
-  constructor(model: string, version: number, cause: ServingError) {
-    super(cause.code, cause.message);
-    this.model = model;
-    this.version = version;
-  }
-}
+import type { ChosenModel, ChosenVersion } from './chosen.ts';
+import { openVersion, VersionRefused } from './version.ts';
 
 function batchMeter(metrics: Metrics, model: string, version: number): (report: BatchReport) => void {
   const labels = { model, version };
@@ -41,31 +27,94 @@ function batchMeter(metrics: Metrics, model: string, version: number): (report: 
   };
 }
 
+/** What loading needs beside the model. */
+export interface Loading {
+  readonly settings: ServingSettings;
+  readonly threads: number;
+  readonly metrics: Metrics;
+  /** Undefined where answers are not kept. */
+  readonly cache: Cache | undefined;
+}
+
+/** The servable with what is kept of its answers. */
+function cached(servable: Servable, { settings, metrics, cache }: Loading): Servable {
+  if (cache === undefined || settings.responseCache === undefined) return servable;
+  const { model, version, digest, runner } = servable;
+  const lookups = (result: string) =>
+    metrics.count('modelmile_cache_lookups_total', { model, version, result });
+  const { ttlSeconds } = settings.responseCache;
+  const caching = { cache, ttlSeconds, hits: lookups('hit'), misses: lookups('miss') };
+  return { ...servable, runner: new CachingRunner(runner, digest, caching) };
+}
+
 /**
- * Loads the versions of a model that the settings ask for, verified and warm.
- * @throws VersionRefused, ServingError SERVING_LOAD_FAILED where there is no version
+ * Loads a version, verified and warm.
+ * @throws VersionRefused
+ */
+export async function loadVersion(
+  name: string,
+  { version: number, folder }: ChosenVersion,
+  { settings, threads, metrics }: Omit<Loading, 'cache'>,
+): Promise<Servable> {
+  const servable = await orRefused(name, number, async () => {
+    const version = await openVersion(folder, name, number, settings.trustedKeys);
+    return loadServable(version, settings, threads, batchMeter(metrics, name, number));
+  });
+  const labels = { model: name, version: number, provider: settings.executionProvider };
+  metrics.level('modelmile_version_workers', labels).set(1);
+  return servable;
+}
+
+async function orRefused<T>(model: string, version: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof ServingError ? new VersionRefused(model, version, error) : error;
+  }
+}
+
+/** The version that is tried in a process of its own; undefined where there is none. */
+export const canaryOf = ({ canary, versionLabels }: ChosenModel): number | undefined =>
+  canary === undefined ? undefined : versionLabels['canary'];
+
+/**
+ * Loads the versions of a model, all but its canary, which runs elsewhere.
+ * @throws VersionRefused
  */
 export async function loadModel(
-  model: ServedModel,
-  settings: ServingSettings,
-  threads: number,
-  metrics: Metrics,
+  model: ChosenModel,
+  loading: Loading,
+  runElsewhere: (model: string) => Runner,
 ): Promise<LoadedModel> {
-  const { name } = model;
-  const chosen = chooseVersions(await listVersions(settings.modelRoot, name), model);
-  if (chosen.length === 0) {
-    throw new ServingError('SERVING_LOAD_FAILED', `${settings.modelRoot} has no version of model ${name}`);
-  }
+  const { name, versionLabels, weights, canary } = model;
+  const tried = canaryOf(model);
   const versions = new Map<number, Servable>();
-  for (const number of chosen) {
-    try {
-      const version = await openVersion(settings.modelRoot, name, number, settings.trustedKeys);
-      versions.set(number, await loadServable(version, settings, threads, batchMeter(metrics, name, number)));
-    } catch (error) {
-      throw error instanceof ServingError ? new VersionRefused(name, number, error) : error;
-    }
-    const labels = { model: name, version: number, provider: settings.executionProvider };
-    metrics.level('modelmile_version_workers', labels).set(1);
+  for (const each of model.versions) {
+    if (each.version === tried) continue;
+    const servable = await loadVersion(name, each, loading);
+    // Beside a canary its times count, which those of the cache are not.
+    versions.set(each.version, tried === undefined ? cached(servable, loading) : servable);
   }
-  return { name, versions, latest: [...versions.values()].at(-1), labels: model.versionLabels };
+  const { trustedKeys } = loading.settings;
+  for (const { version, folder } of model.versions.filter((each) => each.version === tried)) {
+    const servable = await orRefused(name, version, async () => {
+      const opened = await openVersion(folder, name, version, trustedKeys);
+      const remote = { ...opened, ...describe(opened), runner: runElsewhere(name) };
+      assertAlike(remote, versions.get(versionLabels['stable'] as number) as Servable);
+      return remote;
+    });
+    versions.set(version, servable);
+  }
+  const latest = versions.get(Math.max(...versions.keys()));
+  const isSplit = Object.keys(weights).length > 0 || canary !== undefined;
+  return { name, versions, latest, labels: versionLabels, traffic: isSplit ? new Traffic(model) : undefined };
+}
+
+/** Who names no version must be able to get either. @throws ServingError SERVING_LOAD_FAILED */
+function assertAlike(canary: Servable, stable: Servable): void {
+  if (JSON.stringify(canary.signature) === JSON.stringify(stable.signature)) return;
+  throw new ServingError(
+    'SERVING_LOAD_FAILED',
+    `${canary.model} version ${canary.version} cannot be the canary of version ${stable.version}: its signature is another`,
+  );
 }

@@ -26,6 +26,10 @@ const calls: Readonly<Record<string, Handler>> = {
     await supervisor.apply(parseSettings(await jsonBody(request)));
     return supervisor.state();
   },
+  'POST /reload': async (supervisor) => {
+    await supervisor.reload();
+    return supervisor.state();
+  },
   'POST /drain': async (supervisor, _request, _url, shutDown) => {
     shutDown();
     return supervisor.state();

@@ -1,7 +1,11 @@
+import type { CanaryRequest, RemovedVersion, Shadow } from '../canary/calls.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Metrics } from '../monitoring/registry.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
 import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import { Canaries } from './canaries.ts';
 import type { LoadedVersions, LoadFailure, ToWorker, WorkerStart } from './messages.ts';
 import { type Connection, type WorkerEvents, WorkerProcess } from './worker-process.ts';
 
@@ -9,12 +13,26 @@ import { type Connection, type WorkerEvents, WorkerProcess } from './worker-proc
 const quickCrashMs = 5_000;
 const maxRestartDelayMs = 1_000;
 
+/** What a generation tells the server, and what it asks it on behalf of its workers. */
+export interface ServerEvents extends Omit<WorkerEvents, 'calls'> {
+  readonly calls: Omit<WorkerEvents['calls'], 'canary' | 'shadow'>;
+  removed(removed: RemovedVersion): void;
+}
+
+/** How many workers; `gently`: one after the other, for what serves meanwhile needs the processor too. */
+export interface Staffing {
+  readonly workers: number;
+  readonly gently: boolean;
+}
+
 /** The workers of one set of settings: started together, restarted one by one, drained together. */
 export class Generation {
   readonly settings: ServingSettings;
-  readonly #start: WorkerStart;
   readonly #events: WorkerEvents;
   readonly #log: Log;
+  readonly #canaries: Canaries;
+  /** What newly started workers are told, too. */
+  #start: WorkerStart;
   readonly #workers = new Set<WorkerProcess>();
   readonly #parked: Connection[] = [];
   /** What newly started workers are told, too. */
@@ -23,28 +41,37 @@ export class Generation {
   #retired = false;
   #crashes = 0;
 
-  private constructor(start: WorkerStart, events: WorkerEvents, log: Log) {
+  private constructor(start: WorkerStart, events: ServerEvents, metrics: Metrics, log: Log) {
     this.settings = start.settings;
     this.#start = start;
-    this.#events = { ...events, exited: (worker) => this.#exited(worker, events) };
+    const calls = {
+      ...events.calls,
+      canary: (request: CanaryRequest) => this.#canaries.infer(request),
+      shadow: (shadow: Shadow) => this.#canaries.shadow(shadow),
+    };
+    this.#events = { ...events, calls, exited: (worker) => this.#exited(worker, events) };
+    this.#canaries = new Canaries(start, { ...events, calls }, metrics, log, (removed) => {
+      events.removed(removed);
+      this.#tellRemoved([...this.#start.removed, removed]);
+    });
     this.#log = log;
   }
 
   /**
    * Starts workers and waits until all have loaded and warmed up.
-   * @param gently one after the other, for what serves meanwhile needs the processor too
    * @throws LoadRefused of the first that cannot; the others are gone then.
    */
   static async start(
     start: WorkerStart,
-    workers: number,
-    gently: boolean,
-    events: WorkerEvents,
+    { workers, gently }: Staffing,
+    events: ServerEvents,
+    metrics: Metrics,
     log: Log,
   ): Promise<Generation> {
-    const generation = new Generation(start, events, log);
+    const generation = new Generation(start, events, metrics, log);
     const started: WorkerProcess[] = [];
     try {
+      await generation.#canaries.open();
       for (let count = 0; count < workers; count++) {
         const worker = generation.#add();
         started.push(worker);
@@ -55,13 +82,18 @@ export class Generation {
     } catch (error) {
       generation.#retired = true;
       for (const worker of started) worker.kill();
-      await Promise.all(started.map((worker) => worker.gone));
+      await Promise.all([generation.#canaries.end(), ...started.map((worker) => worker.gone)]);
       throw error;
     }
   }
 
   get workers(): readonly WorkerProcess[] {
     return [...this.#workers];
+  }
+
+  /** What the workers were told to load. */
+  get chosen(): readonly ChosenModel[] {
+    return this.#start.models;
   }
 
   /** What the workers serve; the same in each. */
@@ -98,6 +130,11 @@ export class Generation {
     this.#tell({ type: 'failures', failures });
   }
 
+  #tellRemoved(removed: readonly RemovedVersion[]): void {
+    this.#start = { ...this.#start, removed };
+    this.#tell({ type: 'removed', removed });
+  }
+
   #tell(message: ToWorker): void {
     for (const worker of this.#workers) if (worker.isReady) worker.send(message);
   }
@@ -122,7 +159,7 @@ export class Generation {
     else worker.hand(connection);
   }
 
-  #exited(worker: WorkerProcess, events: WorkerEvents): void {
+  #exited(worker: WorkerProcess, events: ServerEvents): void {
     this.#workers.delete(worker);
     events.exited(worker);
     if (this.#retired || worker.isDraining) return;
@@ -153,6 +190,7 @@ export class Generation {
         return worker.gone;
       }),
     );
+    await this.#canaries.end();
     this.#events.returned(this.#parked.splice(0));
   }
 }

@@ -1,6 +1,10 @@
+import type { CanaryRequest, Comparison, RemovedVersion, Shadow } from '../canary/calls.ts';
 import type { FeedbackRequest, PredictionRecord, ServingSettings } from '../contract/index.ts';
-import type { ServingErrorCode } from '../errors.ts';
+import type { TensorValue } from '../engine/tensor.ts';
+import { ServingError, type ServingErrorCode } from '../errors.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
+import { VersionRefused } from '../repository/version.ts';
 import type { Limits } from '../security/caller.ts';
 import type { Lease } from '../security/rate-limiter.ts';
 import type { StoredRequest, StoredResponse } from '../stored-request.ts';
@@ -22,9 +26,16 @@ export interface LoadedVersions {
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly settings: ServingSettings;
+  /** What the settings ask for, the same in each worker, also in one that is started later. */
+  readonly models: readonly ChosenModel[];
+  /** Canaries that were taken out. */
+  readonly removed: readonly RemovedVersion[];
   /** For each session. */
   readonly threads: number;
 }
+
+/** What a process is there for: to answer requests, or to run what is tried. */
+export type WorkerRole = 'front' | 'canary';
 
 /** What workers ask the supervisor. */
 export type SupervisorCalls = {
@@ -33,7 +44,15 @@ export type SupervisorCalls = {
   /** Throughput and latency of the last minutes. */
   history(args: undefined): unknown;
   totals(args: undefined): MetricsSnapshot;
+  /** Names of the repository's models. */
+  repository(args: undefined): string[];
   control(args: { readonly action: 'load' | 'unload'; readonly model: string }): void;
+  /** Runs the canary of a model. */
+  canary(args: CanaryRequest): readonly TensorValue[];
+  /** Lets the canary of a model answer too; resolves when that is over. */
+  shadow(args: Shadow): void;
+  /** Looks at the repository again; whether anything is new. */
+  reload(args: undefined): boolean;
   /** Lets a worker that serves now answer what came to one that has been replaced. */
   forward(args: StoredRequest): StoredResponse;
   lease(args: { readonly callerId: string; readonly wanted: number; readonly limits: Limits }): Lease;
@@ -46,6 +65,9 @@ export type WorkerCalls = {
   metrics(args: undefined): MetricsSnapshot;
   /** Answers a request that came another way. */
   run(args: StoredRequest): StoredResponse;
+  /** Of a canary's process only. */
+  canary(args: CanaryRequest): readonly TensorValue[];
+  compare(args: Shadow): Comparison;
 };
 
 /** To a worker; `connection` travels with the socket. */
@@ -55,6 +77,7 @@ export type ToWorker =
   | { readonly type: 'connection'; readonly id: number; readonly listener: 'rest' | 'grpc' }
   /** What could not be loaded in place of what serves; for the status. */
   | { readonly type: 'failures'; readonly failures: readonly LoadFailure[] }
+  | { readonly type: 'removed'; readonly removed: readonly RemovedVersion[] }
   /** `idleMs`: how long a client may still use a connection on which nothing is asked. */
   | { readonly type: 'drain'; readonly idleMs: number };
 
@@ -73,3 +96,17 @@ export type FromWorker =
   | { readonly type: 'predictions'; readonly records: readonly PredictionRecord[] }
   /** The last that it says: what it counted. */
   | { readonly type: 'totals'; readonly metrics: MetricsSnapshot };
+
+/** What a worker says that cannot load. */
+export function failureOf(error: Error): FromWorker {
+  const refused = error instanceof VersionRefused ? error : undefined;
+  return {
+    type: 'failed',
+    code: error instanceof ServingError ? error.code : 'SERVING_LOAD_FAILED',
+    message: error.message,
+    failures:
+      refused === undefined
+        ? []
+        : [{ model: refused.model, version: refused.version, message: refused.message }],
+  };
+}

@@ -1,3 +1,4 @@
+import type { RemovedVersion } from '../canary/calls.ts';
 import {
   type FeedbackRecord,
   type FeedbackRequest,
@@ -12,17 +13,21 @@ import type { Database } from '../middleware/database/database.ts';
 import { openDatabase } from '../middleware/database/index.ts';
 import { snapshotWithProcess } from '../monitoring/process-metrics.ts';
 import { Metrics, type MetricsSnapshot } from '../monitoring/registry.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
+import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
 import { assertSafeToListen } from '../security/safe-to-listen.ts';
 import { Allowances } from './allowances.ts';
+import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
-import { Generation } from './generation.ts';
+import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import type { LoadFailure } from './messages.ts';
+import { Poll } from './poll.ts';
 import { Retiring } from './retiring.ts';
 import { Totals } from './totals.ts';
-import { type Connection, LoadRefused, type WorkerEvents, type WorkerProcess } from './worker-process.ts';
+import { type Connection, LoadRefused, type WorkerProcess } from './worker-process.ts';
 
 const tickMs = 1_000;
 
@@ -35,6 +40,13 @@ export function parseSettings(json: unknown): ServingSettings {
   }
   assertSafeToListen(parsed.data);
   return parsed.data;
+}
+
+/** Which versions an error is about. */
+function failuresOf(error: Error): readonly LoadFailure[] {
+  if (error instanceof LoadRefused) return error.failures;
+  if (!(error instanceof VersionRefused)) return [];
+  return [{ model: error.model, version: error.version, message: error.message }];
 }
 
 /**
@@ -57,8 +69,16 @@ export class Supervisor {
   readonly #workers = new Set<WorkerProcess>();
   #generation: Generation | undefined;
   #failures: readonly LoadFailure[] = [];
+  #catalogue: Catalogue | undefined;
+  /** Why the newest settings or versions are not what serves; empty where they are. */
+  #refusal = '';
+  /** Canaries that were taken out; the same version is not tried again while this process lives. */
+  #removed: readonly RemovedVersion[] = [];
+  /** What was tried last and did not load. */
+  #refusedModels: readonly ChosenModel[] | undefined;
   #changing: Promise<unknown> = Promise.resolve();
   #draining = false;
+  readonly #poll: Poll;
   #ticker: NodeJS.Timeout | undefined;
 
   /** @param settings of the first start; state folder and database stay what they are. */
@@ -68,6 +88,7 @@ export class Supervisor {
     this.#database = openDatabase(settings);
     this.#desk = new FeedbackDesk(this.#database, log);
     this.#allowances = new Allowances(this.#database);
+    this.#poll = new Poll(() => this.reload(false).catch(() => {}));
     this.#listeners = new Listeners((connection) => this.#hand(connection));
     this.#management = new ManagementServer({
       readiness: () =>
@@ -94,12 +115,57 @@ export class Supervisor {
    * @throws ServingError with what served before serving on.
    */
   apply(settings: ServingSettings): Promise<void> {
-    const change = this.#changing.then(() => this.#change(settings));
+    return this.#inTurn(async () => {
+      const catalogue = this.#orRefuse(() => new Catalogue(settings));
+      const models = await this.#orRefuse(() => catalogue.choose());
+      await this.#orRefuse(() => this.#change(settings, catalogue, models));
+    });
+  }
+
+  /**
+   * Serves what the repository has now. Answers whether that is something new. `again`: also what did not load the last time.
+   * @throws ServingError with what served before serving on.
+   */
+  reload(again = true): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { settings, chosen } = this.#serving();
+      const catalogue = this.#catalogue as Catalogue;
+      const models = await this.#orRefuse(() => catalogue.choose());
+      if (isSame(chosen, models) || (!again && isSame(this.#refusedModels, models))) {
+        this.#poll.start(settings.pollSeconds);
+        return false;
+      }
+      this.#refusedModels = models;
+      await this.#orRefuse(() => this.#change(settings, catalogue, models));
+      return true;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const change = this.#changing.then(work);
     this.#changing = change.catch(() => {});
     return change;
   }
 
-  async #change(settings: ServingSettings): Promise<void> {
+  /** Says why to those who ask for the status, the metrics or the log. */
+  #orRefuse<T>(work: () => T): T {
+    const refuse = (error: unknown): never => {
+      this.#refused(error as Error);
+      throw error;
+    };
+    try {
+      const result = work();
+      return result instanceof Promise ? (result.catch(refuse) as T) : result;
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  async #change(
+    settings: ServingSettings,
+    catalogue: Catalogue,
+    models: readonly ChosenModel[],
+  ): Promise<void> {
     if (this.#draining) throw new ServingError('SERVING_NOT_READY', 'The server is draining');
     const previous = this.#generation;
     const listeners = await this.#listeners.change(settings);
@@ -109,49 +175,65 @@ export class Supervisor {
     });
     const { workers, threads } = plan(settings.workers);
     try {
-      const start = { settings, threads };
+      const start = { settings, models, removed: this.#removed, threads };
       this.#generation = await Generation.start(
         start,
-        workers,
-        previous !== undefined,
+        { workers, gently: previous !== undefined },
         this.#events(),
+        this.#metrics,
         this.#log,
       );
     } catch (error) {
       listeners.undo();
       management.undo();
-      this.#refused(error as Error);
       throw error;
     }
     listeners.commit();
     management.commit();
-    this.#failures = [];
+    this.#catalogue = catalogue;
     this.#metrics.count('modelmile_reloads_total', { result: 'served' }).add();
     this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
     if (previous !== undefined) this.#retiring.add(previous);
-    const { models } = this.#generation;
-    this.#audit.event('settings-applied', { models });
-    this.#log.info({ models, rest: this.#listeners.address('rest') }, 'serving');
+    this.#served();
+    void catalogue.prune(models).catch(() => {});
+    const loaded = this.#generation.models;
+    this.#audit.event('settings-applied', { models: loaded });
+    this.#log.info({ models: loaded, rest: this.#listeners.address('rest') }, 'serving');
   }
 
-  /** Says why to those who ask for the status, the metrics or the log. */
+  /** What was asked for serves. */
+  #served(): void {
+    this.#failures = [];
+    this.#refusal = '';
+    this.#refusedModels = undefined;
+    this.#generation?.tellFailures([]);
+    this.#poll.start(this.#generation?.settings.pollSeconds ?? 0);
+  }
+
   #refused(error: Error): void {
-    this.#failures = error instanceof LoadRefused ? error.failures : [];
+    this.#poll.start(this.#generation?.settings.pollSeconds ?? 0);
+    // Found again at every look at the repository, and said once.
+    if (this.#refusal === error.message) return;
+    this.#refusal = error.message;
+    this.#failures = failuresOf(error);
     for (const { model } of this.#failures) {
       this.#metrics.count('modelmile_model_load_failures_total', { model }).add();
     }
     this.#metrics.count('modelmile_reloads_total', { result: 'refused' }).add();
     this.#audit.event('settings-refused', { reason: error.message });
+    this.#log.error({ reason: error.message }, 'refused; what served before serves on');
     this.#generation?.tellFailures(this.#failures);
   }
 
-  #events(): WorkerEvents {
+  #events(): ServerEvents {
     return {
       calls: {
         feedback: ({ model, request }) => this.#feedback(model, request),
         history: () => this.#totals.history,
         totals: () => this.#snapshot(),
+        repository: () => this.#catalogue?.models() ?? [],
         control: ({ action, model }) => this.#control(action, model),
+        reload: () => this.reload(),
         forward: (request) => this.#serving().run(request),
         lease: ({ callerId, wanted, limits }) => this.#allowances.lease(callerId, wanted, limits),
       },
@@ -164,8 +246,19 @@ export class Supervisor {
       returned: (connections) => {
         for (const connection of connections) this.#hand(connection);
       },
+      removed: (removed) => this.#takenOut(removed),
       crashed: () => this.#metrics.count('modelmile_worker_crashes_total', {}).add(),
     };
+  }
+
+  #takenOut(removed: RemovedVersion): void {
+    const { model, version, message } = removed;
+    this.#removed = [...this.#removed, removed];
+    this.#log.error(
+      { model, version, reason: message },
+      'a canary was taken out; stable answers all requests',
+    );
+    this.#audit.event('canary-removed', { model, version, reason: message });
   }
 
   async #feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
@@ -239,6 +332,7 @@ export class Supervisor {
       management: this.#management.address,
       workers: (this.#generation?.workers ?? []).map(({ pid, isReady }) => ({ pid, ready: isReady })),
       models: this.#modelStates(),
+      refusal: this.#refusal,
     };
   }
 
@@ -247,7 +341,12 @@ export class Supervisor {
     for (const { name, versions } of this.#generation?.models ?? []) {
       states.set(
         name,
-        versions.map(({ version, digest }) => ({ version, digest, state: 'AVAILABLE', message: '' })),
+        versions.map(({ version, digest }) => {
+          const removed = this.#removed.find((each) => each.model === name && each.digest === digest);
+          return removed === undefined
+            ? { version, digest, state: 'AVAILABLE', message: '' }
+            : { version, digest, state: 'END', message: removed.message };
+        }),
       );
     }
     for (const { model, version, message } of this.#failures) {
@@ -273,6 +372,7 @@ export class Supervisor {
     if (this.#generation !== undefined) this.#retiring.add(this.#generation);
     await this.#retiring.end();
     clearInterval(this.#ticker);
+    this.#poll.stop();
     await this.#allowances.close();
     await this.#desk.close();
     await this.#database.then((database) => database.close()).catch(() => {});

@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { CanaryRequest, Comparison, Shadow } from '../canary/calls.ts';
 import type { PredictionRecord } from '../contract/index.ts';
+import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
 import type { StoredRequest, StoredResponse } from '../stored-request.ts';
@@ -13,10 +15,14 @@ import type {
   SupervisorCalls,
   ToWorker,
   WorkerCalls,
+  WorkerRole,
   WorkerStart,
 } from './messages.ts';
 
-const entry = fileURLToPath(new URL('../worker.ts', import.meta.url));
+const entries = {
+  front: fileURLToPath(new URL('../worker.ts', import.meta.url)),
+  canary: fileURLToPath(new URL('../canary-worker.ts', import.meta.url)),
+} as const satisfies Record<WorkerRole, string>;
 
 /** How long after its exit the last words of a worker are waited for. */
 const lastWordsMs = 200;
@@ -56,6 +62,8 @@ export class WorkerProcess {
   /** Resolves when the process is gone. */
   readonly gone: Promise<void>;
   isReady = false;
+  /** Whether it ever was. */
+  wasReady = false;
   isDraining = false;
   models: readonly LoadedVersions[] = [];
   /** The newest totals that it reported. */
@@ -68,9 +76,9 @@ export class WorkerProcess {
   #nextConnection = 1;
   #settle: { resolve(models: readonly LoadedVersions[]): void; reject(error: Error): void } | undefined;
 
-  constructor(start: WorkerStart, events: WorkerEvents) {
+  constructor(start: WorkerStart, events: WorkerEvents, role: WorkerRole = 'front') {
     this.#events = events;
-    this.#child = fork(entry, [], {
+    this.#child = fork(entries[role], [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
@@ -141,6 +149,7 @@ export class WorkerProcess {
       case 'ready':
         this.models = message.models;
         this.isReady = true;
+        this.wasReady = true;
         this.#settle?.resolve(message.models);
         break;
       case 'failed':
@@ -176,6 +185,16 @@ export class WorkerProcess {
   /** Lets it answer a request. @throws ServingError SERVING_NOT_READY where it is gone */
   run(request: StoredRequest): Promise<StoredResponse> {
     return this.#channel.call('run', request);
+  }
+
+  /** Of a canary's process. @throws ServingError of the model, SERVING_NOT_READY where the process is gone */
+  canary(request: CanaryRequest): Promise<readonly TensorValue[]> {
+    return this.#channel.call('canary', request);
+  }
+
+  /** Of a canary's process; as `canary`. */
+  compare(shadow: Shadow): Promise<Comparison> {
+    return this.#channel.call('compare', shadow);
   }
 
   /** Idle connections of a worker that drains are kept for no longer than `idleMs` from now. */

@@ -56,18 +56,18 @@ async function modelInfer(
   });
   const outputs = inference.outputs.map((output, index) => {
     const count = numberOf(request.outputs[index]?.parameters ?? {}, 'classification');
-    return count > 0 ? classified(servable, output, count) : output;
+    return count > 0 ? classified(inference.servable, output, count) : output;
   });
   return {
     message: {
-      modelName: servable.model,
-      modelVersion: String(servable.version),
+      modelName: inference.servable.model,
+      modelVersion: String(inference.servable.version),
       id: request.id,
       ...contentsOf(outputs, request.rawInputContents.length > 0),
     },
     predictionId: inference.predictionId,
-    model: servable.model,
-    version: servable.version,
+    model: inference.servable.model,
+    version: inference.servable.version,
     verb: 'infer',
   };
 }

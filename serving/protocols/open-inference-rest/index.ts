@@ -85,7 +85,7 @@ async function infer(request: RestRequest, dataPlane: DataPlane, target: Target)
       headers,
       body,
       model: servable.model,
-      version: servable.version,
+      version: inference.servable.version,
       verb: 'infer',
     };
   } catch (error) {

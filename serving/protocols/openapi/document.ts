@@ -157,6 +157,13 @@ export function openApiDocument(servable: Servable): Record<string, unknown> {
           feedback,
         ),
       },
+      [`/v1/models/${name}:reload`]: {
+        post: operation(
+          'reload',
+          'Looks for new versions in the repository',
+          object({ changed: { type: 'boolean' } }),
+        ),
+      },
       [`/v1/models/${name}`]: { get: operation('status', 'State of the versions', modelStatus) },
       [`/v1/models/${name}/metadata`]: { get: operation('signatures', 'Signatures', { type: 'object' }) },
       [`/v2/models/${name}`]: { get: operation('metadata', 'Inputs and outputs', modelMetadata) },

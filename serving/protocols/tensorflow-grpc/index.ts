@@ -117,7 +117,7 @@ const predictionService = grpcService(PredictionService, {
     const outputs = request.outputFilter.length > 0 ? request.outputFilter : undefined;
     const inference = await call.dataPlane.infer(servable, inputs, { ...call, outputs });
     return answerOf(inference, 'predict', {
-      modelSpec: specOf(servable),
+      modelSpec: specOf(inference.servable),
       outputs: Object.fromEntries(inference.outputs.map((output) => [output.name, protoFromTensor(output)])),
     });
   },
@@ -149,7 +149,7 @@ const predictionService = grpcService(PredictionService, {
         last?.servable === servable ? last : await runExamples(modelSpec, request.input, call);
       last = inference;
       results.push({
-        modelSpec: specOf(servable),
+        modelSpec: specOf(inference.servable),
         result:
           methodName === methodNames.classify
             ? { case: 'classificationResult' as const, value: classification(inference) }

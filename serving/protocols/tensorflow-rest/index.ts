@@ -75,12 +75,23 @@ async function feedback(matched: Matched, request: RestRequest, dataPlane: DataP
   };
 }
 
+/** Not TensorFlow Serving's: the repository may have a new version, and nobody has to wait for the next look at it. */
+async function reload(
+  { model }: Matched,
+  _request: RestRequest,
+  dataPlane: DataPlane,
+): Promise<RestResponse> {
+  const changed = await dataPlane.reload(model);
+  return { status: 200, headers: json, body: JSON.stringify({ changed }), model, verb: 'reload' };
+}
+
 /** What can be asked of a model, after the colon. */
 const verbs: Readonly<Record<string, Verb>> = {
   predict,
   classify: ofExamples('classify', renderClasses),
   regress: ofExamples('regress', renderRegressions),
   feedback,
+  reload,
 };
 
 function status(matched: Matched, dataPlane: DataPlane): RestResponse {

@@ -55,6 +55,38 @@ export const scaledSum = (factor: number) =>
     return { y: graph.node('MatMul', [x as SymbolicTensor, w], { name: 'product', shape: [-1, 1] }) };
   });
 
+const pair: Signature['inputs'] = [{ name: 'x', dtype: 'float32', shape: [-1, 2] }];
+
+const sumOf = (graph: GraphBuilder, x: SymbolicTensor, factor: number) => {
+  const w = graph.constant('w', 'float32', [2, 1], Float32Array.of(factor, factor));
+  return graph.node('MatMul', [x, w], { name: 'product', shape: [-1, 1] });
+};
+
+/** `scaledSum` that fails for every input but zeros, so that its warm-up does not. */
+export const failingSum = model(pair, (graph, { x }) => {
+  const only = graph.constant('only', 'float32', [1], Float32Array.of(0));
+  const total = graph.node('ReduceSum', [x!], { name: 'total', shape: [] }, { keepdims: 0n });
+  const index = graph.node('Cast', [total], { name: 'index', shape: [], dtype: 'int64' }, { to: 7n });
+  const nothing = graph.node('Gather', [only, index], { name: 'nothing', shape: [] }, { axis: 0n });
+  return { y: graph.node('Add', [sumOf(graph, x!, 1), nothing], { name: 'sum', shape: [-1, 1] }) };
+});
+
+/** `scaledSum` that multiplies matrices of 512 x 512 beside, `times` after each other. */
+export const slowSum = (factor: number, times: number) =>
+  model(pair, (graph, { x }) => {
+    const square = [512, 512];
+    const zero = graph.constant('zero', 'float32', [], Float32Array.of(0));
+    const total = graph.node('ReduceSum', [x!], { name: 'total', shape: [] }, { keepdims: 0n });
+    const nothing = graph.node('Mul', [total, zero], { name: 'nothing', shape: [] });
+    const zeros = graph.constant('zeros', 'float32', square, new Float32Array(512 * 512));
+    let matrix = graph.node('Add', [zeros, nothing], { name: 'matrix', shape: square });
+    for (let time = 0; time < times; time++) {
+      matrix = graph.node('MatMul', [matrix, matrix], { name: `matrix${time}`, shape: square });
+    }
+    const rest = graph.node('ReduceSum', [matrix], { name: 'rest', shape: [] }, { keepdims: 0n });
+    return { y: graph.node('Add', [sumOf(graph, x!, factor), rest], { name: 'sum', shape: [-1, 1] }) };
+  });
+
 /** Two inputs of different types, two outputs: `sum = a + float(b)`, `text_bytes = t`. */
 export const several = model(
   [

@@ -53,9 +53,12 @@ export async function startServer(
 }
 
 /** The same settings and files again, after the process is gone; the ports may be others. */
-export async function restartServer({ settings, ended }: TestServer): Promise<TestServer> {
+export async function restartServer(
+  { settings, ended }: TestServer,
+  env: NodeJS.ProcessEnv = {},
+): Promise<TestServer> {
   await ended;
-  return run(settings, {});
+  return run(settings, env);
 }
 
 async function run(settings: ServingSettingsInput, env: NodeJS.ProcessEnv): Promise<TestServer> {

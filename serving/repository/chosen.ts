@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { manifestDigest } from '../../conversion/manifest/index.ts';
+import { ServedModel, type ServingSettings } from '../contract/index.ts';
+import { ServingError } from '../errors.ts';
+import type { ModelStore } from './store.ts';
+import { VersionRefused } from './version.ts';
+
+/** A model with the versions that the settings ask for, on this machine. Not yet verified: whoever loads them does that. */
+export interface ChosenModel extends ServedModel {
+  readonly versions: readonly ChosenVersion[];
+}
+
+export interface ChosenVersion {
+  readonly version: number;
+  readonly folder: string;
+  /** Manifest digest; empty where there is no manifest. */
+  readonly digest: string;
+}
+
+/** The versions that a policy asks for, plus those that labels point at, ascending. */
+function numbersOf(available: readonly number[], { versionPolicy, versionLabels }: ServedModel): number[] {
+  const chosen =
+    'all' in versionPolicy
+      ? available
+      : 'specific' in versionPolicy
+        ? versionPolicy.specific
+        : available.slice(Math.max(0, available.length - versionPolicy.latest));
+  return [...new Set([...chosen, ...Object.values(versionLabels)])].sort((a, b) => a - b);
+}
+
+async function chosenVersion(store: ModelStore, model: string, version: number): Promise<ChosenVersion> {
+  try {
+    const folder = await store.folderOf(model, version);
+    const manifest = await readFile(join(folder, 'manifest.json')).catch(() => undefined);
+    return { version, folder, digest: manifest === undefined ? '' : manifestDigest(manifest) };
+  } catch (error) {
+    throw error instanceof ServingError ? new VersionRefused(model, version, error) : error;
+  }
+}
+
+/**
+ * What the settings ask for, as the repository has it now: the models that they name, or all of them.
+ * @throws VersionRefused; ServingError SERVING_STORE_UNAVAILABLE, SERVING_LOAD_FAILED where a model has no version
+ */
+export async function chooseModels(settings: ServingSettings, store: ModelStore): Promise<ChosenModel[]> {
+  const served = settings.models ?? (await store.models()).map((name) => ServedModel.parse({ name }));
+  const chosen: ChosenModel[] = [];
+  for (const model of served) {
+    const numbers = numbersOf(await store.versions(model.name), model);
+    if (numbers.length === 0) {
+      throw new ServingError(
+        'SERVING_LOAD_FAILED',
+        `${settings.modelRoot} has no version of model ${model.name}`,
+      );
+    }
+    const versions: ChosenVersion[] = [];
+    for (const number of numbers) versions.push(await chosenVersion(store, model.name, number));
+    chosen.push({ ...model, versions });
+  }
+  return chosen;
+}

@@ -1,0 +1,184 @@
+import type { CanaryRequest, RemovedVersion, Shadow } from '../canary/calls.ts';
+import { type CanaryOutcome, Judge, type RemovalReason, type Verdict } from '../canary/judge.ts';
+import type { TensorValue } from '../engine/tensor.ts';
+import { ServingError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../monitoring/registry.ts';
+import type { ChosenModel } from '../repository/chosen.ts';
+import { canaryOf } from '../repository/load.ts';
+import type { WorkerStart } from './messages.ts';
+import { type WorkerEvents, WorkerProcess } from './worker-process.ts';
+
+/** A comparison that takes longer is given up, and the canary is late. */
+const shadowPatienceMs = 10_000;
+/** Requests and comparisons that one canary has at a time; beyond, it is asked no more. */
+const maxInFlight = 64;
+const restartAfterMs = 200;
+/** It has no connections to finish. */
+const endTimeoutMs = 2_000;
+
+/** Takes a version out, for everybody. */
+export type Remove = (removed: RemovedVersion, reason: RemovalReason) => void;
+
+interface Trial {
+  readonly model: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly judge: Judge;
+  inFlight: number;
+  isOut: boolean;
+}
+
+/** The process in which the canaries of one set of settings run, and the judgement on each. */
+export class Canaries {
+  readonly #start: WorkerStart;
+  readonly #events: WorkerEvents;
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #remove: Remove;
+  readonly #trials: ReadonlyMap<string, Trial>;
+  #worker: WorkerProcess | undefined;
+  #isOpen = false;
+  #ended = false;
+
+  constructor(start: WorkerStart, events: WorkerEvents, metrics: Metrics, log: Log, remove: Remove) {
+    this.#start = start;
+    this.#events = { ...events, exited: (worker) => this.#exited(worker, events) };
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#remove = remove;
+    const trials = start.models.map((model) => trialOf(model, start.removed));
+    this.#trials = new Map(
+      trials.filter((trial) => trial !== undefined).map((trial) => [trial.model, trial]),
+    );
+  }
+
+  /** Resolves when what is to be tried is loaded. @throws LoadRefused */
+  async open(): Promise<void> {
+    if (this.#trials.size > 0) await this.#launch().ready;
+    this.#isOpen = true;
+  }
+
+  #launch(): WorkerProcess {
+    // A model that was taken out is not loaded again.
+    const models = this.#start.models.filter(({ name }) => this.#trials.get(name)?.isOut === false);
+    const worker = new WorkerProcess({ ...this.#start, models }, this.#events, 'canary');
+    this.#worker = worker;
+    this.#events.started(worker);
+    return worker;
+  }
+
+  /** @throws ServingError of the canary, or SERVING_NOT_READY, SERVING_DEADLINE */
+  async infer(request: CanaryRequest): Promise<readonly TensorValue[]> {
+    const trial = this.#trialOf(request.model);
+    return this.#judged(
+      trial,
+      request.patienceMs,
+      (worker) => worker.canary(request),
+      () => ({ kind: 'answered' }),
+    );
+  }
+
+  async shadow(shadow: Shadow): Promise<void> {
+    const trial = this.#trialOf(shadow.model);
+    await this.#judged(
+      trial,
+      shadowPatienceMs,
+      (worker) => worker.compare(shadow),
+      ({ isSame, canaryMs }) => ({
+        kind: isSame ? 'same' : 'different',
+        canaryMs,
+        stableMs: shadow.stableMs,
+      }),
+    );
+  }
+
+  #trialOf(model: string): Trial {
+    const trial = this.#trials.get(model);
+    if (trial !== undefined && !trial.isOut && trial.inFlight < maxInFlight) return trial;
+    throw new ServingError('SERVING_NOT_READY', `The canary of ${model} takes no requests now`);
+  }
+
+  async #judged<T>(
+    trial: Trial,
+    patienceMs: number,
+    ask: (worker: WorkerProcess) => Promise<T>,
+    outcomeOf: (answer: T) => CanaryOutcome,
+  ): Promise<T> {
+    const worker = this.#worker;
+    if (worker?.isReady !== true) throw new ServingError('SERVING_NOT_READY', 'The canary is not running');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new ServingError('SERVING_DEADLINE', `The canary did not answer in ${patienceMs} ms`);
+      timer = setTimeout(() => reject(error), patienceMs);
+    });
+    trial.inFlight += 1;
+    try {
+      const answer = await Promise.race([ask(worker), late]);
+      this.#note(trial, outcomeOf(answer));
+      return answer;
+    } catch (error) {
+      const { code } = error as ServingError;
+      // That its process is gone is noted where it ends.
+      if (code === 'SERVING_DEADLINE') this.#note(trial, { kind: 'late' });
+      else if (code !== 'SERVING_NOT_READY' && code !== 'SERVING_OVERLOADED') {
+        this.#note(trial, { kind: 'failing' });
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      trial.inFlight -= 1;
+    }
+  }
+
+  #note(trial: Trial, outcome: CanaryOutcome): void {
+    const { model, version } = trial;
+    const labels = { model, version, result: outcome.kind };
+    this.#metrics.count('modelmile_canary_answers_total', labels).add();
+    const verdict = trial.judge.add(outcome);
+    if (verdict !== undefined) this.#takeOut(trial, verdict);
+  }
+
+  #takeOut(trial: Trial, { reason, message }: Verdict): void {
+    if (trial.isOut) return;
+    trial.isOut = true;
+    const { model, version, digest } = trial;
+    this.#metrics.count('modelmile_canary_removed_total', { model, version, reason }).add();
+    const text = `Version ${version} of ${model} was taken out, it is ${reason}: ${message}`;
+    this.#remove({ model, version, digest, message: text }, reason);
+    if ([...this.#trials.values()].every(({ isOut }) => isOut)) void this.end();
+  }
+
+  #exited(worker: WorkerProcess, events: WorkerEvents): void {
+    events.exited(worker);
+    if (this.#ended || !this.#isOpen) return;
+    const running = [...this.#trials.values()].filter(
+      ({ inFlight, isOut }) => !isOut && (inFlight > 0 || !worker.wasReady),
+    );
+    this.#log.error({ running: running.map(({ model }) => model) }, 'the process of the canaries ended');
+    for (const trial of running) {
+      const labels = { model: trial.model, version: trial.version, result: 'crashed' };
+      this.#metrics.count('modelmile_canary_answers_total', labels).add();
+      const verdict = trial.judge.crashed();
+      if (verdict !== undefined) this.#takeOut(trial, verdict);
+    }
+    setTimeout(() => {
+      if (!this.#ended) this.#launch();
+    }, restartAfterMs);
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#worker?.drain(endTimeoutMs, 0);
+  }
+}
+
+function trialOf(model: ChosenModel, removed: readonly RemovedVersion[]): Trial | undefined {
+  const tried = model.versions.find(({ version }) => version === canaryOf(model));
+  if (tried === undefined || model.canary === undefined) return undefined;
+  const { version, digest } = tried;
+  const isOut = removed.some((each) => each.model === model.name && each.digest === digest);
+  return isOut
+    ? undefined
+    : { model: model.name, version, digest, judge: new Judge(model.canary), inFlight: 0, isOut };
+}

@@ -1,0 +1,183 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Mirror } from '../../../serving/repository/mirror.ts';
+import { S3Files } from '../../../serving/repository/s3-files.ts';
+import { openStore } from '../../../serving/repository/stores.ts';
+import { until } from '../../support/load.ts';
+import { type FileServer, serveFiles } from '../support/file-server.ts';
+import { metricOf } from '../support/metrics.ts';
+import { scaledSum, writeFixture } from '../support/models.ts';
+import { ask } from '../support/requests.ts';
+import { s3Keys, s3Region, serveS3 } from '../support/s3-server.ts';
+import { restartServer, startServer, type TestServer } from '../support/server.ts';
+
+const aws = { AWS_ACCESS_KEY_ID: s3Keys.id, AWS_SECRET_ACCESS_KEY: s3Keys.secret, AWS_REGION: s3Region };
+
+/** What the model answers to [1, 1]: twice the factor of its version. */
+async function answer(server: TestServer): Promise<number> {
+  const { json } = await ask(`${server.rest}/v1/models/sum:predict`, { instances: [[1, 1]] });
+  return json.predictions[0][0];
+}
+
+const reload = (server: TestServer) => ask(`${server.rest}/v1/models/sum:reload`, '');
+const status = async (server: TestServer) =>
+  (await ask(`${server.rest}/v1/models/sum`)).json.model_version_status;
+
+describe('a repository on S3', () => {
+  let folder: string;
+  let store: FileServer;
+  let server: TestServer;
+  const root = () => join(folder, 'models', 'of ours');
+  const modelReads = () => store.asked.filter((line) => line.includes('model.onnx'));
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'modelmile-s3-'));
+    store = await serveS3(folder);
+    await writeFixture(root(), 'sum', 1, scaledSum(1));
+    await writeFixture(root(), 'other', 7, scaledSum(7));
+    const elsewhere = { modelRoot: 's3://models/of ours/', store: { endpoint: store.url } };
+    server = await startServer({}, elsewhere, aws);
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await store?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is listed page by page and served by every model it has', async () => {
+    expect(await answer(server)).toBe(2);
+    const index = await ask(`${server.rest}/v2/repository/index`, {});
+    expect(index.json.map((entry: { name: string }) => entry.name)).toEqual(['other', 'sum']);
+    const settings = { region: s3Region, endpoint: store.url };
+    Object.assign(process.env, aws);
+    expect(await new S3Files('s3://models/of ours', settings).models()).toEqual(['other', 'sum']);
+  });
+
+  it('gives a new version at a reload, from where a broken transfer stopped', async () => {
+    await writeFixture(root(), 'sum', 2, scaledSum(2));
+    store.breakOnce('model.onnx', 10);
+    expect((await reload(server)).json).toEqual({ changed: true });
+    expect(await answer(server)).toBe(4);
+    expect(modelReads().at(-1)).toBe('GET /models/of%20ours/sum/2/model.onnx bytes=10-');
+    expect((await reload(server)).json).toEqual({ changed: false });
+  });
+
+  it('keeps serving what served before where a version is not what its manifest says, and tells why', async () => {
+    await writeFixture(root(), 'sum', 3, scaledSum(3));
+    await writeFile(join(root(), 'sum', '3', 'model.onnx'), scaledSum(4).onnx);
+    const refused = await reload(server);
+    expect(refused.status).toBe(409);
+    expect(refused.json.error).toMatch(/sum version 3: model\.onnx has sha256/);
+    expect(await answer(server)).toBe(4);
+    expect(await status(server)).toContainEqual({
+      version: '3',
+      state: 'END',
+      status: { error_code: 'UNKNOWN', error_message: expect.stringContaining('has sha256') },
+    });
+    expect(await metricOf(server, 'modelmile_model_load_failures_total', { model: 'sum' })).toBe(1);
+    expect(await metricOf(server, 'modelmile_reloads_total', { result: 'refused' })).toBe(1);
+    await rm(join(root(), 'sum', '3'), { recursive: true });
+  });
+
+  it('is not read again for what was read once, also after a restart', async () => {
+    const before = modelReads().length;
+    server.process.kill('SIGTERM');
+    server = await restartServer(server, aws);
+    expect(await answer(server)).toBe(4);
+    expect(modelReads()).toHaveLength(before);
+  });
+
+  it('fetches no model that nobody who is trusted has signed', async () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const trustedKeys = [publicKey.export({ type: 'spki', format: 'pem' }).toString()];
+    const files = new S3Files('s3://models/of ours', { region: s3Region, endpoint: store.url });
+    const before = modelReads().length;
+    await expect(new Mirror(files, join(folder, 'mirror'), trustedKeys).folderOf('sum', 1)).rejects.toThrow(
+      /it is not signed/,
+    );
+    expect(modelReads()).toHaveLength(before);
+  });
+
+  it('says so where the keys are wrong', async () => {
+    const settings = { region: 'us-east-1', endpoint: store.url };
+    await expect(new S3Files('s3://models/of ours', settings).models()).rejects.toThrow(
+      /s3:\/\/models\/of ours\/: HTTP 403 .*SignatureDoesNotMatch/,
+    );
+  });
+});
+
+describe('a repository on a web server', () => {
+  let folder: string;
+  let store: FileServer;
+  let server: TestServer;
+  const index = (text: string) => writeFile(join(folder, 'index.json'), text);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'modelmile-http-'));
+    await writeFixture(folder, 'sum', 1, scaledSum(1));
+    await index('{"sum": [1]}');
+    await writeFile(join(folder, 'token'), 'a token\n');
+    store = await serveFiles(folder, (request, _url, response) => {
+      if (request.headers.authorization === 'Bearer a token') return false;
+      response.writeHead(401).end();
+      return true;
+    });
+    const elsewhere = { modelRoot: store.url, store: { credentialsDir: folder }, pollSeconds: 0.2 };
+    server = await startServer({}, elsewhere);
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await store?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is looked at by itself, and a version that does not load is tried once', async () => {
+    expect(await answer(server)).toBe(2);
+    await writeFixture(folder, 'sum', 2, scaledSum(2));
+    await writeFile(join(folder, 'sum', '2', 'model.onnx'), 'broken');
+    await index('{"sum": [1, 2]}');
+    await until(async () => (await status(server)).length === 2, 'the refusal is told');
+    await rm(join(folder, 'sum', '2'), { recursive: true });
+    await writeFixture(folder, 'sum', 3, scaledSum(3));
+    await index('{"sum": [1, 3]}');
+    await until(async () => (await answer(server)) === 6, 'version 3 answers');
+    expect(await metricOf(server, 'modelmile_reloads_total', { result: 'refused' })).toBe(1);
+    expect((await status(server)).map(({ state }: { state: string }) => state)).toEqual(['AVAILABLE']);
+  });
+
+  it('may be away: what was loaded serves on', async () => {
+    await index('not JSON');
+    const refused = await reload(server);
+    expect(refused.status).toBe(503);
+    expect(refused.json.error).toMatch(/index\.json is not of the form/);
+    expect(await answer(server)).toBe(6);
+  });
+});
+
+describe('a repository in a folder', () => {
+  it('is read again at SIGHUP', async () => {
+    const server = await startServer({ sum: { 1: scaledSum(1) } });
+    try {
+      expect(await answer(server)).toBe(2);
+      await writeFixture(server.settings.modelRoot, 'sum', 2, scaledSum(2));
+      server.process.kill('SIGHUP');
+      await until(async () => (await answer(server)) === 4, 'version 2 answers');
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it.each([
+    ['http://models.example/root', /not encrypted/],
+    ['models', /must be an absolute folder/],
+    ['s3://models', /region of s3:\/\/models is not known/],
+    ['s3://Models/x', /not of the form/],
+  ])('is refused as %s', (modelRoot, why) => {
+    const { AWS_REGION: _, ...env } = process.env;
+    process.env = env;
+    expect(() => openStore({ modelRoot, stateDir: '/nowhere', store: {}, trustedKeys: [] })).toThrow(why);
+  });
+});
