@@ -7,7 +7,7 @@ import type { Operator } from './operator.ts';
 import { reductions } from './reductions.ts';
 import { EvaluationError, realValues, stored, type Tensor } from './tensor.ts';
 
-export { EvaluationError, type Tensor } from './tensor.ts';
+export type { Tensor } from './tensor.ts';
 
 /** Operators by TFLite's name. */
 const operators: Readonly<Record<string, Operator>> = {

@@ -57,12 +57,6 @@ export function numberOf(layer: LayerContext, key: string, fallback: number): nu
   return value;
 }
 
-/** The bias, or zeros where the layer has none: most kernels want one. */
-export function biasOf(layer: LayerContext, units: number): Value {
-  const data = layer.config['use_bias'] === false ? new Float32Array(units) : weight(layer, 'bias').data;
-  return layer.graph.constant(`${layer.name}/bias`, 'float32', [units], data);
-}
-
 /** An axis of a value, counted from the front. */
 export function axisOf(layer: LayerContext, axis: number, rank: number): number {
   const front = axis < 0 ? axis + rank : axis;
