@@ -2,7 +2,7 @@
 export const errorTable = {
   CONVERSION_NO_SUCH_FILE: 'Check the path.',
   CONVERSION_UNKNOWN_FORMAT:
-    'Readable are: Keras .h5 and .keras, TF.js layers model.json, ONNX. Save the model in one of them.',
+    'Readable are: Keras .h5 and .keras, TF.js layers model.json, ONNX (.tflite: inspect and verify). Save the model in one of them.',
   CONVERSION_SOURCE_CORRUPT:
     'The file is damaged or was cut short: copy or save it again, and compare its size.',
   CONVERSION_UNSUPPORTED_LAYER:

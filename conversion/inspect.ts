@@ -1,12 +1,14 @@
-import { layerName, layersOf } from './keras/model.ts';
+import { type KerasModel, layerName, layersOf } from './keras/model.ts';
 import { layers } from './layers/index.ts';
 import { elementCount, opsetOf, signatureOf } from './onnx/index.ts';
 import { identify, readSource } from './readers/index.ts';
+import type { OnnxSource, SourceModel, TfliteSource } from './readers/reader.ts';
+import { isKnownOperator } from './tflite/evaluate/index.ts';
 
 /** One row of what a model consists of. */
 export interface InspectedLayer {
   readonly name: string;
-  /** Keras class, or ONNX operator. */
+  /** Keras class, or ONNX or TFLite operator. */
   readonly kind: string;
   readonly parameters: number;
   readonly supported: boolean;
@@ -24,35 +26,53 @@ export interface Inspection {
   readonly unsupported: readonly string[];
 }
 
+const rowsOf = {
+  keras: (model: KerasModel): InspectedLayer[] =>
+    layersOf(model.config).map((layer) => ({
+      name: layerName(layer),
+      kind: layer.class_name,
+      parameters: (model.weights.get(layerName(layer)) ?? []).reduce((sum, w) => sum + w.data.length, 0),
+      supported: Object.hasOwn(layers, layer.class_name),
+    })),
+  onnx: ({ model }: OnnxSource): InspectedLayer[] =>
+    (model.graph?.node ?? []).map((node) => ({
+      name: node.name,
+      kind: node.opType,
+      parameters: (model.graph?.initializer ?? [])
+        .filter((tensor) => node.input.includes(tensor.name))
+        .reduce((sum, tensor) => sum + elementCount(tensor.dims), 0),
+      supported: true,
+    })),
+  tflite: ({ file }: TfliteSource): InspectedLayer[] =>
+    file.subgraphs.flatMap(({ operators, tensors }) =>
+      operators.map(({ operator, inputs, outputs }) => ({
+        name: tensors[outputs[0] ?? -1]?.name ?? '',
+        kind: operator,
+        parameters: inputs.reduce((sum, index) => sum + (tensors[index]?.data?.length ?? 0), 0),
+        supported: isKnownOperator(operator),
+      })),
+    ),
+};
+
+function rows(model: SourceModel): InspectedLayer[] {
+  if (model.kind === 'keras') return rowsOf.keras(model);
+  return model.kind === 'onnx' ? rowsOf.onnx(model) : rowsOf.tflite(model);
+}
+
 /** @throws ConversionError where the source is damaged or in no known format. */
 export async function inspect(path: string): Promise<Inspection> {
   const source = await identify(path);
   const { dialect, model } = await readSource(source);
-  const rows: InspectedLayer[] =
-    model.kind === 'keras'
-      ? layersOf(model.config).map((layer) => ({
-          name: layerName(layer),
-          kind: layer.class_name,
-          parameters: (model.weights.get(layerName(layer)) ?? []).reduce((sum, w) => sum + w.data.length, 0),
-          supported: Object.hasOwn(layers, layer.class_name),
-        }))
-      : (model.model.graph?.node ?? []).map((node) => ({
-          name: node.name,
-          kind: node.opType,
-          parameters: (model.model.graph?.initializer ?? [])
-            .filter((tensor) => node.input.includes(tensor.name))
-            .reduce((sum, tensor) => sum + elementCount(tensor.dims), 0),
-          supported: true,
-        }));
+  const found = rows(model);
   if (model.kind === 'onnx') signatureOf(model.model, path);
   return {
     format: model.kind === 'onnx' ? `${source.format} (opset ${opsetOf(model.model)})` : source.format,
     dialect,
     sha256: source.sha256,
     sizeBytes: source.sizeBytes,
-    parameters: rows.reduce((sum, row) => sum + row.parameters, 0),
-    layers: rows,
-    unsupported: rows
+    parameters: found.reduce((sum, row) => sum + row.parameters, 0),
+    layers: found,
+    unsupported: found
       .filter((row) => !row.supported)
       .map((row) => `layer '${row.name}': there is no converter for ${row.kind}`),
   };

@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
-import { convert as convertModel, methods, writeVersion } from '../../conversion/index.ts';
+import { convert as convertModel, targets, writeVersion } from '../../conversion/index.ts';
 import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { percent } from '../figures.ts';
 
+const methodNames = Object.entries(targets)
+  .map(([target, { methods }]) => `${target}: ${Object.keys(methods).join(', ')}`)
+  .join('; ');
+
 export const convert: Command = {
-  usage: '<model> [--out DIR] [--method NAME] [--labels FILE] [--sign KEY]',
-  details: `Converts behind the parity gate and writes one version folder. Methods: ${Object.keys(methods).join(', ')}.`,
+  usage: '<model> [--out DIR] [--target onnx|tflite] [--method NAME] [--labels FILE] [--sign KEY]',
+  details: `Converts behind the parity gate and writes one version folder. Methods: ${methodNames}.`,
   examples: [
     'modelmile convert samples/digits/model.h5 --labels samples/digits/heldout.npz --out /tmp/digits/1',
   ],
@@ -15,6 +19,12 @@ export const convert: Command = {
   maxPositionals: 1,
   options: {
     out: { type: 'string', value: 'DIR', help: 'version folder to write (default: <name of the model>/1)' },
+    target: {
+      type: 'string',
+      value: 'NAME',
+      help: 'what: onnx, which is served, or tflite',
+      default: 'onnx',
+    },
     method: { type: 'string', value: 'NAME', help: 'how: freeze, quantize, prune', default: 'none' },
     sign: {
       type: 'string',
@@ -31,6 +41,7 @@ export const convert: Command = {
     const source = positionals[0] as string;
     const labels = options['labels'] as string | undefined;
     const conversion = await convertModel(resolve(source), {
+      target: options['target'] as string,
       method: options['method'] as string,
       ...(labels === undefined ? {} : { labels: resolve(labels) }),
       onProgress: (step) => terminal.progress(step),

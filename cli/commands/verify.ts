@@ -17,6 +17,7 @@ export const verify: Command = {
     const kept = await readVersion(resolve(folder));
     const labels = options['labels'] as string | undefined;
     const again = await convert(resolve(source), {
+      target: kept.manifest.artifact.format,
       method: kept.manifest.recipe.method,
       ...(labels === undefined ? {} : { labels: resolve(labels) }),
     });

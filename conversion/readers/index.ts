@@ -6,12 +6,14 @@ import { kerasHdf5 } from './keras-hdf5.ts';
 import { onnx } from './onnx.ts';
 import type { Reader, SourceModel } from './reader.ts';
 import { tfjsLayers } from './tfjs-layers.ts';
+import { tflite } from './tflite.ts';
 
 /** Every source format, by the name that the manifest records. */
 export const readers = {
   'keras-hdf5': kerasHdf5,
   'tfjs-layers': tfjsLayers,
   onnx,
+  tflite,
 } as const satisfies Record<string, Reader>;
 
 export type SourceFormat = keyof typeof readers;

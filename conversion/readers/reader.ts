@@ -1,5 +1,6 @@
 import type { KerasModel } from '../keras/model.ts';
 import type { ModelProto } from '../onnx/index.ts';
+import type { TfliteFile } from '../tflite/read.ts';
 
 /** A source that is ONNX already. */
 export interface OnnxSource {
@@ -7,7 +8,13 @@ export interface OnnxSource {
   readonly model: ModelProto;
 }
 
-export type SourceModel = KerasModel | OnnxSource;
+/** A .tflite file: for `inspect` and `verify` only. */
+export interface TfliteSource {
+  readonly kind: 'tflite';
+  readonly file: TfliteFile;
+}
+
+export type SourceModel = KerasModel | OnnxSource | TfliteSource;
 
 /** A source format: a file in readers/ and a row in readers/index.ts. */
 export interface Reader {

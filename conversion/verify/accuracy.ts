@@ -6,11 +6,42 @@ import { openSession, runSession, runtimeTensor } from './session.ts';
 /** Rows per run: large enough to be fast, small enough for any model. */
 const batchRows = 256;
 
+interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+/** An artifact that is ready to run: one tensor per input of the signature, answers in the order of its outputs. */
+export interface OpenModel {
+  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  release(): Promise<void>;
+}
+
+/** Opens ONNX on onnxruntime. */
+export async function openOnnx(model: Uint8Array | string, signature: Signature): Promise<OpenModel> {
+  const session = await openSession(model);
+  return {
+    run(inputs) {
+      const feeds = signature.inputs.map((spec, i) => {
+        const { shape, data } = inputs[i] as Tensor;
+        return [spec.name, runtimeTensor(spec, shape, data)] as const;
+      });
+      return runSession(
+        session,
+        Object.fromEntries(feeds),
+        signature.outputs.map((spec) => spec.name),
+      );
+    },
+    release: () => session.release(),
+  };
+}
+
 /** The class that a model gives to each row of a labelled set; one input, and the first output's values are the classes'. */
 export async function classify(
   model: Uint8Array | string,
   signature: Signature,
   set: LabelledSet,
+  open: typeof openOnnx = openOnnx,
 ): Promise<number[]> {
   const input = signature.inputs[0] as TensorSpec;
   const rowShape = input.shape.slice(1);
@@ -21,24 +52,21 @@ export async function classify(
       `The model takes ${signature.inputs.map((spec) => `'${spec.name}' [${spec.shape}]`).join(', ')}, the set has rows of ${set.rowSize}`,
     );
   }
-  const session = await openSession(model);
+  const opened = await open(model, signature);
   try {
     const classes: number[] = [];
     for (let start = 0; start < set.rows; start += batchRows) {
       const rows = Math.min(batchRows, set.rows - start);
       const values = set.inputs.subarray(start * set.rowSize, (start + rows) * set.rowSize);
-      const feeds = { [input.name]: runtimeTensor(input, [rows, ...rowShape], values) };
-      const [output] = await runSession(session, feeds, [(signature.outputs[0] as TensorSpec).name]);
-      const width = (output as { data: Float64Array }).data.length / rows;
+      const [output] = await opened.run([{ shape: [rows, ...rowShape], data: Float64Array.from(values) }]);
+      const width = (output as Tensor).data.length / rows;
       for (let row = 0; row < rows; row++) {
-        classes.push(
-          classOf((output as { data: Float64Array }).data.subarray(row * width, (row + 1) * width)),
-        );
+        classes.push(classOf((output as Tensor).data.subarray(row * width, (row + 1) * width)));
       }
     }
     return classes;
   } finally {
-    await session.release();
+    await opened.release();
   }
 }
 
@@ -47,8 +75,9 @@ export async function accuracyOf(
   model: Uint8Array | string,
   signature: Signature,
   set: LabelledSet,
+  open: typeof openOnnx = openOnnx,
 ): Promise<Accuracy> {
-  const classes = await classify(model, signature, set);
+  const classes = await classify(model, signature, set, open);
   const right = classes.filter((label, row) => label === set.labels[row]).length;
   return { metric: 'top1', value: right / set.rows, samples: set.rows, labelsSha256: set.sha256 };
 }

@@ -71,8 +71,19 @@ function difference(actual: Tensor, reference: Tensor): Difference {
   return { maxAbsError, maxAbsReference };
 }
 
+/** Whether an exact conversion's value is as near to the reference as float32 rounding leaves it. */
+export function isClose(actual: Tensor, reference: Tensor): boolean {
+  const { maxAbsError, maxAbsReference } = difference(actual, reference);
+  return maxAbsError <= exactTolerance * maxAbsReference;
+}
+
 /** The worst of the outputs, each relative to its own size. */
-function compare(actual: readonly Tensor[], reference: readonly Tensor[], budget: Budget, seed: number) {
+export function compare(
+  actual: readonly Tensor[],
+  reference: readonly Tensor[],
+  budget: Budget,
+  seed: number,
+) {
   const worst = actual
     .map((tensor, i) => difference(tensor, reference[i] as Tensor))
     .map((d) => ({ ...d, relative: d.maxAbsError / Math.max(d.maxAbsReference, Number.MIN_VALUE) }))
@@ -132,13 +143,7 @@ async function firstDivergence(
     signature,
     unique.map((point) => point.tensor),
   );
-  const wrong = unique.find(({ at }, i) => {
-    const { maxAbsError, maxAbsReference } = difference(
-      values[i] as Tensor,
-      reference.values.get(at) as Tensor,
-    );
-    return maxAbsError > exactTolerance * maxAbsReference;
-  });
+  const wrong = unique.find(({ at }, i) => !isClose(values[i] as Tensor, reference.values.get(at) as Tensor));
   return wrong?.at.replace(/:\d+$/, '');
 }
 

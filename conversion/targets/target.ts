@@ -1,0 +1,36 @@
+import type { Manifest, Parity, Signature } from '../manifest/index.ts';
+import type { SourceModel } from '../readers/reader.ts';
+import type { OpenModel } from '../verify/accuracy.ts';
+import type { Budget } from '../verify/parity.ts';
+
+/** What a target gets: a source that was read, and the choices. */
+export interface TargetRequest {
+  readonly model: SourceModel;
+  /** The source's path, for messages. */
+  readonly where: string;
+  /** One of the target's own methods. */
+  readonly method: string;
+  readonly seed: number;
+  /** What a method that is not exact may cost. */
+  readonly budget: Budget;
+}
+
+/** One artifact that has passed the parity gate. */
+export interface TargetResult {
+  readonly artifact: Pick<Manifest['artifact'], 'format' | 'irVersion' | 'opset'>;
+  readonly bytes: Uint8Array;
+  readonly signature: Signature;
+  readonly parity: Parity;
+}
+
+/** A deployable format: a file in targets/ and a row in targets/index.ts. */
+export interface Target {
+  /** Name of the artifact in a version folder. */
+  readonly file: string;
+  /** The methods that it knows, with a sentence on each. */
+  readonly methods: Readonly<Record<string, string>>;
+  /** @throws ConversionError for what it cannot hold, and for an artifact that does not answer as the source does. */
+  convert(request: TargetRequest): Promise<TargetResult>;
+  /** Opens an artifact for labelled sets. */
+  open(bytes: Uint8Array | string, signature: Signature): Promise<OpenModel>;
+}

@@ -1,0 +1,127 @@
+import { ConversionError } from '../errors.ts';
+import { kerasGraph, type TensorRef } from '../keras/graph.ts';
+import { type KerasModel, layerName } from '../keras/model.ts';
+import { GraphBuilder } from './graph-builder.ts';
+import type { Program, Value } from './ir.ts';
+import { tfliteLayers } from './layers/index.ts';
+import { type LayerContext, unsupported } from './layers/layer.ts';
+import { simplify } from './passes/index.ts';
+
+/** Where a layer's first output lives, where it still has a value of its own: parity names the first layer that diverges by it. */
+export interface TracePoint {
+  /** `<layer>:<call>`. */
+  readonly at: string;
+  readonly tensor: string;
+}
+
+/** A Keras model as a TFLite program, in float32. */
+export interface TfliteConversion {
+  readonly program: Program;
+  readonly trace: readonly TracePoint[];
+}
+
+const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}`;
+
+/** Names that callers see: the layers' own, numbered where a layer gives several. */
+function distinct(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((wanted) => {
+    let name = wanted;
+    for (let n = 1; taken.has(name); n++) name = `${wanted}_${n}`;
+    taken.add(name);
+    return name;
+  });
+}
+
+/**
+ * Converts a model call by call.
+ * @throws ConversionError naming the layer for anything that TFLite cannot hold exactly.
+ */
+export function kerasToTflite(model: KerasModel): TfliteConversion {
+  const source = kerasGraph(model);
+  const graph = GraphBuilder.main();
+  const done = new Map<string, readonly Value[]>();
+  const trace: TracePoint[] = [];
+
+  const convert = (ref: TensorRef): void => {
+    const call = source.calls.get(ref.layer)?.[ref.call];
+    if (call === undefined) {
+      throw new ConversionError(
+        'CONVERSION_SOURCE_CORRUPT',
+        `The config refers to call ${ref.call} of layer '${ref.layer}', which it does not have`,
+      );
+    }
+    const { layer, inputs, kwargs } = call;
+    const context: LayerContext = {
+      graph,
+      name: layerName(layer),
+      className: layer.class_name,
+      config: layer.config,
+      dialect: model.dialect,
+      weights: model.weights.get(layerName(layer)) ?? [],
+      inputs: inputs.map((input) => resolved(input)),
+      kwargs,
+    };
+    if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
+      throw unsupported(context, 'there is no converter for this class');
+    }
+    const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
+    const values = Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+    done.set(keyOf(ref), values);
+    trace.push({ at: keyOf(ref), tensor: (values[0] as Value).name });
+  };
+
+  const resolved = (ref: TensorRef): Value => {
+    const value = done.get(keyOf(ref))?.[ref.tensor];
+    if (value !== undefined) return value;
+    throw new ConversionError(
+      'CONVERSION_SOURCE_CORRUPT',
+      `The config asks for output ${ref.tensor} of '${ref.layer}', which has none such`,
+    );
+  };
+
+  for (const ref of source.inputs) if (!done.has(keyOf(ref))) convert(ref);
+  for (const output of source.outputs) {
+    visit(
+      output,
+      (ref) => source.calls.get(ref.layer)?.[ref.call]?.inputs ?? [],
+      (ref) => done.has(keyOf(ref)),
+      convert,
+    );
+  }
+  const program = simplify({
+    graphs: graph.graphs(source.outputs.map(resolved)),
+    inputNames: distinct(source.inputs.map((ref) => ref.layer)),
+    outputNames: distinct(source.outputs.map((ref) => ref.layer)),
+  });
+  return { program, trace };
+}
+
+/** Depth first, without recursion: inputs before the call that takes them; a cycle is a damaged file. */
+function visit(
+  root: TensorRef,
+  inputsOf: (ref: TensorRef) => readonly TensorRef[],
+  isDone: (ref: TensorRef) => boolean,
+  convert: (ref: TensorRef) => void,
+): void {
+  const open = new Set<string>();
+  const stack: TensorRef[] = [root];
+  while (stack.length > 0) {
+    const ref = stack.at(-1) as TensorRef;
+    const waiting = isDone(ref) ? [] : inputsOf(ref).filter((input) => !isDone(input));
+    if (waiting.length === 0) {
+      if (!isDone(ref)) convert(ref);
+      stack.pop();
+      open.delete(keyOf(ref));
+      continue;
+    }
+    if (open.has(keyOf(ref))) {
+      throw new ConversionError(
+        'CONVERSION_SOURCE_CORRUPT',
+        `The config's layers form a cycle at '${ref.layer}'`,
+      );
+    }
+    open.add(keyOf(ref));
+    stack.push(...waiting);
+  }
+}

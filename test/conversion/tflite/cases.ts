@@ -1,0 +1,57 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { unzipSync } from 'fflate';
+import type { KerasModel } from '../../../conversion/keras/model.ts';
+import { identify, readSource } from '../../../conversion/readers/index.ts';
+import type { Tensor } from '../../../conversion/tflite/evaluate/index.ts';
+import type { Numbers } from './python.ts';
+
+/** What the real frameworks said about a model (fixtures/make.py). */
+export interface Expected {
+  readonly inputs: readonly (Numbers & { dtype: string })[];
+  /** Keras's answers in float64. */
+  readonly outputs: readonly Numbers[];
+  /** How far Keras's own float32 is from them. */
+  readonly kerasError: number;
+  /** Size of TFLiteConverter's file; null where it refuses the model. */
+  readonly converterBytes: number | null;
+}
+
+const archive = unzipSync(readFileSync(new URL('./fixtures/models.zip', import.meta.url)));
+
+/** Every recorded model by name, for example `keras3-dense`. */
+export const expected = JSON.parse(new TextDecoder().decode(archive['expected.json'])) as Record<
+  string,
+  Expected
+>;
+
+/** Writes a recorded model's file. @returns its path */
+export function writeModel(name: string, folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}.h5`);
+  writeFileSync(path, archive[`${name}.h5`] as Uint8Array);
+  return path;
+}
+
+export async function readModel(path: string): Promise<KerasModel> {
+  const { model } = await readSource(await identify(path));
+  if (model.kind !== 'keras') throw new Error(`${path} is no Keras model`);
+  return model;
+}
+
+export const tensorOf = ({ shape, data }: Numbers): Tensor => ({ shape, data: Float64Array.from(data) });
+
+/** Issue 6's bound: four times Keras's own float32 error, or 1e-5 of the largest answer where that is larger. */
+export function errorOf(actual: readonly Numbers[], { outputs, kerasError }: Expected) {
+  let error = 0;
+  let scale = 0;
+  outputs.forEach(({ data }, i) => {
+    if (actual[i]?.data.length !== data.length) error = Number.POSITIVE_INFINITY;
+    data.forEach((value, k) => {
+      const difference = Math.abs((actual[i]?.data[k] ?? Number.NaN) - value);
+      error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(error, difference);
+      scale = Math.max(scale, Math.abs(value));
+    });
+  });
+  return { error, allowed: Math.max(4 * kerasError, 1e-5 * scale) };
+}
