@@ -16,14 +16,21 @@ export interface ConvertOptions {
   readonly target?: string;
   /** One of the target's methods. Default `none`. */
   readonly method?: string;
+  /** Rows that stand for real inputs (.npz, .npy, .jsonl): calibration, and what a lossy method is judged on. Default: the labelled set. */
+  readonly calibration?: string;
+  /** `dead`, `structured:<share>` or `unstructured:<share>`: units or weights that go before the method. */
+  readonly prune?: string;
   /** Labelled set (.npz, .jsonl): accuracy goes into the manifest. */
   readonly labels?: string;
   /** Seed of the random parity inputs. Default 0. */
   readonly seed?: number;
-  /** Largest relative error that a lossy method may cause. Default 0.05. */
-  readonly budget?: { readonly relativeError: number };
+  /** What a lossy method may cost. Default: answers off by at most 5 % of their size. */
+  readonly budget?: Cost;
   readonly onProgress?: (step: string) => void;
 }
+
+/** Answers off by a share of the largest, or percentage points of accuracy on the labelled set. */
+export type Cost = { readonly relativeError: number } | { readonly accuracyPoints: number };
 
 /** One model version in memory. */
 export interface Conversion {
@@ -36,6 +43,7 @@ export interface Conversion {
 }
 
 const defaultBudget = { relativeError: 0.05 };
+const unlimited = { relativeError: Number.MAX_VALUE };
 
 /** A row of targets/index.ts that knows the method. */
 function targetFor(name: string, method: string): Target {
@@ -57,11 +65,45 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** `auto` is a method of ONNX that chooses one of the others. */
+const chosenByMeasurement = 'auto';
+
 /**
- * Converts a trained model behind the parity gate. Nothing is written; the same source and options give the same bytes.
+ * Converts a trained model behind the parity gate. Nothing is written; the same source and options give the same bytes, but for method
+ * `auto`, which measures.
  * @throws ConversionError for anything that is damaged, not supported, or does not answer as the source does.
  */
 export async function convert(sourcePath: string, options: ConvertOptions = {}): Promise<Conversion> {
+  if (options.method !== chosenByMeasurement) return convertOnce(sourcePath, options);
+  const { chooseMethod } = await import('./auto.ts');
+  return (await chooseMethod(sourcePath, options)).chosen.conversion;
+}
+
+/** Percentage points that a lossy conversion may lose are judged against the exact one. */
+async function holdAccuracy(
+  accuracy: Accuracy | undefined,
+  sourcePath: string,
+  { budget, prune: _, ...options }: ConvertOptions,
+): Promise<void> {
+  if (budget === undefined || !('accuracyPoints' in budget)) return;
+  if (accuracy === undefined) {
+    throw new ConversionError(
+      'CONVERSION_BAD_OPTION',
+      'A budget in points of accuracy needs a labelled set (--labels)',
+    );
+  }
+  const exact = await convertOnce(sourcePath, { ...options, method: 'none' });
+  const lost = 100 * (exact.manifest.accuracy!.value - accuracy.value);
+  if (lost > budget.accuracyPoints) {
+    throw new ConversionError(
+      'CONVERSION_BUDGET_EXCEEDED',
+      `Method '${options.method ?? 'none'}' loses ${lost.toFixed(2)} points of accuracy, allowed are ${budget.accuracyPoints}`,
+    );
+  }
+}
+
+/** One conversion by one method. */
+export async function convertOnce(sourcePath: string, options: ConvertOptions = {}): Promise<Conversion> {
   const progress = options.onProgress ?? (() => {});
   const seed = options.seed ?? 0;
   const methodName = options.method ?? 'none';
@@ -70,18 +112,26 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
   const source = await identify(sourcePath);
   progress('converting and checking parity');
   const { dialect, model } = await readSource(source);
-  const { artifact, bytes, signature, parity } = await target.convert({
+  const calibration = options.calibration ?? options.labels;
+  const { artifact, bytes, signature, parity, calibrationSha256 } = await target.convert({
     model,
     where: source.path,
     method: methodName,
     seed,
-    budget: options.budget ?? defaultBudget,
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(options.prune === undefined ? {} : { prune: options.prune }),
+    // Judged by what it is for, a conversion may move its answers as far as it likes.
+    budget:
+      options.budget === undefined || 'relativeError' in options.budget
+        ? (options.budget ?? defaultBudget)
+        : unlimited,
   });
   let accuracy: Accuracy | undefined;
   if (options.labels !== undefined) {
     progress('measuring accuracy');
     accuracy = await accuracyOf(bytes, signature, await readLabelledSet(options.labels), target.open);
   }
+  await holdAccuracy(accuracy, sourcePath, options);
   const manifest: Manifest = {
     manifestVersion: 1,
     source: {
@@ -94,7 +144,11 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
       ...artifact,
       model: { file: target.file, sha256: sha256(bytes), sizeBytes: bytes.length },
     },
-    recipe: { method: methodName },
+    recipe: {
+      method: methodName,
+      ...(options.prune === undefined ? {} : { prune: options.prune }),
+      ...(calibrationSha256 === undefined || methodName === 'none' ? {} : { calibrationSha256 }),
+    },
     tools: { modelmile: converterVersion },
     signatures: { serving_default: signature },
     parity,

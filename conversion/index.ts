@@ -1,4 +1,5 @@
 /** Conversion = f(parameters, structure, method): a trained model becomes a deployable one, behind the parity gate. */
+export { type Candidate, type Choice, chooseMethod } from './auto.ts';
 export { convertCached } from './cache.ts';
 export { type Conversion, type ConvertOptions, convert } from './convert.ts';
 export { ConversionError, type ConversionErrorCode, errorTable } from './errors.ts';

@@ -1,17 +1,15 @@
 import type { Signature } from '../manifest/index.ts';
 import type { ModelProto } from '../onnx/index.ts';
+import type { SampleRows } from '../verify/sample-rows.ts';
 
 /** What a method may look at beside the model. */
 export interface MethodContext {
   readonly signature: Signature;
-  /** Rows for calibration, one array of float32 per input; undefined where the user gave none. */
-  readonly calibration:
-    | readonly { readonly shape: readonly number[]; readonly data: Float64Array }[]
-    | undefined;
-  readonly seed: number;
+  /** For calibration. */
+  readonly rows: SampleRows;
 }
 
-/** One of the source's methods (freeze, quantize, prune): a file in methods/ and a row in methods/index.ts. */
+/** One of the ways to quantize: a file in methods/ and a row in methods/index.ts. It gets a model that is frozen already. */
 export interface Method {
   /** Exact methods are held to float32 rounding; the others to the budget. */
   readonly exact: boolean;

@@ -23,7 +23,8 @@ export interface SymbolicTensor {
 /** Integers are bigint, so that `axis: 1n` (INT) and `alpha: 1` (FLOAT) cannot be mixed up. */
 export type Attribute = bigint | number | string | readonly bigint[] | readonly number[] | TensorProto;
 
-function attribute(name: string, value: Attribute): AttributeProto {
+/** A node attribute of the type that the value's type stands for. */
+export function attribute(name: string, value: Attribute): AttributeProto {
   if (typeof value === 'bigint')
     return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: value });
   if (typeof value === 'number')

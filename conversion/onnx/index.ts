@@ -12,7 +12,9 @@ export {
   type TensorProto,
   TensorProtoSchema,
   type ValueInfoProto,
+  ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
+export * from './graph.ts';
 export * from './graph-builder.ts';
 export * from './model.ts';
 export * from './tensors.ts';

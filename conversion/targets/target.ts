@@ -10,6 +10,10 @@ export interface TargetRequest {
   readonly where: string;
   /** One of the target's own methods. */
   readonly method: string;
+  /** Path of rows that stand for real inputs: calibration, and what a lossy method is judged on. */
+  readonly calibration?: string;
+  /** `dead`, `structured:<share>` or `unstructured:<share>`, before the method. */
+  readonly prune?: string;
   readonly seed: number;
   /** What a method that is not exact may cost. */
   readonly budget: Budget;
@@ -21,6 +25,8 @@ export interface TargetResult {
   readonly bytes: Uint8Array;
   readonly signature: Signature;
   readonly parity: Parity;
+  /** Of the calibration rows, where some were given and used. */
+  readonly calibrationSha256?: string;
 }
 
 /** A deployable format: a file in targets/ and a row in targets/index.ts. */

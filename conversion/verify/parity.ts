@@ -171,16 +171,3 @@ export async function kerasParity(
   }
   return { reference: 'float64-interpreter', ...result };
 }
-
-/** How far a method moved a model from the exact conversion of the same source. */
-export async function modelParity(
-  exact: ModelProto,
-  changed: ModelProto,
-  signature: Signature,
-  seed: number,
-  budget: Budget,
-): Promise<Omit<Parity, 'reference'>> {
-  const inputs = randomInputs(signature, seed);
-  const reference = await run(exact, inputs, signature, names(signature));
-  return compare(await run(changed, inputs, signature, names(signature)), reference, budget, seed);
-}

@@ -25,7 +25,8 @@ function shapeOf({ shape }: TensorSpec, batch: number): number[] {
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
-function feeds(inputs: readonly TensorSpec[], batch: number) {
+/** Seeded inputs of `batch` rows. */
+export function feedsFor(inputs: readonly TensorSpec[], batch: number) {
   const random = seededRandom(1);
   return Object.fromEntries(
     inputs.map((spec) => {
@@ -41,7 +42,7 @@ async function measure(
   inputs: readonly TensorSpec[],
   batch: number,
 ): Promise<LatencyPoint> {
-  const tensors = feeds(inputs, batch);
+  const tensors = feedsFor(inputs, batch);
   for (let run = 0; run < warmUpRuns; run++) await session.run(tensors);
   const times: number[] = [];
   const started = performance.now();
@@ -70,7 +71,7 @@ export async function profileOf({ manifest, digest, files }: Conversion): Promis
   const before = process.memoryUsage.rss();
   const started = performance.now();
   const session = await openSession(model);
-  await session.run(feeds(inputs, 1));
+  await session.run(feedsFor(inputs, 1));
   const loadMs = performance.now() - started;
   const sizes = inputs.some(({ shape }) => shape.includes(-1)) ? batches : [1];
   const latency: LatencyPoint[] = [];
