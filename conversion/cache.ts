@@ -16,13 +16,14 @@ async function digestOf(path: string | undefined): Promise<string | null> {
 /** Everything that the bytes of a conversion depend on. */
 async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<string> {
   const { sha256, format } = await identify(sourcePath);
-  const { onProgress: _, labels, ...rest } = options;
+  const { onProgress: _, labels, calibration, ...rest } = options;
   const inputs = {
     sha256,
     format,
     converterVersion,
     ...rest,
     labels: await digestOf(labels).catch(() => null),
+    calibration: await digestOf(calibration).catch(() => null),
   };
   const ordered = JSON.stringify(inputs, Object.keys({ ...inputs, relativeError: 0 }).sort());
   return createHash('sha256').update(ordered).digest('hex');

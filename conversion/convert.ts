@@ -16,6 +16,8 @@ export interface ConvertOptions {
   readonly target?: string;
   /** One of the target's methods. Default `none`. */
   readonly method?: string;
+  /** Rows of real data (.npz, .jsonl, as a labelled set) for methods that learn ranges from them. */
+  readonly calibration?: string;
   /** Labelled set (.npz, .jsonl): accuracy goes into the manifest. */
   readonly labels?: string;
   /** Seed of the random parity inputs. Default 0. */
@@ -68,6 +70,8 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
   const target = targetFor(options.target ?? 'onnx', methodName);
   progress('reading');
   const source = await identify(sourcePath);
+  const calibration =
+    options.calibration === undefined ? undefined : await readLabelledSet(options.calibration);
   progress('converting and checking parity');
   const { dialect, model } = await readSource(source);
   const { artifact, bytes, signature, parity } = await target.convert({
@@ -76,6 +80,7 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
     method: methodName,
     seed,
     budget: options.budget ?? defaultBudget,
+    ...(calibration === undefined ? {} : { calibration }),
   });
   let accuracy: Accuracy | undefined;
   if (options.labels !== undefined) {
@@ -94,7 +99,10 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
       ...artifact,
       model: { file: target.file, sha256: sha256(bytes), sizeBytes: bytes.length },
     },
-    recipe: { method: methodName },
+    recipe: {
+      method: methodName,
+      ...(calibration === undefined ? {} : { calibrationSha256: calibration.sha256 }),
+    },
     tools: { modelmile: converterVersion },
     signatures: { serving_default: signature },
     parity,

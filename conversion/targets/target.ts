@@ -1,6 +1,7 @@
 import type { Manifest, Parity, Signature } from '../manifest/index.ts';
 import type { SourceModel } from '../readers/reader.ts';
 import type { OpenModel } from '../verify/accuracy.ts';
+import type { LabelledSet } from '../verify/labelled-set.ts';
 import type { Budget } from '../verify/parity.ts';
 
 /** What a target gets: a source that was read, and the choices. */
@@ -13,6 +14,8 @@ export interface TargetRequest {
   readonly seed: number;
   /** What a method that is not exact may cost. */
   readonly budget: Budget;
+  /** Rows of real data, where the user gave some; their labels are not used. */
+  readonly calibration?: LabelledSet;
 }
 
 /** One artifact that has passed the parity gate. */

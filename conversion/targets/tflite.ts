@@ -1,15 +1,16 @@
 import { ConversionError } from '../errors.ts';
 import { assemble, evaluate, kerasToTflite, readTflite, signatureOf } from '../tflite/index.ts';
+import { type TfliteMethod, tfliteMethods } from '../tflite/methods.ts';
 import { tfliteParity } from '../tflite/parity.ts';
+import { calibrationInputs } from '../verify/labelled-set.ts';
+import { exactBudget } from '../verify/parity.ts';
 import type { Target } from './target.ts';
 
 /** TFLite, which runs on phones and small devices. */
 export const tfliteTarget: Target = {
   file: 'model.tflite',
-  methods: {
-    none: 'freeze: float32, parameters and structure in one self-contained file, training-only parts gone',
-  },
-  async convert({ model, where, seed }) {
+  methods: Object.fromEntries(Object.entries(tfliteMethods).map(([name, { summary }]) => [name, summary])),
+  async convert({ model, where, method: name, seed, budget, calibration }) {
     if (model.kind !== 'keras') {
       throw new ConversionError(
         'CONVERSION_UNSUPPORTED',
@@ -17,14 +18,15 @@ export const tfliteTarget: Target = {
       );
     }
     const conversion = kerasToTflite(model);
-    const bytes = assemble(conversion.program);
     const signature = signatureOf(conversion.program);
-    return {
-      artifact: { format: 'tflite' },
-      bytes,
-      signature,
-      parity: tfliteParity(model, conversion, bytes, signature, seed),
-    };
+    const exactBytes = assemble(conversion.program);
+    const parity = tfliteParity(model, conversion, exactBytes, signature, { seed, budget: exactBudget });
+    const method: TfliteMethod = tfliteMethods[name as keyof typeof tfliteMethods];
+    if (method.exact) return { artifact: { format: 'tflite' }, bytes: exactBytes, signature, parity };
+    const rows = calibration && calibrationInputs(calibration, signature);
+    const bytes = assemble(method.apply(conversion.program, rows));
+    const lossy = tfliteParity(model, conversion, bytes, signature, { seed, budget, method: name });
+    return { artifact: { format: 'tflite' }, bytes, signature, parity: lossy };
   },
   async open(model) {
     if (typeof model === 'string') throw new Error('a .tflite file is opened from its bytes');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ConversionError } from '../errors.ts';
+import type { Signature } from '../manifest/index.ts';
 import { parseNpz } from './npy.ts';
 
 /** Inputs with their true classes. */
@@ -65,6 +66,22 @@ export function argmax(values: ArrayLike<number>): number {
 /** The class that an output names: the largest of several values, or whether a single one, a probability, is above a half. */
 export const classOf = (output: ArrayLike<number>): number =>
   output.length === 1 ? Number((output[0] as number) > 0.5) : argmax(output);
+
+/** The rows of a set as the one input of a model. @throws ConversionError CONVERSION_BAD_SAMPLES where they are not its size. */
+export function calibrationInputs(
+  set: LabelledSet,
+  { inputs }: Signature,
+): { shape: readonly number[]; data: Float64Array }[] {
+  const rowShape = (inputs[0]?.shape ?? []).slice(1);
+  const rowSize = rowShape.reduce((product, dim) => product * dim, 1);
+  if (inputs.length !== 1 || rowSize !== set.rowSize) {
+    throw new ConversionError(
+      'CONVERSION_BAD_SAMPLES',
+      `The model takes ${inputs.map((spec) => `'${spec.name}' [${spec.shape}]`).join(', ')}, the calibration set has rows of ${set.rowSize}`,
+    );
+  }
+  return [{ shape: [set.rows, ...rowShape], data: set.inputs }];
+}
 
 /**
  * Reads a labelled set: `.npz` with `x` [N, ...], `y` [N] or one-hot [N, classes] and optionally a scalar `scale` (inputs are
