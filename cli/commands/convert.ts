@@ -10,7 +10,8 @@ const methodNames = Object.entries(targets)
   .join('; ');
 
 export const convert: Command = {
-  usage: '<model> [--out DIR] [--target onnx|tflite] [--method NAME] [--labels FILE] [--sign KEY]',
+  usage:
+    '<model> [--out DIR] [--target onnx|tflite] [--method NAME] [--calibration FILE] [--labels FILE] [--sign KEY]',
   details: `Converts behind the parity gate and writes one version folder. Methods: ${methodNames}.`,
   examples: [
     'modelmile convert samples/digits/model.h5 --labels samples/digits/heldout.npz --out /tmp/digits/1',
@@ -26,6 +27,11 @@ export const convert: Command = {
       default: 'onnx',
     },
     method: { type: 'string', value: 'NAME', help: 'how: freeze, quantize, prune', default: 'none' },
+    calibration: {
+      type: 'string',
+      value: 'FILE',
+      help: 'rows of real data (.npz, .jsonl) for methods that learn ranges from them',
+    },
     sign: {
       type: 'string',
       value: 'KEY',
@@ -40,10 +46,12 @@ export const convert: Command = {
   async run({ positionals, options, terminal }) {
     const source = positionals[0] as string;
     const labels = options['labels'] as string | undefined;
+    const calibration = options['calibration'] as string | undefined;
     const conversion = await convertModel(resolve(source), {
       target: options['target'] as string,
       method: options['method'] as string,
       ...(labels === undefined ? {} : { labels: resolve(labels) }),
+      ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
       onProgress: (step) => terminal.progress(step),
     });
     const folder = resolve(

@@ -10,16 +10,23 @@ export const verify: Command = {
   minPositionals: 2,
   maxPositionals: 2,
   options: {
+    calibration: {
+      type: 'string',
+      value: 'FILE',
+      help: 'the calibration rows that the version was converted with',
+    },
     labels: { type: 'string', value: 'FILE', help: 'the labelled set that the version was converted with' },
   },
   async run({ positionals, options, terminal }) {
     const [source, folder] = positionals as [string, string];
     const kept = await readVersion(resolve(folder));
     const labels = options['labels'] as string | undefined;
+    const calibration = options['calibration'] as string | undefined;
     const again = await convert(resolve(source), {
       target: kept.manifest.artifact.format,
       method: kept.manifest.recipe.method,
       ...(labels === undefined ? {} : { labels: resolve(labels) }),
+      ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
     });
     const differing = [...again.files.keys()].filter(
       (name) => Buffer.compare(again.files.get(name)!, kept.files.get(name) ?? new Uint8Array()) !== 0,

@@ -1,29 +1,40 @@
 import { ConversionError } from '../errors.ts';
 import { assemble, evaluate, kerasToTflite, readTflite, signatureOf } from '../tflite/index.ts';
+import { type TfliteMethod, tfliteMethods } from '../tflite/methods.ts';
 import { tfliteParity } from '../tflite/parity.ts';
+import { exactBudget } from '../verify/parity.ts';
+import { readSampleRows } from '../verify/sample-rows.ts';
 import type { Target } from './target.ts';
 
 /** TFLite, which runs on phones and small devices. */
 export const tfliteTarget: Target = {
   file: 'model.tflite',
-  methods: {
-    none: 'freeze: float32, parameters and structure in one self-contained file, training-only parts gone',
-  },
-  async convert({ model, where, seed }) {
+  methods: Object.fromEntries(Object.entries(tfliteMethods).map(([name, { summary }]) => [name, summary])),
+  async convert({ model, where, method: name, seed, budget, calibration, prune }) {
     if (model.kind !== 'keras') {
       throw new ConversionError(
         'CONVERSION_UNSUPPORTED',
         `${where} is no Keras model: a .tflite file is made from Keras or TF.js sources only`,
       );
     }
+    if (prune !== undefined) {
+      throw new ConversionError('CONVERSION_BAD_OPTION', `prune '${prune}' is for the target onnx`);
+    }
     const conversion = kerasToTflite(model);
-    const bytes = assemble(conversion.program);
     const signature = signatureOf(conversion.program);
+    const exactBytes = assemble(conversion.program);
+    const parity = tfliteParity(model, conversion, exactBytes, signature, { seed, budget: exactBudget });
+    const method: TfliteMethod = tfliteMethods[name as keyof typeof tfliteMethods];
+    if (method.exact) return { artifact: { format: 'tflite' }, bytes: exactBytes, signature, parity };
+    const rows = calibration === undefined ? undefined : await readSampleRows(calibration, signature);
+    const bytes = assemble(method.apply(conversion.program, rows?.inputs));
+    const lossy = tfliteParity(model, conversion, bytes, signature, { seed, budget, method: name });
     return {
       artifact: { format: 'tflite' },
       bytes,
       signature,
-      parity: tfliteParity(model, conversion, bytes, signature, seed),
+      parity: lossy,
+      ...(rows?.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),
     };
   },
   async open(model) {

@@ -2,7 +2,7 @@ import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
 import { runReference } from '../verify/interpreter/index.ts';
-import { compare, exactBudget, isClose, randomInputs } from '../verify/parity.ts';
+import { type Budget, compare, isClose, randomInputs } from '../verify/parity.ts';
 import { evaluate, type Tensor } from './evaluate/index.ts';
 import type { TfliteConversion } from './from-keras.ts';
 import { readTflite } from './read.ts';
@@ -17,17 +17,26 @@ function judged<T>(what: string, run: () => T): T {
   }
 }
 
+/** How strictly a file is judged, and over which inputs. */
+export interface Judgement {
+  readonly seed: number;
+  readonly budget: Budget;
+  /** The method that made the file less than exact. */
+  readonly method?: string;
+}
+
 /**
  * Judges a .tflite file by the float64 reference of the Keras config, over seeded random inputs. The file's own bytes are read back
  * and run by the definitions of TFLite's operators, so a mistake of the writer counts as much as one of a layer.
- * @throws ConversionError CONVERSION_PARITY_FAILED naming the first layer that diverges.
+ * @throws ConversionError CONVERSION_PARITY_FAILED naming the first layer that diverges; CONVERSION_BUDGET_EXCEEDED for a method that
+ *   costs more than was allowed.
  */
 export function tfliteParity(
   source: KerasModel,
   { trace }: TfliteConversion,
   bytes: Uint8Array,
   signature: Signature,
-  seed: number,
+  { seed, budget, method }: Judgement,
 ): Parity {
   const inputs = randomInputs(signature, seed);
   const reference = judged('the reference cannot run the model', () => runReference(source, inputs));
@@ -37,8 +46,14 @@ export function tfliteParity(
       onValue: (tensor, value) => values.set(tensor, value),
     }),
   );
-  const result = compare(outputs, reference.outputs, exactBudget, seed);
+  const result = compare(outputs, reference.outputs, budget, seed);
   if (result.passed) return { reference: 'float64-interpreter', ...result };
+  if (method !== undefined) {
+    throw new ConversionError(
+      'CONVERSION_BUDGET_EXCEEDED',
+      `Method '${method}' moves the answers by ${(100 * result.maxRelError).toFixed(2)} % of their size, allowed are ${100 * budget.relativeError} %`,
+    );
+  }
   const wrong = trace.find(({ at, tensor }) => {
     const [actual, expected] = [values.get(tensor), reference.values.get(at)];
     return actual !== undefined && expected !== undefined && !isClose(actual, expected);

@@ -51,6 +51,7 @@ const versions: Readonly<Record<string, Version>> = {
   PAD: int8Needs(2),
   PADV2: int8Needs(2),
   REDUCE_MAX: int8Needs(2),
+  QUANTIZE: int8Needs(2),
   RELU: int8Needs(2),
   RELU6: int8Needs(2),
   RESIZE_BILINEAR: 3,

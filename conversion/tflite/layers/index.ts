@@ -1,9 +1,21 @@
 import { activation, elu, leakyRelu, prelu, relu, softmax } from './activation.ts';
+import { convolutions } from './convolution.ts';
 import { dense, flatten, inputLayer, passThrough } from './core.ts';
 import type { LayerConverter } from './layer.ts';
+import { mergers } from './merging.ts';
+import { normalizations } from './normalization.ts';
+import { borders } from './padding.ts';
+import { pools } from './pooling.ts';
+import { shapes } from './shapes.ts';
 
 /** Every Keras class that goes into a .tflite file, by its name in the config. */
 export const tfliteLayers = {
+  ...borders,
+  ...convolutions,
+  ...mergers,
+  ...normalizations,
+  ...pools,
+  ...shapes,
   Activation: activation,
   ActivityRegularization: passThrough,
   AlphaDropout: passThrough,

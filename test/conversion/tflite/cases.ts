@@ -15,7 +15,26 @@ export interface Expected {
   readonly kerasError: number;
   /** Size of TFLiteConverter's file; null where it refuses the model. */
   readonly converterBytes: number | null;
+  /** What TFLiteConverter's own quantized files do on `testRows`, with `calibrationRows` where they learn ranges. */
+  readonly quantized?: {
+    /** Keras in float64 on `testRows`. */
+    readonly reference: Numbers;
+    readonly methods: Readonly<Record<string, { bytes: number; rms: number; max: number }>>;
+  };
 }
+
+/** The values that fixtures/make.py gives to the quantized files, by their position. */
+function grid(shape: readonly number[], start: number): Numbers & { dtype: string } {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const data = Array.from({ length: count }, (_, k) => {
+    const i = start + k;
+    return ((i * 7919 + Math.floor(i / 13)) % 257) / 64 - 2;
+  });
+  return { shape, dtype: 'float32', data };
+}
+
+export const calibrationRows = (rowShape: readonly number[]) => grid([16, ...rowShape], 0);
+export const testRows = (rowShape: readonly number[]) => grid([32, ...rowShape], 1_000_003);
 
 const archive = unzipSync(readFileSync(new URL('./fixtures/models.zip', import.meta.url)));
 

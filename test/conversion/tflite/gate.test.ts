@@ -6,11 +6,14 @@ import { convert, readVersion, writeVersion } from '../../../conversion/index.ts
 import { assemble, kerasToTflite, signatureOf } from '../../../conversion/tflite/index.ts';
 import type { Operation, Program } from '../../../conversion/tflite/ir.ts';
 import { tfliteParity } from '../../../conversion/tflite/parity.ts';
+import { exactBudget } from '../../../conversion/verify/parity.ts';
 import { readModel, writeModel } from './cases.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'modelmile-tflite-gate-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 const digits = resolve('samples/digits');
+
+const judgement = { seed: 1, budget: exactBudget };
 
 describe('modelmile convert --target tflite', () => {
   it('writes one version folder, accurate to the digit that TensorFlow reports', async () => {
@@ -68,7 +71,7 @@ describe('the gate of a .tflite file', () => {
     const conversion = kerasToTflite(model);
     const program = broken(conversion.program, layer);
     const judge = () =>
-      tfliteParity(model, conversion, assemble(program), signatureOf(conversion.program), 1);
+      tfliteParity(model, conversion, assemble(program), signatureOf(conversion.program), judgement);
     expect(judge).toThrow(expect.objectContaining({ code: 'CONVERSION_PARITY_FAILED' }));
     // The activation is part of layer a's operation; its value is what is compared.
     expect(judge).toThrow(`'${layer}'`);
@@ -91,7 +94,13 @@ describe('the gate of a .tflite file', () => {
       },
     };
     expect(() =>
-      tfliteParity(strange, conversion, assemble(conversion.program), signatureOf(conversion.program), 1),
+      tfliteParity(
+        strange,
+        conversion,
+        assemble(conversion.program),
+        signatureOf(conversion.program),
+        judgement,
+      ),
     ).toThrow(expect.objectContaining({ code: 'CONVERSION_PARITY_FAILED' }));
   });
 });
