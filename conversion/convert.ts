@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { ConversionError } from './errors.ts';
-import { type Accuracy, encodeManifest, type Manifest, manifestDigest } from './manifest/index.ts';
+import {
+  type Accuracy,
+  encodeManifest,
+  type Manifest,
+  manifestDigest,
+  type Processing,
+} from './manifest/index.ts';
+import { processingBeside, processingOf } from './processing.ts';
 import { identify, readSource } from './readers/index.ts';
 import { targets } from './targets/index.ts';
 import type { Target } from './targets/target.ts';
@@ -22,6 +29,11 @@ export interface ConvertOptions {
   readonly seed?: number;
   /** Largest relative error that a lossy method may cause. Default 0.05. */
   readonly budget?: { readonly relativeError: number };
+  /**
+   * How pictures and named columns become inputs, and scores become words: a file, or what the manifest of another version says.
+   * Default: `<model>.processing.json` beside the source, where there is one.
+   */
+  readonly processing?: string | Processing;
   readonly onProgress?: (step: string) => void;
 }
 
@@ -77,6 +89,8 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
     seed,
     budget: options.budget ?? defaultBudget,
   });
+  const declared = options.processing ?? (await processingBeside(sourcePath));
+  const processing = declared === undefined ? {} : await processingOf(declared, signature);
   let accuracy: Accuracy | undefined;
   if (options.labels !== undefined) {
     progress('measuring accuracy');
@@ -99,6 +113,7 @@ export async function convert(sourcePath: string, options: ConvertOptions = {}):
     signatures: { serving_default: signature },
     parity,
     ...(accuracy === undefined ? {} : { accuracy }),
+    ...processing,
   };
   const manifestBytes = encodeManifest(manifest);
   return {

@@ -109,7 +109,7 @@ export function openApiDocument(servable: Servable): Record<string, unknown> {
   const { model, version, signature, manifest } = servable;
   const { inputs, outputs } = signature;
   const name = encodeURIComponent(model);
-  const predict: Body = { schema: predictRequest(inputs), example: exampleRow(signature) };
+  const predict: Body = { schema: predictRequest(inputs), example: exampleRow(servable) };
   const examples: Body = { schema: examplesRequest(inputs), example: exampleExamples(servable) };
   const infer: Body = { schema: inferRequest(inputs, outputs), example: exampleInfer(servable) };
   const feedback: Body = {
