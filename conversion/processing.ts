@@ -1,5 +1,6 @@
 import { access, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import type { z } from 'zod';
 import { ConversionError } from './errors.ts';
 import { type Processing, ProcessingFile, processingFaults, type Signature } from './manifest/index.ts';
 
@@ -15,6 +16,19 @@ export async function processingBeside(sourcePath: string): Promise<string | und
   );
 }
 
+type Issue = z.core.$ZodIssue;
+
+/** What is wrong and where; of an input that is neither picture nor columns, in the form that it comes nearest to. */
+function faultsOf(issue: Issue, at: readonly PropertyKey[]): string[] {
+  const path = [...at, ...issue.path];
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) {
+    return [`${path.join('.') || '(top)'}: ${issue.message}`];
+  }
+  const depth = (issues: readonly Issue[]) => Math.max(...issues.map((each) => each.path.length));
+  const nearest = issue.errors.reduce((a, b) => (depth(b) > depth(a) ? b : a));
+  return nearest.flatMap((each) => faultsOf(each, path));
+}
+
 async function readProcessing(path: string): Promise<ProcessingFile> {
   let json: unknown;
   try {
@@ -24,7 +38,7 @@ async function readProcessing(path: string): Promise<ProcessingFile> {
   }
   const parsed = ProcessingFile.safeParse(json);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`);
+  const faults = parsed.error.issues.flatMap((issue) => faultsOf(issue, []));
   throw new ConversionError('CONVERSION_BAD_PROCESSING', `${path}: ${faults.join('; ')}`);
 }
 

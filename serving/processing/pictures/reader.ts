@@ -53,14 +53,15 @@ export class PictureReader {
   }
 
   #open(): Worker {
-    const thread = new Worker(new URL('./thread.ts', import.meta.url));
-    thread.unref();
+    const thread = new Worker(new URL('./thread.mjs', import.meta.url));
     thread.on('message', (result: PictureResult) => {
       if ('row' in result) this.#settle((active) => active.resolve(result.row));
       else this.#settle((active) => active.reject(new ProcessingFault(result.fault)));
     });
     thread.on('error', () => this.#lose(thread));
     thread.on('exit', () => this.#lose(thread));
+    // Last: a listener holds the process back again.
+    thread.unref();
     return thread;
   }
 
@@ -106,8 +107,8 @@ export class PictureReader {
       Math.min(leftMs, 2 ** 31 - 1),
     );
     this.start();
-    // A view of its own bytes: what is around them in the body would be sent along.
-    const picture = next.picture.slice();
+    // A copy: with a view, the rest of the body would go along.
+    const picture = new Uint8Array(next.picture);
     const job: PictureJob = { picture, target: next.target };
     this.#thread?.postMessage(job, [picture.buffer]);
   }

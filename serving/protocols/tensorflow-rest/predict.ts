@@ -78,6 +78,7 @@ class PredictReader {
           cells.set(name, column);
           return;
         }
+        this.#spec(name);
         const column = columns.get(name) ?? [];
         if (column.length !== index) throw this.#unlikeTheFirst(index, columns);
         const tensor = this.#named(name, `instances[${index}].${name}`);

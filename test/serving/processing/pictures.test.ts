@@ -6,8 +6,10 @@ import fc from 'fast-check';
 import { ProcessingFault } from '../../../serving/processing/fault.ts';
 import { decodePicture } from '../../../serving/processing/pictures/decode.ts';
 import { pictureRow } from '../../../serving/processing/pictures/picture-input.ts';
+import { PictureReader } from '../../../serving/processing/pictures/reader.ts';
 import { resize } from '../../../serving/processing/pictures/resize.ts';
 import { expected, fixture } from './fixtures.ts';
+import { makeNoise } from './noise.ts';
 
 const maxPixels = 1_000_000;
 const rgb = async (bytes: Uint8Array) => {
@@ -68,19 +70,30 @@ describe('decoding', () => {
     ] as const;
     const size = fc.integer({ min: 1, max: 19 });
     await fc.assert(
-      fc.asyncProperty(size, size, fc.infiniteStream(fc.integer({ min: 0, max: 255 })), async (w, h, bytes) => {
-        const pixels = Buffer.from(Array.from({ length: w * h * 3 }, () => bytes.next().value as number));
-        const line = (xs: number[], y: number) =>
-          Buffer.from([0, ...xs.flatMap((x) => [...pixels.subarray((y * w + x) * 3, (y * w + x) * 3 + 3)])]);
-        const range = (from: number, to: number, step: number) =>
-          Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step);
-        const woven = passes.flatMap(([x, y, dx, dy]) => {
-          const xs = range(x, w, dx);
-          return xs.length === 0 ? [] : range(y, h, dy).map((row) => line(xs, row));
-        });
-        const decoded = await rgb(png(w, h, Buffer.concat(woven), 2, 1));
-        expect(decoded.pixels.equals(pixels)).toBe(true);
-      }),
+      fc.asyncProperty(
+        size,
+        size,
+        fc.infiniteStream(fc.integer({ min: 0, max: 255 })),
+        async (w, h, bytes) => {
+          const pixels = Buffer.from(Array.from({ length: w * h * 3 }, () => bytes.next().value as number));
+          const line = (xs: number[], y: number) =>
+            Buffer.from([
+              0,
+              ...xs.flatMap((x) => [...pixels.subarray((y * w + x) * 3, (y * w + x) * 3 + 3)]),
+            ]);
+          const range = (from: number, to: number, step: number) =>
+            Array.from(
+              { length: Math.max(0, Math.ceil((to - from) / step)) },
+              (_, index) => from + index * step,
+            );
+          const woven = passes.flatMap(([x, y, dx, dy]) => {
+            const xs = range(x, w, dx);
+            return xs.length === 0 ? [] : range(y, h, dy).map((row) => line(xs, row));
+          });
+          const decoded = await rgb(png(w, h, Buffer.concat(woven), 2, 1));
+          expect(decoded.pixels.equals(pixels)).toBe(true);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -90,7 +103,9 @@ describe('decoding', () => {
     const startedMs = performance.now();
     await expect(decodePicture(bomb, maxPixels)).rejects.toThrow('30000 x 30000 pixels');
     expect(performance.now() - startedMs).toBeLessThan(500);
-    await expect(decodePicture(png(4, 4, Buffer.alloc(20_000_000)), maxPixels)).rejects.toThrow('do not unpack');
+    await expect(decodePicture(png(4, 4, Buffer.alloc(20_000_000)), maxPixels)).rejects.toThrow(
+      'do not unpack',
+    );
     const huge = Buffer.from(readFileSync(fixture('disc-420.jpg')));
     const frame = huge.indexOf(Buffer.from([0xff, 0xc0]));
     huge.writeUInt16BE(65_500, frame + 5);
@@ -112,7 +127,13 @@ describe('decoding', () => {
   });
 
   it('answers every damaged picture with pixels or a sentence, and the next one right', async () => {
-    const files = ['disc-420.jpg', 'square-gray.jpg', 'disc-progressive.jpg', 'cross-rgb.png', 'stripes-palette.png'];
+    const files = [
+      'disc-420.jpg',
+      'square-gray.jpg',
+      'disc-progressive.jpg',
+      'cross-rgb.png',
+      'stripes-palette.png',
+    ];
     const good = expected.pictures.find(({ file }) => file === 'disc-420.jpg')!;
     await fc.assert(
       fc.asyncProperty(
@@ -172,7 +193,9 @@ describe('a picture as an input', () => {
     const plain = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120];
     expect(await row({})).toEqual(plain);
     expect(await row({ channels: 'bgr' })).toEqual([30, 20, 10, 60, 50, 40, 90, 80, 70, 120, 110, 100]);
-    expect(await row({ layout: 'channels-first' })).toEqual([10, 40, 70, 100, 20, 50, 80, 110, 30, 60, 90, 120]);
+    expect(await row({ layout: 'channels-first' })).toEqual([
+      10, 40, 70, 100, 20, 50, 80, 110, 30, 60, 90, 120,
+    ]);
     expect(await row({}, 'uint8')).toEqual(plain);
     // Pillow: round(0.299 r + 0.587 g + 0.114 b).
     expect(await row({ channels: 'gray' })).toEqual([18, 48, 78, 108]);
@@ -180,9 +203,42 @@ describe('a picture as an input', () => {
 
   it('is scaled and normalised by channel, each step in float32', async () => {
     const { fround } = Math;
-    const [first, second] = await row({ scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] });
+    const [first, second] = await row({
+      scale: 1 / 255,
+      mean: [0.485, 0.456, 0.406],
+      std: [0.229, 0.224, 0.225],
+    });
     const by = (value: number, mean: number, std: number) =>
       fround(fround(fround(value * fround(1 / 255)) - fround(mean)) / fround(std));
     expect([first, second]).toEqual([by(10, 0.485, 0.229), by(20, 0.456, 0.224)]);
   });
+});
+
+describe('the reader', () => {
+  it('gives up a picture at its deadline and reads the next one', async () => {
+    const reader = new PictureReader();
+    const target = {
+      image: {
+        height: 2,
+        width: 2,
+        channels: 'rgb',
+        resize: 'nearest',
+        crop: false,
+        layout: 'channels-last',
+      },
+      dtype: 'float32',
+      maxPixels: 100_000_000,
+    } as const;
+    const image = { ...target.image, scale: 1, offset: 0, mean: 0, std: 1 };
+    const read = (bytes: Uint8Array, afterMs: number) =>
+      reader.row(bytes, { ...target, image }, performance.now() + afterMs, undefined);
+    const small = readFileSync(fixture('cross-rgb.png'));
+    expect(await read(small, 60_000)).toHaveLength(12);
+    const large = makeNoise(3000, 3000);
+    const late = read(large, 30);
+    const behind = read(small, 60_000);
+    await expect(late).rejects.toMatchObject({ code: 'SERVING_DEADLINE' });
+    expect(await behind).toHaveLength(12);
+    await expect(read(small, -1)).rejects.toMatchObject({ code: 'SERVING_DEADLINE' });
+  }, 60_000);
 });
