@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import type { Signature, TensorSpec } from '../conversion/manifest/index.ts';
+import type { Manifest, Signature, TensorSpec } from '../conversion/manifest/index.ts';
+import { exampleRow } from '../serving/example.ts';
 
 /** Longest body that is shown in a curl line; longer ones are put into a file. */
 const inlineLimit = 200;
@@ -10,8 +11,10 @@ function nested(spec: TensorSpec, shape: readonly number[]): unknown {
   return Array.from({ length: Math.max(size, 1) }, () => nested(spec, rest));
 }
 
-/** A body for `:predict` in TensorFlow Serving's column form, with one row of zeros. */
-export function exampleBody({ inputs }: Signature): { inputs: Record<string, unknown> } {
+/** A body for `:predict`: pictures and columns where the manifest declares them, else TensorFlow Serving's column form with zeros. */
+export function exampleBody(signature: Signature, manifest: Manifest): Record<string, unknown> {
+  if (manifest.preprocessing !== undefined) return exampleRow({ signature, manifest });
+  const { inputs } = signature;
   return { inputs: Object.fromEntries(inputs.map((spec) => [spec.name, nested(spec, spec.shape)])) };
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Conversion, type ConvertOptions, convert, converterVersion } from './convert.ts';
+import { processingBeside } from './processing.ts';
 import { identify } from './readers/index.ts';
 import { readVersion, writeVersion } from './version-folder.ts';
 
@@ -16,7 +17,8 @@ async function digestOf(path: string | undefined): Promise<string | null> {
 /** Everything that the bytes of a conversion depend on. */
 async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<string> {
   const { sha256, format } = await identify(sourcePath);
-  const { onProgress: _, labels, calibration, ...rest } = options;
+  const { onProgress: _, labels, calibration, processing, ...rest } = options;
+  const declared = processing ?? (await processingBeside(sourcePath));
   const inputs = {
     sha256,
     format,
@@ -24,8 +26,14 @@ async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<st
     ...rest,
     labels: await digestOf(labels).catch(() => null),
     calibration: await digestOf(calibration).catch(() => null),
+    processing:
+      // A file that is not there is told by the conversion itself.
+      typeof declared === 'object' ? JSON.stringify(declared) : await digestOf(declared).catch(() => 'gone'),
   };
-  const ordered = JSON.stringify(inputs, Object.keys({ ...inputs, relativeError: 0 }).sort());
+  const ordered = JSON.stringify(
+    inputs,
+    Object.keys({ ...inputs, relativeError: 0, accuracyPoints: 0 }).sort(),
+  );
   return createHash('sha256').update(ordered).digest('hex');
 }
 

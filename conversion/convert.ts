@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { ConversionError } from './errors.ts';
-import { type Accuracy, encodeManifest, type Manifest, manifestDigest } from './manifest/index.ts';
+import {
+  type Accuracy,
+  encodeManifest,
+  type Manifest,
+  manifestDigest,
+  type Processing,
+} from './manifest/index.ts';
+import { processingBeside, processingOf } from './processing.ts';
 import { identify, readSource } from './readers/index.ts';
 import { targets } from './targets/index.ts';
 import type { Target } from './targets/target.ts';
@@ -26,6 +33,11 @@ export interface ConvertOptions {
   readonly seed?: number;
   /** What a lossy method may cost. Default: answers off by at most 5 % of their size. */
   readonly budget?: Cost;
+  /**
+   * How pictures and named columns become inputs, and scores become words: a file, or what the manifest of another version says.
+   * Default: `<model>.processing.json` beside the source, where there is one.
+   */
+  readonly processing?: string | Processing;
   readonly onProgress?: (step: string) => void;
 }
 
@@ -126,6 +138,8 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
         ? (options.budget ?? defaultBudget)
         : unlimited,
   });
+  const declared = options.processing ?? (await processingBeside(sourcePath));
+  const processing = declared === undefined ? {} : await processingOf(declared, signature);
   let accuracy: Accuracy | undefined;
   if (options.labels !== undefined) {
     progress('measuring accuracy');
@@ -153,6 +167,7 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
     signatures: { serving_default: signature },
     parity,
     ...(accuracy === undefined ? {} : { accuracy }),
+    ...processing,
   };
   const manifestBytes = encodeManifest(manifest);
   return {

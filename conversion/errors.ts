@@ -15,6 +15,8 @@ export const errorTable = {
   CONVERSION_BAD_OPTION: 'See `modelmile convert --help`.',
   CONVERSION_BAD_SAMPLES:
     'A labelled set is an .npz with arrays x and y (and optionally a scalar scale: inputs are x * scale), or JSON lines {"input": [...], "label": 3}.',
+  CONVERSION_BAD_PROCESSING:
+    'docs/processing.md has the form of the file, with examples; `modelmile inspect` shows what the model takes and gives.',
   CONVERSION_TOO_LARGE: 'The file declares more than any real model has: it is damaged or made to do harm.',
   CONVERSION_NOT_WRITABLE: 'Check the rights and the free space of the output folder.',
 } as const satisfies Record<string, string>;

@@ -16,11 +16,12 @@ export interface ScoredClass {
  * @throws ServingError SERVING_BAD_SIGNATURE where the model gives nothing of the form [rows, classes]
  */
 export function classesOf(servable: Servable, outputs: readonly TensorValue[]): ScoredClass[][] {
-  const scores = outputs.find(({ name }) => name === 'scores') ?? outputs[0];
+  const told = servable.processor?.postprocessing?.tensor ?? 'scores';
+  const scores = outputs.find(({ name }) => name === told) ?? outputs[0];
   if (
     scores?.shape.length !== 2 ||
     scores.dtype === 'string' ||
-    (outputs.length > 1 && scores.name !== 'scores')
+    (scores.name !== told && (outputs.length > 1 || told !== 'scores'))
   ) {
     throw new ServingError(
       'SERVING_BAD_SIGNATURE',

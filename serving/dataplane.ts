@@ -1,3 +1,4 @@
+import { processedOutputs } from '../conversion/manifest/index.ts';
 import type { Shadow } from './canary/calls.ts';
 import type { Traffic } from './canary/traffic.ts';
 import type { FeedbackRequest, ServingSettings } from './contract/index.ts';
@@ -6,11 +7,14 @@ import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
 import { newPredictionId } from './prediction-id.ts';
+import { ProcessingFault } from './processing/fault.ts';
+import type { PictureReader } from './processing/pictures/reader.ts';
+import type { Prepared, Processor } from './processing/processor.ts';
 import type { Audit } from './security/audit.ts';
 import type { Caller, Permission } from './security/caller.ts';
-import { orderedInputs, placesOf, rowsOf } from './validation.ts';
+import { badInput, orderedInputs, placesOf, rowsOf } from './validation.ts';
 
-export { badInput } from './validation.ts';
+export { badInput };
 
 /** What one version of a model is doing; TensorFlow Serving's states. */
 export interface VersionStatus {
@@ -32,6 +36,8 @@ export interface InferenceOptions {
   /** On `performance.now()`'s clock; the settings' requestTimeoutMs from now where left out. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: Cancellation | undefined;
+  /** The model's own outputs, whatever form the inputs came in: for what makes classes of scores itself. */
+  readonly asTensors?: boolean;
 }
 
 export interface Inference {
@@ -107,7 +113,8 @@ export interface DataPlaneParts {
   readonly models: readonly LoadedModel[];
   readonly sink: PredictionSink;
   readonly server: ServerControl;
-  readonly settings: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite'>;
+  readonly settings: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite' | 'maxImagePixels'>;
+  readonly pictures: PictureReader;
   readonly audit: Audit;
   /** Lets the canary answer too; resolves when that is over, and never fails. */
   readonly shadow: (shadow: Shadow) => Promise<void>;
@@ -266,16 +273,25 @@ export class DataPlane {
     inputs: readonly TensorValue[],
     options: InferenceOptions,
   ): Promise<Inference> {
-    const ordered = orderedInputs(servable, inputs);
+    const deadlineMs = options.deadlineMs ?? performance.now() + this.#parts.settings.requestTimeoutMs;
+    const prepared =
+      servable.processor === undefined
+        ? undefined
+        : await this.#prepare(servable, inputs, deadlineMs, options.signal);
+    const ordered = orderedInputs(servable, prepared?.inputs ?? inputs);
     const rows = rowsOf(servable, ordered);
-    const wanted = options.outputs === undefined ? undefined : placesOf(servable, options.outputs);
+    const asWords = prepared?.isProcessed === true && options.asTensors !== true;
+    const choose = chooserOf(servable, options.outputs, asWords);
     this.inferStartedMs = performance.now();
-    const deadlineMs = options.deadlineMs ?? this.inferStartedMs + this.#parts.settings.requestTimeoutMs;
     const outputs = await servable.runner.run(ordered, rows, deadlineMs, options.signal);
     this.inferEndedMs = performance.now();
-    const chosen = wanted === undefined ? outputs : wanted.map((index) => outputs[index] as TensorValue);
     this.predictionId = newPredictionId();
-    const inference: Inference = { predictionId: this.predictionId, servable, outputs: chosen, rows };
+    const inference: Inference = {
+      predictionId: this.predictionId,
+      servable,
+      outputs: choose(outputs),
+      rows,
+    };
     this.#parts.sink.record(inference, ordered);
     this.#shadow(servable, ordered, rows, outputs);
     return inference;
@@ -293,6 +309,26 @@ export class DataPlane {
     const stableMs = this.inferEndedMs - this.inferStartedMs;
     if (!traffic.takeShadow(stableMs)) return;
     void this.#parts.shadow({ model, inputs, rows, outputs, stableMs }).then(() => traffic.compared());
+  }
+
+  /** Pictures and columns as tensors. @throws ServingError SERVING_BAD_INPUT, SERVING_DEADLINE, SERVING_CANCELLED */
+  async #prepare(
+    servable: Servable,
+    inputs: readonly TensorValue[],
+    deadlineMs: number,
+    signal: Cancellation | undefined,
+  ): Promise<Prepared> {
+    const { pictures, settings } = this.#parts;
+    try {
+      return await (servable.processor as Processor).prepare(
+        inputs,
+        settings.maxImagePixels,
+        (bytes, target) => pictures.row(bytes, target, deadlineMs, signal),
+      );
+    } catch (error) {
+      if (error instanceof ProcessingFault) throw badInput(servable, error.message);
+      throw error;
+    }
   }
 
   /**
@@ -355,4 +391,25 @@ export class DataPlane {
     this.model(name);
     return this.#parts.sink.feedback(name, feedback);
   }
+}
+
+type Choose = (outputs: readonly TensorValue[]) => readonly TensorValue[];
+
+/** Which outputs are told: those that are named, else all; in words where the request came as pictures or columns. */
+function chooserOf(servable: Servable, names: readonly string[] | undefined, asWords: boolean): Choose {
+  const { processor } = servable;
+  if (names === undefined) return processor && asWords ? (all) => processor.answer(all) : (all) => all;
+  const isWord = (name: string) => name in processedOutputs;
+  if (processor?.postprocessing === undefined || !names.some(isWord)) {
+    const places = placesOf(servable, names);
+    return (all) => places.map((index) => all[index] as TensorValue);
+  }
+  placesOf(
+    servable,
+    names.filter((name) => !isWord(name)),
+  );
+  return (all) => {
+    const told = [...all, ...processor.answer(all)];
+    return names.map((name) => told.find((output) => output.name === name) as TensorValue);
+  };
 }

@@ -2,6 +2,7 @@ import type { TensorSpec } from '../conversion/manifest/index.ts';
 import { badInput } from './dataplane.ts';
 import type { Servable } from './engine/servable.ts';
 import { allocate, countOf, rowSizeOf, type TensorData, type TensorValue } from './engine/tensor.ts';
+import { columnTensor } from './processing/columns.ts';
 import { halfBits } from './wire/float16.ts';
 
 /** TensorFlow's `tf.Example`: values by feature name. */
@@ -14,7 +15,31 @@ export type FeatureValue = number | bigint | string | Uint8Array;
  */
 export function inputsOfExamples(servable: Servable, examples: readonly Example[]): TensorValue[] {
   if (examples.length === 0) throw badInput(servable, 'Input is empty: there are no examples');
-  return servable.signature.inputs.map((spec) => columnOf(servable, spec, examples));
+  const { processor } = servable;
+  return servable.signature.inputs.flatMap((spec) => {
+    if (examples.some((example) => example.has(spec.name)) || processor === undefined) {
+      return processor?.imageOf(spec.name) !== undefined && isText(examples, spec.name)
+        ? [cellColumn(spec.name, examples)]
+        : [columnOf(servable, spec, examples)];
+    }
+    const columns = processor.columnsOf(spec.name);
+    return columns.length > 0
+      ? columns.map((name) => cellColumn(name, examples))
+      : [columnOf(servable, spec, examples)];
+  });
+}
+
+const isText = (examples: readonly Example[], name: string): boolean => {
+  const [value] = examples.find((example) => example.has(name))?.get(name) ?? [];
+  return typeof value === 'string' || value instanceof Uint8Array;
+};
+
+/** A picture or one value of a column from each example. */
+function cellColumn(name: string, examples: readonly Example[]): TensorValue {
+  return columnTensor(
+    name,
+    examples.map((example) => example.get(name)?.[0]),
+  );
 }
 
 function columnOf(servable: Servable, spec: TensorSpec, examples: readonly Example[]): TensorValue {

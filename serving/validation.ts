@@ -6,7 +6,7 @@ import { exampleRow } from './example.ts';
 
 /** A refusal of an input, with a body for `:predict` that the same model answers. */
 export function badInput(servable: Servable, message: string): ServingError {
-  return new ServingError('SERVING_BAD_INPUT', message, JSON.stringify(exampleRow(servable.signature)));
+  return new ServingError('SERVING_BAD_INPUT', message, JSON.stringify(exampleRow(servable)));
 }
 
 /**

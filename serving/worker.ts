@@ -13,6 +13,7 @@ import { snapshotWithProcess } from './monitoring/process-metrics.ts';
 import { Metrics } from './monitoring/registry.ts';
 import { RequestMeter } from './monitoring/request-meter.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
+import { PictureReader } from './processing/pictures/reader.ts';
 import { loadModel } from './repository/load.ts';
 import { RestServer } from './rest-server.ts';
 import { Access } from './security/access.ts';
@@ -99,6 +100,7 @@ class Worker {
         settings,
         audit,
         shadow: (shadow) => this.#supervisor.call('shadow', shadow).catch(() => {}),
+        pictures: picturesFor(models),
       }),
       settings,
       meter: new RequestMeter(this.#metrics, log),
@@ -170,6 +172,16 @@ class Worker {
 /** What only a canary's process is asked. */
 function notHere(): never {
   throw new ServingError('SERVING_NOT_READY', 'No canary runs here');
+}
+
+/** Its thread is there before the first picture, where a model takes any. */
+function picturesFor(models: readonly LoadedModel[]): PictureReader {
+  const pictures = new PictureReader();
+  const takesPictures = models.some(({ versions }) =>
+    [...versions.values()].some(({ processor }) => processor?.takesPictures),
+  );
+  if (takesPictures) pictures.start();
+  return pictures;
 }
 
 const worker = new Worker();

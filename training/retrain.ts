@@ -150,7 +150,11 @@ export async function retrain(args: RetrainArgs): Promise<RetrainResult> {
     args.onProgress(`training on the base data and ${set.y.length} rows of feedback`);
     await runTrainer(job, join(folder, 'job.json'), args);
     args.onProgress('converting the challenger and comparing on the held-out set');
-    const challenger = await convert(job.output, { method: args.method, labels: recipe.heldout });
+    const challenger = await convert(job.output, {
+      method: args.method,
+      labels: recipe.heldout,
+      processing: champion.manifest,
+    });
     requireSameSignature(champion, challenger);
     const before = await standingOf(champion, heldout);
     const after = await standingOf(challenger, heldout);

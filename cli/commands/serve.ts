@@ -47,7 +47,12 @@ async function announce(
     const { manifest } = await readVersion(join(root, name, String(version)));
     const signature = manifest.signatures['serving_default'];
     if (signature === undefined) continue;
-    const curl = await curlLine(endpoint, name, exampleBody(signature), join(stateDir, `${name}.json`));
+    const curl = await curlLine(
+      endpoint,
+      name,
+      exampleBody(signature, manifest),
+      join(stateDir, `${name}.json`),
+    );
     terminal.line(`model    ${name} version ${version}`);
     terminal.line(`inputs   ${signature.inputs.map(describeTensor).join(', ')}`);
     terminal.line(`outputs  ${signature.outputs.map(describeTensor).join(', ')}`);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { Postprocessing, Preprocessing } from './processing.ts';
 import { Signature } from './tensor-spec.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
@@ -67,8 +68,10 @@ export const Manifest = z.strictObject({
   accuracy: Accuracy.optional(),
   /** Class names, index = class. */
   labels: z.array(z.string()).optional(),
-  preprocessing: z.json().optional(),
-  postprocessing: z.json().optional(),
+  /** How pictures and named columns become inputs. */
+  preprocessing: Preprocessing.optional(),
+  /** What an answer tells of the scores. */
+  postprocessing: Postprocessing.optional(),
   driftBaseline: z.json().optional(),
 });
 export type Manifest = z.infer<typeof Manifest>;

@@ -101,6 +101,8 @@ export const ServingSettings = z.strictObject({
     .int()
     .min(1024)
     .default(64 * 1024 * 1024),
+  /** Pictures that name more pixels than this are refused before they are decoded; 24 megapixels is a camera's. */
+  maxImagePixels: z.int().min(1).default(25_000_000),
   /** A request that is not answered by then is 504 and is not computed. */
   requestTimeoutMs: z.int().min(1).default(30_000),
   /** After readiness went off, how long requests are still taken, so that load balancers notice. */

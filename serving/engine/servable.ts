@@ -1,6 +1,7 @@
 import { defaultSignatureName, type Signature } from '../../conversion/manifest/index.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
+import { Processor } from '../processing/processor.ts';
 import type { ModelVersion } from '../repository/version.ts';
 import { Batcher, type BatchReport } from './batcher.ts';
 import type { Runner } from './runner.ts';
@@ -13,22 +14,27 @@ export interface Servable extends ModelVersion {
   /** Whether requests can share a run: every tensor's first dimension is open. */
   readonly batchable: boolean;
   readonly runner: Runner;
+  /** What pictures, columns and scores are made into; undefined where the manifest declares nothing. */
+  readonly processor: Processor | undefined;
 }
 
 /**
  * What a version's manifest says of its requests.
  * @throws ServingError SERVING_LOAD_FAILED where it is no model that this engine runs
  */
-export function describe(version: ModelVersion): Pick<Servable, 'signature' | 'batchable'> {
+export function describe(version: ModelVersion): Pick<Servable, 'signature' | 'batchable' | 'processor'> {
+  const refused = (why: string) =>
+    new ServingError('SERVING_LOAD_FAILED', `${version.model} version ${version.version}: ${why}`);
   const signature = version.manifest.signatures[defaultSignatureName];
   if (signature === undefined || version.manifest.artifact.format !== 'onnx') {
-    throw new ServingError(
-      'SERVING_LOAD_FAILED',
-      `${version.model} version ${version.version}: the manifest has no ONNX artifact with the signature ${defaultSignatureName}`,
-    );
+    throw refused(`the manifest has no ONNX artifact with the signature ${defaultSignatureName}`);
   }
   const batchable = [...signature.inputs, ...signature.outputs].every((spec) => spec.shape[0] === -1);
-  return { signature, batchable };
+  try {
+    return { signature, batchable, processor: Processor.of(version.manifest, signature) };
+  } catch (error) {
+    throw refused((error as Error).message);
+  }
 }
 
 /** A size for dimensions that the model leaves open, for the warm-up only. */
@@ -52,7 +58,7 @@ export async function loadServable(
   threads: number,
   onBatch: (report: BatchReport) => void,
 ): Promise<Servable> {
-  const { signature, batchable } = describe(version);
+  const { signature, batchable, processor } = describe(version);
   try {
     const session = await openSession(version.modelPath, signature, threads, settings.executionProvider);
     await warmUp(session, signature);
@@ -61,7 +67,7 @@ export async function loadServable(
       : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
     const rowsVary = signature.inputs.some((spec) => spec.shape.slice(1).includes(-1));
     const runner = new Batcher(session, batching, rowsVary, onBatch);
-    return { ...version, signature, batchable, runner };
+    return { ...version, signature, batchable, runner, processor };
   } catch (error) {
     throw new ServingError(
       'SERVING_LOAD_FAILED',

@@ -1,3 +1,4 @@
+import { declaredProcessing } from '../../../conversion/manifest/index.ts';
 import type { DataPlane, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
@@ -54,6 +55,7 @@ function modelMetadata(dataPlane: DataPlane, target: Target): RestResponse {
       platform: openInferencePlatform,
       inputs: inputs.map(tensorMetadata),
       outputs: outputs.map(tensorMetadata),
+      ...(servable.processor && { processing: declaredProcessing(servable.manifest) }),
     },
     'metadata',
     servable,

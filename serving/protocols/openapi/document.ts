@@ -6,6 +6,7 @@ import { allocate, countOf, type TensorValue } from '../../engine/tensor.ts';
 import { exampleRow } from '../../example.ts';
 import { version as serverVersion } from '../../version.ts';
 import { openInferenceNames } from '../../wire/open-inference.ts';
+import { processedInfer, processedRow } from './processed.ts';
 import {
   errorSchema,
   examplesRequest,
@@ -108,10 +109,22 @@ function exampleExamples({ signature }: Servable) {
 export function openApiDocument(servable: Servable): Record<string, unknown> {
   const { model, version, signature, manifest } = servable;
   const { inputs, outputs } = signature;
+  const { processor } = servable;
+  const told = processor?.outputs ?? outputs;
+  const everyOutput = [...outputs, ...told.filter(({ name }) => !outputs.some((each) => each.name === name))];
   const name = encodeURIComponent(model);
-  const predict: Body = { schema: predictRequest(inputs), example: exampleRow(signature) };
-  const examples: Body = { schema: examplesRequest(inputs), example: exampleExamples(servable) };
-  const infer: Body = { schema: inferRequest(inputs, outputs), example: exampleInfer(servable) };
+  const predict: Body = {
+    schema: predictRequest(inputs, processor && processedRow(inputs, processor)),
+    example: exampleRow(servable),
+  };
+  const examples: Body = {
+    schema: examplesRequest(inputs, processor && processedRow(inputs, processor)),
+    example: exampleExamples(servable),
+  };
+  const infer: Body = {
+    schema: inferRequest(inputs, everyOutput, processor && processedInfer(inputs, processor)),
+    example: exampleInfer(servable),
+  };
   const feedback: Body = {
     schema: z.toJSONSchema(FeedbackRequest, { io: 'input' }) as Schema,
     example: { predictionId: '00000000-0000-7000-8000-000000000000', label: 0 },
@@ -137,7 +150,13 @@ export function openApiDocument(servable: Servable): Record<string, unknown> {
     servers: [{ url: '/' }],
     paths: {
       [`/v1/models/${name}:predict`]: {
-        post: operation('predict', "TensorFlow Serving's predict", predictResponse(outputs), predict, true),
+        post: operation(
+          'predict',
+          "TensorFlow Serving's predict",
+          predictResponse(outputs, told),
+          predict,
+          true,
+        ),
       },
       ...(gives(servable, classesOf) && {
         [`/v1/models/${name}:classify`]: {
@@ -169,7 +188,13 @@ export function openApiDocument(servable: Servable): Record<string, unknown> {
       [`/v2/models/${name}`]: { get: operation('metadata', 'Inputs and outputs', modelMetadata) },
       [`/v2/models/${name}/ready`]: { get: operation('ready', 'Whether it answers', { type: 'object' }) },
       [`/v2/models/${name}/infer`]: {
-        post: operation('infer', "The Open Inference Protocol's infer", inferResponse(outputs), infer, true),
+        post: operation(
+          'infer',
+          "The Open Inference Protocol's infer",
+          inferResponse(everyOutput),
+          infer,
+          true,
+        ),
       },
       [`/v2/models/${name}/stats`]: {
         get: operation('statistics', 'What it has answered', { type: 'object' }),

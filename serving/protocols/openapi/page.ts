@@ -16,7 +16,7 @@ const escapeHtml = (value: string) => value.replace(/[&<>"']/g, (character) => e
 function modelSection(servable: Servable): string {
   const { model, version, signature } = servable;
   const path = encodeURIComponent(model);
-  const example = JSON.stringify(exampleRow(signature));
+  const example = JSON.stringify(exampleRow(servable));
   const shown =
     example.length <= shownCharacters
       ? example

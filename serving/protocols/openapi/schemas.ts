@@ -66,17 +66,22 @@ const wholeShape = ({ shape }: TensorSpec) => shape;
 const isBatched = (specs: readonly TensorSpec[]) => specs.every(({ shape }) => shape[0] === -1);
 
 /** `:predict`: rows, columns, or the form of the article. */
-export function predictRequest(inputs: readonly TensorSpec[]): Schema {
-  const rows = object(
-    { signature_name: text, instances: { ...list(tensors(inputs, rowShape)), minItems: 1 } },
-    ['signature_name'],
-  );
+export function predictRequest(inputs: readonly TensorSpec[], processedRow?: Schema): Schema {
+  const tensorRow = tensors(inputs, rowShape);
+  const rowSchema = processedRow === undefined ? tensorRow : { anyOf: [processedRow, tensorRow] };
+  const rows = object({ signature_name: text, instances: { ...list(rowSchema), minItems: 1 } }, [
+    'signature_name',
+  ]);
   const columns = object({ signature_name: text, inputs: tensors(inputs, wholeShape) }, ['signature_name']);
   return { oneOf: isBatched(inputs) ? [rows, columns] : [columns] };
 }
 
 /** `predictions` by row or `outputs` by column, as it was asked. */
-export function predictResponse(outputs: readonly TensorSpec[]): Schema {
+export function predictResponse(
+  outputs: readonly TensorSpec[],
+  processed: readonly TensorSpec[] = outputs,
+): Schema {
+  if (processed !== outputs) return { anyOf: [predictResponse(outputs), predictResponse(processed)] };
   const columns = object({ outputs: tensors(outputs, wholeShape) });
   return {
     oneOf: isBatched(outputs)
@@ -86,26 +91,45 @@ export function predictResponse(outputs: readonly TensorSpec[]): Schema {
 }
 
 /** `:classify` and `:regress`: each example gives a row of every input, flat. */
-export function examplesRequest(inputs: readonly TensorSpec[]): Schema {
+export function examplesRequest(inputs: readonly TensorSpec[], processedRow?: Schema): Schema {
   const feature = (spec: TensorSpec) => {
     const size = rowShape(spec).reduce((product, each) => product * each, 1);
     const values = list(elements[spec.dtype], size);
     return size === 1 ? { anyOf: [elements[spec.dtype], values] } : values;
   };
   const example = object(Object.fromEntries(inputs.map((spec) => [spec.name, feature(spec)])));
-  return object({ signature_name: text, examples: { ...list(example), minItems: 1 } }, ['signature_name']);
+  return object(
+    {
+      signature_name: text,
+      examples: {
+        ...list(processedRow === undefined ? example : { anyOf: [processedRow, example] }),
+        minItems: 1,
+      },
+    },
+    ['signature_name'],
+  );
 }
 
-const shapeSchema = list({ type: 'integer', minimum: 0 });
+export const shapeSchema = list({ type: 'integer', minimum: 0 });
 const tensorHead = ({ name, dtype }: TensorSpec) => ({
   name: { const: name },
   datatype: { const: openInferenceNames[dtype] },
 });
 
 /** `infer` with all data in JSON. */
-export function inferRequest(inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Schema {
+export function inferRequest(
+  inputs: readonly TensorSpec[],
+  outputs: readonly TensorSpec[],
+  processed?: Schema,
+): Schema {
   const input = (spec: TensorSpec) =>
     object({ ...tensorHead(spec), shape: shapeSchema, data: list(elements[spec.dtype]) });
+  const asTensors = {
+    type: 'array',
+    prefixItems: inputs.map(input),
+    items: false,
+    minItems: inputs.length,
+  };
   const wanted = object({ name: { enum: outputs.map(({ name }) => name) }, parameters: { type: 'object' } }, [
     'parameters',
   ]);
@@ -113,7 +137,7 @@ export function inferRequest(inputs: readonly TensorSpec[], outputs: readonly Te
     {
       id: text,
       parameters: { type: 'object' },
-      inputs: { type: 'array', prefixItems: inputs.map(input), items: false, minItems: inputs.length },
+      inputs: processed === undefined ? asTensors : { anyOf: [asTensors, processed] },
       outputs: list(wanted),
     },
     ['id', 'parameters', 'outputs'],
@@ -134,13 +158,20 @@ const metadataTensors = list(
 );
 
 /** Metadata of the Open Inference Protocol. */
-export const modelMetadata = object({
-  name: text,
-  versions: list(text),
-  platform: text,
-  inputs: metadataTensors,
-  outputs: metadataTensors,
-});
+export const modelMetadata = object(
+  {
+    name: text,
+    versions: list(text),
+    platform: text,
+    inputs: metadataTensors,
+    outputs: metadataTensors,
+    processing: {
+      type: 'object',
+      description: 'Pictures, columns and labels, as the manifest declares them.',
+    },
+  },
+  ['processing'],
+);
 
 /** Status of TensorFlow Serving. */
 export const modelStatus = object({

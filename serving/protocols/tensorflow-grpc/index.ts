@@ -84,7 +84,10 @@ async function runExamples(
   call: GrpcCall,
 ): Promise<Inference> {
   const servable = servableOf(call.dataPlane, spec);
-  return call.dataPlane.infer(servable, inputsOfExamples(servable, examplesOf(input)), call);
+  return call.dataPlane.infer(servable, inputsOfExamples(servable, examplesOf(input)), {
+    ...call,
+    asTensors: true,
+  });
 }
 
 function classification({

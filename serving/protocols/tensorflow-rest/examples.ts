@@ -45,8 +45,16 @@ function readFeatures(servable: Servable, reader: JsonReader, path: string): Fea
   const features: Features = new Map();
   reader.object((name) => {
     const spec = servable.signature.inputs.find((input) => input.name === name);
+    if (servable.processor?.isColumn(name)) {
+      features.set(name, [reader.value()].flat() as FeatureValue[]);
+      return;
+    }
     if (!spec) {
       reader.value();
+      return;
+    }
+    if (servable.processor?.imageOf(name) !== undefined && !reader.isArray()) {
+      features.set(name, reader.tensor('string', `${path}.${name}`).data as Uint8Array[]);
       return;
     }
     const { data } = reader.tensor(spec.dtype === 'float16' ? 'float64' : spec.dtype, `${path}.${name}`);

@@ -1,4 +1,4 @@
-import type { TensorSpec } from '../../../conversion/manifest/index.ts';
+import { declaredProcessing, type TensorSpec } from '../../../conversion/manifest/index.ts';
 import { FeedbackRequest } from '../../contract/index.ts';
 import type { DataPlane, Inference, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
@@ -46,7 +46,7 @@ function ofExamples(verb: string, render: typeof renderClasses): Verb {
   return async (matched, request, dataPlane) => {
     const servable = dataPlane.find(matched);
     const inputs = parseExamples(servable, await request.body(), dataPlane.nonFinite);
-    const inference = await dataPlane.infer(servable, inputs, { signal: request.signal });
+    const inference = await dataPlane.infer(servable, inputs, { signal: request.signal, asTensors: true });
     return answered(inference, verb, render(inference, dataPlane.nonFinite));
   };
 }
@@ -135,7 +135,10 @@ function metadata(servable: Servable): RestResponse {
   );
   const body = {
     model_spec: { name: servable.model, signature_name: '', version: String(servable.version) },
-    metadata: { signature_def: { signature_def: signatureDef } },
+    metadata: {
+      signature_def: { signature_def: signatureDef },
+      ...(servable.processor && { processing: declaredProcessing(servable.manifest) }),
+    },
   };
   return {
     status: 200,

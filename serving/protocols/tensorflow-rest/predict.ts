@@ -1,8 +1,11 @@
-import type { TensorSpec } from '../../../conversion/manifest/index.ts';
+import type { DataType, TensorSpec } from '../../../conversion/manifest/index.ts';
 import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { concatenateRows, countOf, sliceRows, type TensorValue } from '../../engine/tensor.ts';
 import type { ServingError } from '../../errors.ts';
+import { columnTensor } from '../../processing/columns.ts';
+import type { Cell } from '../../processing/features.ts';
+import type { Processor } from '../../processing/processor.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
 import type { Tensor } from '../../wire/tensor.ts';
@@ -29,11 +32,13 @@ class PredictReader {
   readonly #servable: Servable;
   readonly #specs: readonly TensorSpec[];
   readonly #reader: JsonReader;
+  readonly #processor: Processor | undefined;
 
   constructor(servable: Servable, reader: JsonReader) {
     this.#servable = servable;
     this.#specs = servable.signature.inputs;
     this.#reader = reader;
+    this.#processor = servable.processor;
   }
 
   read(): PredictRequest {
@@ -63,9 +68,17 @@ class PredictReader {
       return [rows];
     }
     const columns = new Map<string, TensorValue[]>();
+    const cells = new Map<string, Cell[]>();
     const count = reader.array((index) => {
       if (!reader.isObject()) throw this.#bad(`Row ${index} is no object, row 0 is one`);
       reader.object((name) => {
+        if (this.#processor?.isColumn(name)) {
+          const column = cells.get(name) ?? [];
+          column[index] = this.#cell(name, reader.value());
+          cells.set(name, column);
+          return;
+        }
+        this.#spec(name);
         const column = columns.get(name) ?? [];
         if (column.length !== index) throw this.#unlikeTheFirst(index, columns);
         const tensor = this.#named(name, `instances[${index}].${name}`);
@@ -76,11 +89,35 @@ class PredictReader {
         if (column.length !== index + 1) throw this.#unlikeTheFirst(index, columns);
       }
     });
-    return [...columns].map(([name, column]) => {
-      const shapes = new Set(column.map((tensor) => tensor.shape.join()));
+    const tensors = [...columns].map(([name, column]) => {
+      const shapes = new Set(column.map(({ dtype, shape }) => `${dtype} ${shape}`));
       if (shapes.size === 1 && column.length === count) return concatenateRows(column);
       throw this.#bad(`Input '${name}': the rows have different shapes`);
     });
+    return [...tensors, ...this.#cellColumns(columns, cells, count)];
+  }
+
+  /** The columns of every input that is no tensor here; what a row leaves out is missing. */
+  #cellColumns(
+    tensors: ReadonlyMap<string, unknown>,
+    cells: ReadonlyMap<string, Cell[]>,
+    count: number,
+  ): TensorValue[] {
+    const names = this.#specs
+      .filter(({ name }) => !tensors.has(name))
+      .flatMap(({ name }) => this.#processor?.columnsOf(name) ?? []);
+    return [...new Set([...cells.keys(), ...names])].map((name) => {
+      const column = cells.get(name) ?? [];
+      return columnTensor(
+        name,
+        Array.from({ length: count }, (_, row) => column[row]),
+      );
+    });
+  }
+
+  #cell(name: string, value: unknown): Cell {
+    if (value === null || typeof value !== 'object') return value as Cell;
+    throw this.#bad(`Feature '${name}' is one value a row`);
   }
 
   /** `inputs`: an object by input name, a bare value for one input, or the source's form. */
@@ -91,8 +128,18 @@ class PredictReader {
       return [this.#only("'inputs' must be an object by input name", 'inputs')];
     }
     const columns = new Map<string, TensorValue>();
-    reader.object((name) => columns.set(name, this.#named(name, `inputs.${name}`)));
+    reader.object((name) => columns.set(name, this.#column(name) ?? this.#named(name, `inputs.${name}`)));
     return [...columns.values()];
+  }
+
+  /** A feature's values, one a row, where the name is a feature's. */
+  #column(name: string): TensorValue | undefined {
+    if (!this.#processor?.isColumn(name)) return undefined;
+    const values = [this.#reader.value()].flat(2);
+    return columnTensor(
+      name,
+      values.map((value) => this.#cell(name, value)),
+    );
   }
 
   /** `{"inputs":[{"data":[...]}]}`: one element a tensor, in signature order unless named. */
@@ -116,13 +163,20 @@ class PredictReader {
         }
       });
       areNamed &&= typeof name === 'string';
+      if (typeof name === 'string' && dataAt !== undefined && this.#processor?.isColumn(name)) {
+        const end = reader.at;
+        reader.at = dataAt;
+        tensors.push(this.#column(name) as TensorValue);
+        reader.at = end;
+        return;
+      }
       const spec = typeof name === 'string' ? this.#spec(name) : this.#specs[index];
       if (!spec) throw this.#bad(`The model takes ${this.#specs.length} inputs, the request gives more`);
       if (dataAt === undefined) throw this.#bad(`Input '${spec.name}': data is missing, expected a list`);
       const after = reader.at;
       reader.at = dataAt;
       if (!reader.isArray()) throw this.#bad(`Input '${spec.name}': data is no list`);
-      const tensor = named(spec.name, reader.tensor(spec.dtype, `inputs[${index}].data`));
+      const tensor = named(spec.name, reader.tensor(this.#typeOf(spec), `inputs[${index}].data`));
       reader.at = after;
       tensors.push(this.#asRows(spec, tensor, shape));
     });
@@ -135,7 +189,7 @@ class PredictReader {
   /** Flat data of k times a row is k rows; nested data, or a shape beside it, says its own. */
   #asRows(spec: TensorSpec, tensor: TensorValue, shape: unknown): TensorValue {
     if (Array.isArray(shape)) return { ...tensor, shape: shape.map(Number) };
-    if (tensor.shape.length > 1) return tensor;
+    if (tensor.shape.length > 1 || tensor.dtype !== spec.dtype) return tensor;
     const count = tensor.data.length;
     const rest = spec.shape.slice(1);
     const rowSize = rest.every((size) => size >= 0) ? countOf(rest) : undefined;
@@ -161,18 +215,33 @@ class PredictReader {
     const [only] = this.#specs;
     if (this.#specs.length !== 1 || !only)
       throw this.#bad(`The model takes ${this.#specs.length} inputs: ${otherwise}`);
-    return named(only.name, this.#reader.tensor(only.dtype, path));
+    return named(only.name, this.#reader.tensor(this.#typeOf(only), path));
   }
 
   #named(name: string, path: string): TensorValue {
-    return named(name, this.#reader.tensor(this.#spec(name).dtype, path));
+    return named(name, this.#reader.tensor(this.#typeOf(this.#spec(name)), path));
+  }
+
+  /** What comes next for an input: its own type, or text where it may be a picture and is one. */
+  #typeOf({ name, dtype }: TensorSpec): DataType {
+    if (this.#processor?.imageOf(name) === undefined) return dtype;
+    const reader = this.#reader;
+    reader.peek();
+    const start = reader.at;
+    while (reader.isArray()) reader.at++;
+    const isPicture = reader.isObject() || reader.isString();
+    reader.at = start;
+    return isPicture ? 'string' : dtype;
   }
 
   #spec(name: string): TensorSpec {
     const spec = this.#specs.find((candidate) => candidate.name === name);
     if (spec) return spec;
     throw this.#bad(
-      `There is no input '${name}'; the model takes ${this.#specs.map((known) => `'${known.name}'`).join(', ')}`,
+      `There is no input '${name}'; the model takes ${this.#specs
+        .flatMap((known) => [known.name, ...(this.#processor?.columnsOf(known.name) ?? [])])
+        .map((known) => `'${known}'`)
+        .join(', ')}`,
     );
   }
 

@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { classifier, scaledSum, several } from '../support/models.ts';
+import { convert, writeVersion } from '../../../conversion/index.ts';
+import { fixture } from '../processing/fixtures.ts';
+import { classifier, scaledSum, several, writeFixture } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -15,21 +20,27 @@ interface Document {
   readonly paths: Record<string, Record<string, Operation>>;
 }
 
-const names = ['classifier', 'sum', 'several'];
+const names = ['classifier', 'sum', 'several', 'credit', 'shapes'];
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
+const modelRoot = mkdtempSync(join(tmpdir(), 'modelmile-openapi-'));
 let server: TestServer;
 let documents: Document[];
 beforeAll(async () => {
-  server = await startServer({
-    classifier: { 1: classifier },
-    sum: { 4: scaledSum(1) },
-    several: { 1: several },
-  });
+  await writeFixture(modelRoot, 'classifier', 1, classifier);
+  await writeFixture(modelRoot, 'sum', 4, scaledSum(1));
+  await writeFixture(modelRoot, 'several', 1, several);
+  for (const name of ['credit', 'shapes']) {
+    await writeVersion(await convert(fixture(`${name}.h5`)), join(modelRoot, name, '1'));
+  }
+  server = await startServer({}, { modelRoot });
   documents = await Promise.all(
     names.map(async (name) => (await ask(`${server.rest}/docs/${name}`)).json as Document),
   );
 });
-afterAll(() => server?.stop());
+afterAll(async () => {
+  await server?.stop();
+  rmSync(modelRoot, { recursive: true, force: true });
+});
 
 const operations = () =>
   documents.flatMap((document) =>
@@ -55,6 +66,8 @@ describe('/docs', () => {
       ['3.1.0', 'classifier', '1'],
       ['3.1.0', 'sum', '4'],
       ['3.1.0', 'several', '1'],
+      ['3.1.0', 'credit', '1'],
+      ['3.1.0', 'shapes', '1'],
     ]);
     expect((await ask(`${server.rest}/docs/nope`)).status).toBe(404);
     expect((await ask(`${server.rest}/docs/sum`, {})).status).toBe(405);
@@ -68,6 +81,8 @@ describe('/docs', () => {
       ['/v1/models/classifier:classify'],
       ['/v1/models/sum:classify', '/v1/models/sum:regress'],
       [],
+      ['/v1/models/credit:classify'],
+      ['/v1/models/shapes:classify'],
     ]);
   });
 
@@ -102,6 +117,10 @@ describe('/docs', () => {
       ['/v1/models/classifier:classify', { examples: [{ x: [1] }] }],
       ['/v2/models/sum/infer', { inputs: [{ name: 'x', datatype: 'INT32', shape: [1, 2], data: [1, 2] }] }],
       ['/v1/models/sum:feedback', { predictionId: 'x' }],
+      ['/v1/models/credit:predict', { instances: [{ age: 'old', income: 1, home: 'own', plan: 3 }] }],
+      ['/v1/models/credit:predict', { instances: [{ age: 30, home: 'own', plan: 3 }] }],
+      ['/v1/models/credit:predict', { instances: [{ income: 1, home: 'own', plan: 4 }] }],
+      ['/v1/models/shapes:predict', { instances: [{ picture: 'disc' }] }],
     ];
     for (const [path, body] of broken) {
       const { operation } = operations().find((each) => each.path === path && each.method === 'POST')!;

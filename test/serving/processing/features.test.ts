@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { FeaturesInput } from '../../../conversion/manifest/index.ts';
+import type { TensorValue } from '../../../serving/engine/tensor.ts';
+import { ProcessingFault } from '../../../serving/processing/fault.ts';
+import { type Cell, FeatureEncoder } from '../../../serving/processing/features.ts';
+import { bestOf } from '../../../serving/processing/outputs.ts';
+
+/** One row of one declared column. */
+function encode(feature: object, cell: Cell, dtype = 'float32'): number[] {
+  const input = FeaturesInput.parse({ features: [{ name: 'f', ...feature }] });
+  return [...(new FeatureEncoder(input, dtype).encode(1, () => cell) as Float32Array)];
+}
+
+const home = { kind: 'category', vocabulary: ['rent', 'own', 7] };
+
+describe('a number', () => {
+  it('is normalised in float32, from a number or its text', () => {
+    const age = { kind: 'number', scale: 2, offset: 1, mean: 11, std: 4 };
+    expect(encode(age, 9)).toEqual([2]);
+    expect(encode(age, '9')).toEqual([2]);
+    expect(encode(age, 9n)).toEqual([2]);
+    expect(encode({ kind: 'number', mean: 0.1, std: 0.3 }, 0.7)).toEqual([
+      Math.fround(Math.fround(Math.fround(0.7) - Math.fround(0.1)) / Math.fround(0.3)),
+    ]);
+  });
+
+  it('takes its default where it is missing, in each way to say so, and is refused without one', () => {
+    for (const missing of [undefined, null, '', Number.NaN]) {
+      expect(encode({ kind: 'number', default: 5 }, missing)).toEqual([5]);
+      expect(() => encode({ kind: 'number' }, missing)).toThrow("row 0: feature 'f' is missing");
+    }
+    for (const wrong of ['abc', Number.POSITIVE_INFINITY, '1,5']) {
+      expect(() => encode({ kind: 'number' }, wrong)).toThrow("row 0: feature 'f' must be a number");
+    }
+  });
+});
+
+describe('a category', () => {
+  it('is a one-hot or a place, the same for a number and its text', () => {
+    expect(encode(home, 'own')).toEqual([0, 1, 0]);
+    expect(encode(home, 7)).toEqual([0, 0, 1]);
+    expect(encode(home, '7')).toEqual([0, 0, 1]);
+    expect(encode({ ...home, encoding: 'index' }, 'own', 'int64')).toEqual([1n]);
+  });
+
+  it('does with an unknown word what its policy says', () => {
+    expect(() => encode(home, 'boat')).toThrow("feature 'f' must be one of rent, own, 7");
+    expect(encode({ ...home, unknown: 'zeros' }, 'boat')).toEqual([0, 0, 0]);
+    expect(encode({ ...home, unknown: 'other' }, 'boat')).toEqual([1, 0, 0, 0]);
+    expect(encode({ ...home, unknown: 'other' }, 'rent')).toEqual([0, 1, 0, 0]);
+    expect(encode({ ...home, unknown: 'default', default: 'own' }, 'boat')).toEqual([0, 1, 0]);
+    expect(encode({ ...home, unknown: 'other', encoding: 'index' }, 'boat')).toEqual([0]);
+    expect(encode({ ...home, unknown: 'other', default: 'rent' }, null)).toEqual([0, 1, 0, 0]);
+  });
+
+  it('never tells what was sent, which may be private', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 6 }), (secret) => {
+        fc.pre(
+          !'row 0: feature must be one of rent, own, 7'.includes(secret) && Number.isNaN(Number(secret)),
+        );
+        for (const feature of [home, { kind: 'number' }]) {
+          try {
+            encode(feature, secret);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ProcessingFault);
+            expect((error as Error).message).not.toContain(secret);
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe('a declaration', () => {
+  it('is refused where it contradicts itself', () => {
+    const contradictions: [object, string][] = [
+      [{ kind: 'category', vocabulary: ['a', 'a'] }, 'has a word twice'],
+      [{ kind: 'category', vocabulary: ['a'], unknown: 'default' }, 'needs a default'],
+      [{ kind: 'category', vocabulary: ['a'], unknown: 'zeros', encoding: 'index' }, 'is for one-hot'],
+      [{ kind: 'category', vocabulary: ['a'], default: 'b' }, 'is not in the vocabulary'],
+      [{ kind: 'number', std: 0 }, 'must not be 0'],
+      [{ kind: 'number', mean: 0, variance: 1 }, 'variance'],
+    ];
+    for (const [feature, why] of contradictions) {
+      const parsed = FeaturesInput.safeParse({ features: [{ name: 'f', ...feature }] });
+      expect([feature, parsed.error?.message]).toEqual([feature, expect.stringContaining(why)]);
+    }
+  });
+});
+
+describe('the best classes', () => {
+  const scores = (shape: number[], values: number[]): TensorValue => ({
+    name: 'p',
+    dtype: 'float32',
+    shape,
+    data: Float32Array.from(values),
+  });
+
+  it('are told best first, of equal ones the lower class', () => {
+    const [classes, best] = bestOf(scores([2, 3], [0.25, 0.5, 0.25, 0, 0, 1]), ['a', 'b', 'c'], 2);
+    expect(classes).toMatchObject({
+      name: 'classes',
+      dtype: 'string',
+      shape: [2, 2],
+      data: ['b', 'a', 'c', 'a'],
+    });
+    expect([...(best!.data as Float32Array)]).toEqual([0.5, 0.25, 1, 0]);
+  });
+
+  it('of one probability and two labels are both', () => {
+    const [classes, best] = bestOf(scores([2, 1], [0.25, 0.75]), ['no', 'yes'], 2);
+    expect(classes!.data).toEqual(['no', 'yes', 'yes', 'no']);
+    expect([...(best!.data as Float32Array)]).toEqual([0.75, 0.25, 0.75, 0.25]);
+  });
+});
