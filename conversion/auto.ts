@@ -1,5 +1,4 @@
-import type { Conversion, ConvertOptions } from './convert.ts';
-import { convertOnce } from './convert.ts';
+import { type Conversion, type ConvertOptions, convertOnce } from './convert-once.ts';
 import { ConversionError } from './errors.ts';
 import { methods } from './methods/index.ts';
 import { measureLatency } from './verify/latency.ts';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Conversion, type ConvertOptions, convert, converterVersion } from './convert.ts';
+import { convert } from './convert.ts';
+import { type Conversion, type ConvertOptions, converterVersion } from './convert-once.ts';
 import { processingBeside } from './processing.ts';
 import { identify } from './readers/index.ts';
 import { readVersion, writeVersion } from './version-folder.ts';

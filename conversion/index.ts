@@ -1,7 +1,8 @@
 /** Conversion = f(parameters, structure, method): a trained model becomes a deployable one, behind the parity gate. */
 export { type Candidate, type Choice, chooseMethod } from './auto.ts';
 export { convertCached } from './cache.ts';
-export { type Conversion, type ConvertOptions, convert } from './convert.ts';
+export { convert } from './convert.ts';
+export type { Conversion, ConvertOptions } from './convert-once.ts';
 export { ConversionError, type ConversionErrorCode, errorTable } from './errors.ts';
 export { type Inspection, inspect } from './inspect.ts';
 export { type KeptVersion, KeptVersions } from './kept-versions.ts';

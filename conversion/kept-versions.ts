@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Conversion } from './convert.ts';
+import type { Conversion } from './convert-once.ts';
 import { Champion, type Manifest } from './manifest/index.ts';
 import { readVersion, writeVersion } from './version-folder.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Conversion } from './convert.ts';
+import type { Conversion } from './convert-once.ts';
 import { ConversionError } from './errors.ts';
 import { manifestDigest, parseManifest } from './manifest/index.ts';
 

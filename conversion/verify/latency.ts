@@ -1,5 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-node';
-import type { Conversion } from '../convert.ts';
+import type { Conversion } from '../convert-once.ts';
 import { defaultSignatureName } from '../manifest/index.ts';
 import { feedsFor } from './profile.ts';
 import { openSession } from './session.ts';

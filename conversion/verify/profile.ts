@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-node';
-import type { Conversion } from '../convert.ts';
+import type { Conversion } from '../convert-once.ts';
 import { defaultSignatureName, type LatencyPoint, Profile, type TensorSpec } from '../manifest/index.ts';
 import { seededRandom } from './random.ts';
 import { openSession, runtimeTensor } from './session.ts';

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { ConversionError } from './errors.ts';
+import {
+  type Accuracy,
+  encodeManifest,
+  type Manifest,
+  manifestDigest,
+  type Processing,
+} from './manifest/index.ts';
+import { processingBeside, processingOf } from './processing.ts';
+import { identify, readSource } from './readers/index.ts';
+import { targets } from './targets/index.ts';
+import type { Target } from './targets/target.ts';
+import { accuracyOf } from './verify/accuracy.ts';
+import { readLabelledSet } from './verify/labelled-set.ts';
+
+/** Bump when the same source and options give other bytes: it is part of every cache key. */
+export const converterVersion = '0.1.0';
+
+/** The source's conversion = f(parameters, structure, method): the source file is the first two. */
+export interface ConvertOptions {
+  /** A row of targets/index.ts. Default `onnx`. */
+  readonly target?: string;
+  /** One of the target's methods. Default `none`. */
+  readonly method?: string;
+  /** Rows that stand for real inputs (.npz, .npy, .jsonl): calibration, and what a lossy method is judged on. Default: the labelled set. */
+  readonly calibration?: string;
+  /** `dead`, `structured:<share>` or `unstructured:<share>`: units or weights that go before the method. */
+  readonly prune?: string;
+  /** Labelled set (.npz, .jsonl): accuracy goes into the manifest. */
+  readonly labels?: string;
+  /** Seed of the random parity inputs. Default 0. */
+  readonly seed?: number;
+  /** What a lossy method may cost. Default: answers off by at most 5 % of their size. */
+  readonly budget?: Cost;
+  /**
+   * How pictures and named columns become inputs, and scores become words: a file, or what the manifest of another version says.
+   * Default: `<model>.processing.json` beside the source, where there is one.
+   */
+  readonly processing?: string | Processing;
+  readonly onProgress?: (step: string) => void;
+}
+
+/** Answers off by a share of the largest, or percentage points of accuracy on the labelled set. */
+export type Cost = { readonly relativeError: number } | { readonly accuracyPoints: number };
+
+/** One model version in memory. */
+export interface Conversion {
+  readonly manifest: Manifest;
+  readonly manifestBytes: Uint8Array;
+  /** sha256 of manifestBytes: the version's identity. */
+  readonly digest: string;
+  /** File name to bytes, manifest.json included. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+const defaultBudget = { relativeError: 0.05 };
+const unlimited = { relativeError: Number.MAX_VALUE };
+
+/** A row of targets/index.ts that knows the method. */
+function targetFor(name: string, method: string): Target {
+  if (!Object.hasOwn(targets, name)) {
+    throw new ConversionError(
+      'CONVERSION_BAD_OPTION',
+      `target '${name}' is not one of ${Object.keys(targets).join(', ')}`,
+    );
+  }
+  const target: Target = targets[name as keyof typeof targets];
+  if (Object.hasOwn(target.methods, method)) return target;
+  throw new ConversionError(
+    'CONVERSION_BAD_OPTION',
+    `method '${method}' of target '${name}' is not one of ${Object.keys(target.methods).join(', ')}`,
+  );
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Percentage points that a lossy conversion may lose are judged against the exact one. */
+async function holdAccuracy(
+  accuracy: Accuracy | undefined,
+  sourcePath: string,
+  { budget, prune: _, ...options }: ConvertOptions,
+): Promise<void> {
+  if (budget === undefined || !('accuracyPoints' in budget)) return;
+  if (accuracy === undefined) {
+    throw new ConversionError(
+      'CONVERSION_BAD_OPTION',
+      'A budget in points of accuracy needs a labelled set (--labels)',
+    );
+  }
+  const exact = await convertOnce(sourcePath, { ...options, method: 'none' });
+  const lost = 100 * (exact.manifest.accuracy!.value - accuracy.value);
+  if (lost > budget.accuracyPoints) {
+    throw new ConversionError(
+      'CONVERSION_BUDGET_EXCEEDED',
+      `Method '${options.method ?? 'none'}' loses ${lost.toFixed(2)} points of accuracy, allowed are ${budget.accuracyPoints}`,
+    );
+  }
+}
+
+/**
+ * One conversion by one method: the same source and options give the same bytes.
+ * @throws ConversionError for anything that is damaged, not supported, or does not answer as the source does.
+ */
+export async function convertOnce(sourcePath: string, options: ConvertOptions = {}): Promise<Conversion> {
+  const progress = options.onProgress ?? (() => {});
+  const seed = options.seed ?? 0;
+  const methodName = options.method ?? 'none';
+  const target = targetFor(options.target ?? 'onnx', methodName);
+  progress('reading');
+  const source = await identify(sourcePath);
+  progress('converting and checking parity');
+  const { dialect, model } = await readSource(source);
+  const calibration = options.calibration ?? options.labels;
+  const { artifact, bytes, signature, parity, calibrationSha256 } = await target.convert({
+    model,
+    where: source.path,
+    method: methodName,
+    seed,
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(options.prune === undefined ? {} : { prune: options.prune }),
+    // Judged by what it is for, a conversion may move its answers as far as it likes.
+    budget:
+      options.budget === undefined || 'relativeError' in options.budget
+        ? (options.budget ?? defaultBudget)
+        : unlimited,
+  });
+  const declared = options.processing ?? (await processingBeside(sourcePath));
+  const processing = declared === undefined ? {} : await processingOf(declared, signature);
+  let accuracy: Accuracy | undefined;
+  if (options.labels !== undefined) {
+    progress('measuring accuracy');
+    accuracy = await accuracyOf(bytes, signature, await readLabelledSet(options.labels), target.open);
+  }
+  await holdAccuracy(accuracy, sourcePath, options);
+  const manifest: Manifest = {
+    manifestVersion: 1,
+    source: {
+      format: source.format,
+      dialect,
+      sha256: source.sha256,
+      sizeBytes: source.sizeBytes,
+    },
+    artifact: {
+      ...artifact,
+      model: { file: target.file, sha256: sha256(bytes), sizeBytes: bytes.length },
+    },
+    recipe: {
+      method: methodName,
+      ...(options.prune === undefined ? {} : { prune: options.prune }),
+      ...(calibrationSha256 === undefined || methodName === 'none' ? {} : { calibrationSha256 }),
+    },
+    tools: { modelmile: converterVersion },
+    signatures: { serving_default: signature },
+    parity,
+    ...(accuracy === undefined ? {} : { accuracy }),
+    ...processing,
+  };
+  const manifestBytes = encodeManifest(manifest);
+  return {
+    manifest,
+    manifestBytes,
+    digest: manifestDigest(manifestBytes),
+    files: new Map([
+      ['manifest.json', manifestBytes],
+      [target.file, bytes],
+    ]),
+  };
+}
