@@ -3,6 +3,8 @@ export const errorTable = {
   CLI_UNKNOWN_COMMAND: 'Run `modelmile --help` for the list.',
   CLI_USAGE: 'Run the command with --help for its arguments.',
   CLI_NO_SERVER: 'Start one: `npm start`, or `modelmile up dev`.',
+  CLI_UNKNOWN_MODEL:
+    'Its models are in Pulumi.dev.yaml; `modelmile up` brings the stack to what stands there.',
   CLI_NOTHING_KEPT: 'See `modelmile rollback --list`.',
   CLI_SERVER_FAILED: 'Mend what it says and run the same command again.',
   CLI_NO_SUCH_FILE: 'Check the path; it is taken from the folder that you are in.',

@@ -115,6 +115,13 @@ export async function ensureStack(
   if (code !== 0 && !/already exists/.test(stderr)) throw new CliError('CLI_PULUMI_FAILED', stderr.trim());
 }
 
+/** What the stack gives out, secrets masked; undefined with no `--json` to show it in. */
+export async function stackOutputs(stack: string, terminal: Terminal): Promise<unknown> {
+  if (!terminal.json) return undefined;
+  const { stdout } = await pulumi(stack, ['stack', 'output', '--json'], terminal, { show: false });
+  return JSON.parse(stdout);
+}
+
 /** Whether a stack has any state. */
 export async function stackExists(stack: string, terminal: Terminal): Promise<boolean> {
   const { code } = await pulumi(stack, ['stack', 'history', '--page-size', '1', '--json'], terminal, {

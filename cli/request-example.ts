@@ -18,6 +18,9 @@ export function exampleBody(signature: Signature, manifest: Manifest): Record<st
   return { inputs: Object.fromEntries(inputs.map((spec) => [spec.name, nested(spec, spec.shape)])) };
 }
 
+/** A word of a shell's command line, in quotes where it needs them. */
+const quoted = (word: string) => (/^[\w@./:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
 /** A curl line that works when it is pasted; a long body goes into `file`. */
 export async function curlLine(
   endpoint: string,
@@ -27,10 +30,9 @@ export async function curlLine(
 ): Promise<string> {
   const url = `${endpoint}/v1/models/${model}:predict`;
   const json = JSON.stringify(body);
-  if (json.length <= inlineLimit)
-    return `curl -X POST ${url} -H 'content-type: application/json' --data '${json}'`;
-  await writeFile(file, json);
-  return `curl -X POST ${url} -H 'content-type: application/json' --data @${file}`;
+  const isShort = json.length <= inlineLimit;
+  if (!isShort) await writeFile(file, json);
+  return `curl -X POST ${url} -H 'content-type: application/json' --data ${quoted(isShort ? json : `@${file}`)}`;
 }
 
 /** `pixels float32 [-1,784]`. */

@@ -18,6 +18,13 @@ export interface ServingProcess {
 const codeOf = (child: ChildProcess): Promise<number> =>
   new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 
+/** What a server that did not start said for people: the last line that begins with a code, and what follows it. */
+function lastWords(said: string): string {
+  const lines = said.trim().split('\n');
+  const from = lines.findLastIndex((line) => /^[A-Z_]+: /.test(line));
+  return lines.slice(Math.max(from, 0)).join('\n') || 'The server ended without a word.';
+}
+
 /** Starts the service and waits until it answers. @throws CliError CLI_SERVER_FAILED with what it said */
 export async function startServing(settings: ServingSettingsInput): Promise<ServingProcess> {
   await mkdir(settings.stateDir, { recursive: true });
@@ -41,8 +48,7 @@ export async function startServing(settings: ServingSettingsInput): Promise<Serv
   const ready = new Promise<true>((resolve) => child.once('message', () => resolve(true)));
   const state =
     (await Promise.race([ready, ended])) === true ? await readServerState(settings.stateDir) : undefined;
-  if (state === undefined)
-    throw new CliError('CLI_SERVER_FAILED', said.trim().split('\n').at(-1) ?? 'The server ended.');
+  if (state === undefined) throw new CliError('CLI_SERVER_FAILED', lastWords(said));
   process.once('exit', () => child.kill('SIGTERM'));
   return { state, ended, drain: () => child.kill('SIGTERM') };
 }

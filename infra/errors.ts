@@ -4,6 +4,7 @@ import { RunError } from '@pulumi/pulumi';
 export const infraErrors = {
   SETTING_INVALID:
     'Correct the key in Pulumi.<stack>.yaml; `modelmile settings` prints every key with its type and default.',
+  SETTING_UNKNOWN: 'Look for a typing mistake; `modelmile settings` prints every key.',
   HARDWARE_INCOMPATIBLE:
     'Choose a row of infra/environment/compatibility.ts, or add one with its source after trying it.',
   HARDWARE_TOO_SMALL:

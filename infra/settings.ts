@@ -59,8 +59,20 @@ export function parseSettings(raw: (key: keyof Rows) => unknown): Settings {
   return settings;
 }
 
+/**
+ * A key with a typing mistake would be read by nobody, and its default taken in silence.
+ * @throws InfraError SETTING_UNKNOWN
+ */
+export function refuseUnknown(keys: readonly string[]): void {
+  const unknown = keys.find(
+    (key) => key.startsWith('modelmile:') && !Object.hasOwn(settingRows, key.slice('modelmile:'.length)),
+  );
+  if (unknown !== undefined) throw new InfraError('SETTING_UNKNOWN', `There is no setting '${unknown}'.`);
+}
+
 /** The stack's settings. @throws InfraError SETTING_INVALID */
 export function readSettings(): Settings {
   const config = new pulumi.Config('modelmile');
+  refuseUnknown(Object.keys(pulumi.runtime.allConfig()));
   return parseSettings((key) => settingValue(key, config.get(key)));
 }

@@ -65,3 +65,18 @@ export function exampleRow({
   if (inputs.length === 1 && only !== undefined) return { instances: [row(only)] };
   return { instances: [Object.fromEntries(inputs.map((spec) => [spec.name, row(spec)]))] };
 }
+
+/** A body for `:classify` and `:regress`: an example with every feature. */
+export function exampleOfExamples({
+  signature,
+  manifest,
+}: Parameters<typeof exampleRow>[0]): Record<string, unknown> {
+  const features = processedRow(signature, manifest);
+  if (features !== undefined) return { examples: [features] };
+  const { inputs } = signature;
+  return {
+    examples: [
+      Object.fromEntries(inputs.map((spec) => [spec.name, nested(spec.dtype, spec.shape.slice(1))])),
+    ],
+  };
+}

@@ -22,6 +22,7 @@ export const down: Command = {
     const { code } = await pulumi(stack, ['stack', 'rm', '--yes', '--preserve-config'], terminal, {
       show: false,
     });
+    if (code === 0) terminal.document({ stack, changed: true });
     return code === 0 ? exitCodes.ok : exitCodes.failed;
   },
 };

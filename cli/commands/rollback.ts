@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { identify, KeptVersions } from '../../conversion/index.ts';
+import { identify, type KeptVersion, KeptVersions } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { devPaths, projectRoot } from '../paths.ts';
@@ -13,7 +13,7 @@ interface DeployedModel {
   readonly source: string;
 }
 
-/** What the dev stack's state says of a model. @throws CliError CLI_NO_SERVER */
+/** What the dev stack's state says of a model. @throws CliError CLI_UNKNOWN_MODEL */
 async function deployed(model: string, terminal: Terminal): Promise<DeployedModel> {
   const { code, stdout } = await pulumi('dev', ['stack', 'export'], terminal, { show: false });
   const state =
@@ -26,8 +26,31 @@ async function deployed(model: string, terminal: Terminal): Promise<DeployedMode
     ({ type, inputs }) => type === 'modelmile:index:ConvertedModel' && inputs?.['name'] === model,
   );
   if (found === undefined)
-    throw new CliError('CLI_NO_SERVER', `The dev stack does not serve a model '${model}'.`);
+    throw new CliError('CLI_UNKNOWN_MODEL', `The dev stack does not serve a model '${model}'.`);
   return found.inputs as unknown as DeployedModel;
+}
+
+/** The version to go back to. @throws CliError CLI_USAGE, CLI_NOTHING_KEPT */
+function choose(
+  versions: readonly KeptVersion[],
+  current: string,
+  wanted: string | undefined,
+  model: string,
+): KeptVersion {
+  if (wanted !== undefined && !/^[0-9a-f]{4,64}$/.test(wanted)) {
+    throw new CliError('CLI_USAGE', `--to '${wanted}': at least the first four digits of a digest.`);
+  }
+  const found = versions.filter(({ digest }) =>
+    wanted === undefined ? digest !== current : digest.startsWith(wanted),
+  );
+  const what = wanted === undefined ? 'other version' : `version ${wanted}`;
+  if (found[0] === undefined) throw new CliError('CLI_NOTHING_KEPT', `Of '${model}' no ${what} is kept.`);
+  if (wanted !== undefined && found.length > 1) {
+    throw new CliError('CLI_USAGE', `--to '${wanted}' begins ${found.length} digests: give more digits.`);
+  }
+  if (found[0].digest === current)
+    throw new CliError('CLI_NOTHING_KEPT', `'${model}' serves ${current.slice(0, 12)} already.`);
+  return found[0];
 }
 
 export const rollback: Command = {
@@ -69,15 +92,7 @@ export const rollback: Command = {
       return exitCodes.ok;
     }
     const wanted = options['to'] as string | undefined;
-    const target = versions.find(({ digest }) =>
-      wanted === undefined ? digest !== current.digest : digest.startsWith(wanted),
-    );
-    if (target === undefined) {
-      throw new CliError(
-        'CLI_NOTHING_KEPT',
-        `Of '${model}' no ${wanted === undefined ? 'other version' : `version ${wanted}`} is kept.`,
-      );
-    }
+    const target = choose(versions, current.digest, wanted, model);
     const source = resolve(projectRoot, current.source);
     const insteadOf = existsSync(source) ? (await identify(source)).sha256 : current.sourceSha256;
     await kept.crown({ model, digest: target.digest, insteadOf, reason: 'rollback', atMs: Date.now() });

@@ -4,6 +4,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { convertCached, readVersion, writeVersion } from '../../conversion/index.ts';
 import type { ServingSettingsInput } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
+import { CliError } from '../errors.ts';
 import { devPaths } from '../paths.ts';
 import { listVersionFolders } from '../repository.ts';
 import { curlLine, describeTensor, exampleBody } from '../request-example.ts';
@@ -16,6 +17,22 @@ const modelName = (path: string): string =>
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '') || 'model';
+
+/** @throws CliError CLI_USAGE for what could not stand in a path or an address */
+function checkedName(name: string): string {
+  if (modelName(`${name}.h5`) === name) return name;
+  throw new CliError(
+    'CLI_USAGE',
+    `--name '${name}': lower-case letters, digits and dashes, for example '${modelName(`${name}.h5`)}'.`,
+  );
+}
+
+/** @throws CliError CLI_USAGE */
+function wholeNumber(option: string, text: string, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= most) return value;
+  throw new CliError('CLI_USAGE', `--${option} '${text}': a whole number from 0 to ${most}.`);
+}
 
 /** Converts a model file into a repository of its own, by content. */
 async function repositoryOf(
@@ -88,26 +105,29 @@ export const serve: Command = {
     name: { type: 'string', value: 'NAME', help: 'name it is served under (default: the name of the file)' },
   },
   async run({ positionals, options, terminal, signal }) {
+    const port = (option: string) => ({ port: wholeNumber(option, String(options[option]), 65535) });
+    const [rest, grpc, management] = [port('port'), port('grpc-port'), port('management-port')];
+    const workers = wholeNumber('workers', String(options['workers']), 256);
+    const given = options['name'] as string | undefined;
+    const name = given === undefined ? undefined : checkedName(given);
     const source = resolve(positionals[0] as string);
     const isRepository =
       (await stat(source).then(
         (found) => found.isDirectory(),
         () => false,
       )) && (await listVersionFolders(source)).length > 0;
-    const name = options['name'] as string | undefined;
     const root = isRepository
       ? source
       : await repositoryOf(source, options['method'] as string, name, terminal);
-    const port = (option: string) => ({ port: Number(options[option]) });
     const id = createHash('sha256').update(`${root}:${options['port']}`).digest('hex').slice(0, 12);
     const stateDir = join(devPaths().home, 'serve', id);
     const settings: ServingSettingsInput = {
       modelRoot: root,
       stateDir,
-      rest: port('port'),
-      grpc: port('grpc-port'),
-      management: port('management-port'),
-      workers: Number(options['workers']),
+      rest,
+      grpc,
+      management,
+      workers,
       recordInputs: true,
     };
     terminal.progress('starting the server');

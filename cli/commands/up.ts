@@ -1,5 +1,5 @@
 import { type Command, exitCodes } from '../command.ts';
-import { ensureStack, pulumi } from '../pulumi.ts';
+import { ensureStack, pulumi, stackOutputs } from '../pulumi.ts';
 
 export const up: Command = {
   usage: '[stack] [-- pulumi options]',
@@ -15,6 +15,7 @@ export const up: Command = {
     // The preview is another command: one run of the program is enough here.
     const flags = ['up', '--yes', '--skip-preview', ...rest];
     const { code } = await pulumi(stack, flags, terminal, { show: true });
+    if (code === 0) terminal.document({ stack, outputs: await stackOutputs(stack, terminal) });
     return code === 0 ? exitCodes.ok : exitCodes.failed;
   },
 };

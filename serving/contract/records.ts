@@ -25,6 +25,18 @@ export const PredictionRecord = z.strictObject({
 });
 export type PredictionRecord = z.infer<typeof PredictionRecord>;
 
+/** Longest name of a class. */
+const longestLabel = 200;
+/** Text that every database keeps: no NUL, and no half of a surrogate pair. */
+const LabelName = z
+  .string()
+  .min(1)
+  .max(longestLabel)
+  .refine(
+    (text) => !text.includes('\0') && !/\p{Surrogate}/u.test(text),
+    'text without NUL or lone surrogates',
+  );
+
 /** Body of `POST /v1/models/{m}:feedback`: exactly one of label, rating, correction. */
 export const FeedbackRequest = z
   .strictObject({
@@ -32,7 +44,7 @@ export const FeedbackRequest = z
     /** Row of the prediction that the feedback is about. */
     row: z.int().min(0).default(0),
     /** The true class: an index, or a name of the manifest's labels. */
-    label: z.union([z.int().min(0), z.string()]).optional(),
+    label: z.union([z.int().min(0), LabelName]).optional(),
     /** How good the answer was, 0 (useless) to 1 (right). */
     rating: z.number().min(0).max(1).optional(),
     /** The true output values of the row, flat. */

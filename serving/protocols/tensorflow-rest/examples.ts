@@ -2,6 +2,8 @@ import { classesOf, regressionsOf } from '../../classification.ts';
 import { badInput, type Inference } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import type { TensorValue } from '../../engine/tensor.ts';
+import { ServingError } from '../../errors.ts';
+import { exampleOfExamples } from '../../example.ts';
 import { type FeatureValue, inputsOfExamples } from '../../examples.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
@@ -19,6 +21,15 @@ export function parseExamples(
   body: Buffer,
   policy: NonFinitePolicy,
 ): readonly TensorValue[] {
+  try {
+    return readExamples(servable, body, policy);
+  } catch (error) {
+    if (!(error instanceof ServingError) || error.example === undefined) throw error;
+    throw new ServingError(error.code, error.message, JSON.stringify(exampleOfExamples(servable)));
+  }
+}
+
+function readExamples(servable: Servable, body: Buffer, policy: NonFinitePolicy): readonly TensorValue[] {
   return readBody(servable, body, policy, (reader) => {
     let context: Features = new Map();
     let examples: Features[] | undefined;

@@ -6,6 +6,7 @@ import type { ServingError } from '../../errors.ts';
 import { columnTensor } from '../../processing/columns.ts';
 import type { Cell } from '../../processing/features.ts';
 import type { Processor } from '../../processing/processor.ts';
+import { openInferenceNames } from '../../wire/open-inference.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
 import type { Tensor } from '../../wire/tensor.ts';
@@ -150,10 +151,12 @@ class PredictReader {
     reader.array((index) => {
       let name: unknown;
       let shape: unknown;
+      let datatype: unknown;
       let dataAt: number | undefined;
       reader.object((key) => {
         if (key === 'name') name = reader.value();
         else if (key === 'shape') shape = reader.value();
+        else if (key === 'datatype') datatype = reader.value();
         else if (key !== 'data') reader.value();
         else {
           reader.peek();
@@ -173,6 +176,7 @@ class PredictReader {
       const spec = typeof name === 'string' ? this.#spec(name) : this.#specs[index];
       if (!spec) throw this.#bad(`The model takes ${this.#specs.length} inputs, the request gives more`);
       if (dataAt === undefined) throw this.#bad(`Input '${spec.name}': data is missing, expected a list`);
+      this.#checkDatatype(spec, datatype);
       const after = reader.at;
       reader.at = dataAt;
       if (!reader.isArray()) throw this.#bad(`Input '${spec.name}': data is no list`);
@@ -184,6 +188,13 @@ class PredictReader {
       throw this.#bad(`The model takes ${this.#specs.length} inputs, the request gives ${tensors.length}`);
     }
     return tensors;
+  }
+
+  /** Who names a type means it: with another one the numbers may mean something else. */
+  #checkDatatype({ name, dtype }: TensorSpec, datatype: unknown): void {
+    const expected = openInferenceNames[dtype];
+    if (datatype === undefined || datatype === dtype || datatype === expected) return;
+    throw this.#bad(`Input '${name}': expected datatype ${expected}, got ${JSON.stringify(datatype)}`);
   }
 
   /** Flat data of k times a row is k rows; nested data, or a shape beside it, says its own. */
