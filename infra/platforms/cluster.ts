@@ -75,8 +75,9 @@ export function servingImage(
   { accelerator }: Plan,
   build: Pick<ServingImageArgs, 'repository' | 'registry'>,
 ): pulumi.Output<string> {
+  const { image, imageBuildArgs: buildArgs } = settings;
   const args =
-    settings.image === undefined ? { ...build, context: root, target: accelerator } : { ref: settings.image };
+    image === undefined ? { ...build, context: root, target: accelerator, buildArgs } : { ref: image };
   return new ServingImage(`${name}-image`, args).ref;
 }
 

@@ -17,7 +17,7 @@ export async function findDocker() {
         () => undefined,
       );
     if (await works(['buildx', 'version'])) return command;
-    const major = Number.parseInt((await works(['version', '--format', '{{.Client.Version}}'])) ?? '', 10);
+    const major = Number(/ (\d+)\./.exec((await works(['--version'])) ?? '')?.[1]);
     if (major < 23) return command;
   }
   throw new Error(
