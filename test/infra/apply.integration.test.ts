@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { cached, findOnPath } from '../../toolchain/pulumi-cli.mjs';
-import { Checkout, type CommandResult } from '../support/checkout.ts';
+import { Checkout } from '../support/checkout.ts';
 import { Docker, hasDocker } from '../support/docker.ts';
 import { nodeBinary, nodeRoot } from '../support/node-image.ts';
 import { Registry } from '../support/registry.ts';
@@ -34,7 +34,7 @@ suite('stack staging on a real API server, its image built by a real docker', ()
     change(file.config);
     writeFileSync(path, stringify(file));
   };
-  const up = async (): Promise<CommandResult> => {
+  const up = async () => {
     const result = await checkout.modelmile('up', 'staging', '--stand-ins');
     expect(`${result.code} ${result.code === 0 ? '' : result.stderr.slice(-4000)}`).toBe('0 ');
     return result;
