@@ -30,9 +30,9 @@ run(
 // Too large for npm: the package's own installer gets them, of its own version, from NuGet.
 if (cuda) run(join(modules, 'onnxruntime-node'), 'script/install.js', `--onnxruntime-node-install=${cuda}`);
 
-/** Only for people, compilers and debuggers. */
+/** Only for people, compilers, bundlers and debuggers. */
 const unread =
-  /(\.(map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow)|\/(\.github|docs?|examples?|tests?|__tests__|benchmarks?))$/i;
+  /(\.(map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow)|\/(\.github|docs?|examples?|tests?|__tests__|benchmarks?|dist-es|dist-types))$/i;
 /** Of a package: what other machines, or the package's own installer, would use. */
 const unused = {
   'onnxruntime-node': [
