@@ -12,6 +12,8 @@ export const errorTable = {
   CLI_PULUMI_FAILED: 'The lines above are what Pulumi said.',
   CLI_STACK_LOCKED:
     'Wait for the other command to end. If it was killed: `npx pulumi cancel -s <stack> --yes`.',
+  CLI_STAND_INS_REFUSED:
+    'Install the plugin of aws (`pulumi plugin install resource aws`) and leave --stand-ins out.',
 } as const satisfies Record<string, string>;
 
 export type CliErrorCode = keyof typeof errorTable;

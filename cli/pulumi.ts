@@ -116,9 +116,13 @@ export async function ensureStack(
 }
 
 /** What the stack gives out, secrets masked; undefined with no `--json` to show it in. */
-export async function stackOutputs(stack: string, terminal: Terminal): Promise<unknown> {
+export async function stackOutputs(
+  stack: string,
+  terminal: Terminal,
+  env: Readonly<Record<string, string>>,
+): Promise<unknown> {
   if (!terminal.json) return undefined;
-  const { stdout } = await pulumi(stack, ['stack', 'output', '--json'], terminal, { show: false });
+  const { stdout } = await pulumi(stack, ['stack', 'output', '--json'], terminal, { show: false, env });
   return JSON.parse(stdout);
 }
 

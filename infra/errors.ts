@@ -9,6 +9,8 @@ export const infraErrors = {
     'Choose a row of infra/environment/compatibility.ts, or add one with its source after trying it.',
   HARDWARE_TOO_SMALL:
     'Choose a larger instance type, a smaller model (`modelmile convert --method auto`) or a lower target load.',
+  MODELS_UNSIGNED:
+    'Make a key pair (`openssl genpkey -algorithm ed25519 -out signing.pem`, then `openssl pkey -in signing.pem -pubout`), put the public key into modelmile:serving.trustedKeys, and run `up` with MODELMILE_SIGNING_KEY=signing.pem.',
   MODEL_MISSING: 'Run `modelmile preview` or `up` again: converting the model writes it there.',
   POLICY_VIOLATED:
     'Change the setting that the message names; mandatory policies have no exception (docs/security.md).',

@@ -40,6 +40,10 @@ export const commands = {
     summary: 'show what `up` would change',
     load: async () => (await import('./preview.ts')).preview,
   },
+  render: {
+    summary: "write a stack's Kubernetes objects as YAML, for GitOps",
+    load: async () => (await import('./render.ts')).render,
+  },
   down: {
     summary: 'drain, stop and forget a stack',
     load: async () => (await import('./down.ts')).down,

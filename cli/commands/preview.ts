@@ -1,10 +1,22 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { goOffline } from '../../toolchain/offline.ts';
 import { type Command, exitCodes } from '../command.ts';
-import { projectRoot } from '../paths.ts';
 import { ensureStack, pulumi } from '../pulumi.ts';
+import { offline } from '../stand-ins.ts';
 import type { Terminal } from '../terminal.ts';
+
+const isUrn = (value: unknown): value is string =>
+  typeof value === 'string' && value.startsWith('urn:pulumi:');
+
+/** What a preview found, in an order that does not depend on which resource the engine came to first. */
+function ordered(document: string): object {
+  const {
+    steps = [],
+    duration: _,
+    ...rest
+  } = JSON.parse(document, (_key, value) =>
+    Array.isArray(value) && value.every(isUrn) ? value.sort() : value,
+  ) as { steps?: { urn: string }[]; duration?: number };
+  return { ...rest, steps: steps.sort((a, b) => (a.urn < b.urn ? -1 : 1)) };
+}
 
 async function show(
   stack: string,
@@ -16,7 +28,7 @@ async function show(
   const args = ['preview', ...(terminal.json ? ['--json'] : ['--diff']), ...flags];
   const { code, stdout, stderr } = await pulumi(stack, args, terminal, { show: !terminal.json, env });
   const start = stdout.indexOf('{');
-  if (terminal.json && code === 0 && start >= 0) terminal.document(JSON.parse(stdout.slice(start)));
+  if (terminal.json && code === 0 && start >= 0) terminal.document(ordered(stdout.slice(start)));
   if (terminal.json && code !== 0) terminal.error(stderr.trim() || stdout.trim());
   return code === 0 ? exitCodes.ok : exitCodes.failed;
 }
@@ -26,7 +38,7 @@ export const preview: Command = {
   details:
     'Shows what `up` would change, before anything is changed: versions, digests, sizes, parity and accuracy of models among it.\n' +
     '--refresh looks at what really runs first, so that drift shows. --offline needs no cloud, no cluster, no credentials and no\n' +
-    'provider plugin: everything is shown as new, and stand-ins for the plugins validate nothing.',
+    'provider plugin: stand-ins take their place, on a copy of the state where that is in files, else everything is shown as new.',
   examples: ['modelmile preview', 'modelmile preview dev --refresh', 'modelmile preview prod --offline'],
   minPositionals: 0,
   maxPositionals: 1,
@@ -38,15 +50,6 @@ export const preview: Command = {
     const stack = positionals[0] ?? 'dev';
     const flags = [...(options['refresh'] === true ? ['--refresh'] : []), ...rest];
     if (options['offline'] !== true) return show(stack, flags, terminal, {});
-    const file = join(projectRoot, `Pulumi.${stack}.yaml`);
-    const before = await readFile(file, 'utf8').catch(() => undefined);
-    const offline = await goOffline();
-    try {
-      return await show(stack, flags, terminal, offline.env);
-    } finally {
-      await offline.stop();
-      // Pulumi notes the throw-away state's encryption salt in the stack's file.
-      if (before !== undefined) await writeFile(file, before);
-    }
+    return offline(stack, 'preview', undefined, (env) => show(stack, flags, terminal, env));
   },
 };

@@ -1,21 +1,25 @@
 import { type Command, exitCodes } from '../command.ts';
 import { ensureStack, pulumi, stackOutputs } from '../pulumi.ts';
+import { standInsDetails, standInsOption, withStandIns } from '../stand-ins.ts';
 
 export const up: Command = {
-  usage: '[stack] [-- pulumi options]',
+  usage: '[stack] [--stand-ins] [-- pulumi options]',
   details:
-    'Brings the stack to what its settings and models say. On the dev stack this is a zero-drop reload of the running server.',
+    'Brings the stack to what its settings and models say. On the dev stack this is a zero-drop reload of the running server.\n' +
+    standInsDetails,
   examples: ['modelmile up', 'modelmile up dev', 'modelmile up staging -- --refresh'],
   minPositionals: 0,
   maxPositionals: 1,
-  options: {},
-  async run({ positionals, rest, terminal }) {
+  options: standInsOption,
+  run({ positionals, options, rest, terminal }) {
     const stack = positionals[0] ?? 'dev';
-    await ensureStack(stack, terminal);
-    // The preview is another command: one run of the program is enough here.
-    const flags = ['up', '--yes', '--skip-preview', ...rest];
-    const { code } = await pulumi(stack, flags, terminal, { show: true });
-    if (code === 0) terminal.document({ stack, outputs: await stackOutputs(stack, terminal) });
-    return code === 0 ? exitCodes.ok : exitCodes.failed;
+    return withStandIns(stack, options['stand-ins'] === true, async (env) => {
+      await ensureStack(stack, terminal, env);
+      // The preview is another command: one run of the program is enough here.
+      const flags = ['up', '--yes', '--skip-preview', ...rest];
+      const { code } = await pulumi(stack, flags, terminal, { show: true, env });
+      if (code === 0) terminal.document({ stack, outputs: await stackOutputs(stack, terminal, env) });
+      return code === 0 ? exitCodes.ok : exitCodes.failed;
+    });
   },
 };

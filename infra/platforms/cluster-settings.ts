@@ -62,6 +62,13 @@ export const clusterSettings = {
     help: 'Where to push the image that is built, without a tag. On aws: the ECR of the stack.',
     change: 'builds and pushes there, rolls the pods',
   },
+  imageBuildArgs: {
+    schema: z
+      .record(z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'an ARG of the Dockerfile'), z.string())
+      .optional(),
+    help: 'Arguments of the Dockerfile: NODE and CUDA name its base images, from a mirror or by digest.',
+    change: 'builds another image, rolls the pods',
+  },
   imageRegistry: {
     schema: z.string().min(1).optional(),
     help: 'Registry that mirrors the public ones, for Postgres, Prometheus and the like.',

@@ -1,14 +1,15 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as pulumi from '@pulumi/pulumi';
-import { Profile } from '../../conversion/manifest/index.ts';
+import { isSignedBy, Profile, signatureFile } from '../../conversion/manifest/index.ts';
 import { homePaths, type ServingSettingsInput } from '../../serving/contract/index.ts';
 import type { InstanceTypeName } from '../environment/hardware.ts';
 import { ApiKeys, keysFileName } from '../environment/kubernetes/api-keys.ts';
 import { nodeAgentsNamespace } from '../environment/kubernetes/node-agents.ts';
 import { podSysctls } from '../environment/os-parameters.ts';
 import { type Plan, planHardware } from '../environment/sizing.ts';
+import { InfraError } from '../errors.ts';
 import { Monitoring, prometheusUrl, scraper } from '../monitoring/index.ts';
 import { ServingImage, type ServingImageArgs } from '../service/image.ts';
 import {
@@ -42,7 +43,7 @@ export interface ClusterEnvironment {
   readonly namespace: pulumi.Input<string>;
   readonly image: pulumi.Output<string>;
   readonly modelSource: ModelSource;
-  readonly middleware: pulumi.Input<Pick<ServingSettingsInput, 'database' | 'cache'>>;
+  readonly middleware: pulumi.Input<Pick<ServingSettingsInput, 'database' | 'cache' | 'store'>>;
   readonly secrets: InferenceServiceArgs['secrets'];
   readonly egress: InferenceServiceArgs['egress'];
   readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
@@ -75,8 +76,9 @@ export function servingImage(
   { accelerator }: Plan,
   build: Pick<ServingImageArgs, 'repository' | 'registry'>,
 ): pulumi.Output<string> {
+  const { image, imageBuildArgs: buildArgs } = settings;
   const args =
-    settings.image === undefined ? { ...build, context: root, target: accelerator } : { ref: settings.image };
+    image === undefined ? { ...build, context: root, target: accelerator, buildArgs } : { ref: image };
   return new ServingImage(`${name}-image`, args).ref;
 }
 
@@ -89,6 +91,31 @@ export const versionsOf = (models: readonly DeployableModel[]): ModelVersion[] =
     folder: resource.digest.apply((digest) => join(homePaths(root).convertedVersions, digest)),
   }));
 
+/**
+ * What comes over a network is loaded only signed.
+ * @throws InfraError MODELS_UNSIGNED where no key is trusted; a version that no trusted key signed is warned of: pods will refuse it
+ */
+function requireSignatures(settings: Settings, models: readonly DeployableModel[]): void {
+  const trustedKeys = settings.serving.trustedKeys ?? [];
+  if (trustedKeys.length === 0) {
+    throw new InfraError(
+      'MODELS_UNSIGNED',
+      'modelmile:serving.trustedKeys is empty, and the pods read their models from a store.',
+    );
+  }
+  for (const { name, folder } of versionsOf(models)) {
+    pulumi.output(folder).apply((path) => {
+      const read = (file: string) =>
+        existsSync(join(path, file)) ? readFileSync(join(path, file)) : undefined;
+      const [manifest, signature] = [read('manifest.json'), read(signatureFile)?.toString()];
+      if (manifest && signature && isSignedBy(manifest, signature, trustedKeys)) return;
+      pulumi.log.warn(
+        `model ${name} is signed by none of the trustedKeys, so new pods will refuse it and the old ones serve on: set MODELMILE_SIGNING_KEY`,
+      );
+    });
+  }
+}
+
 /** service, the same on every cluster. */
 export function serve(
   name: string,
@@ -97,6 +124,7 @@ export function serve(
   environment: ClusterEnvironment,
 ): ServiceOutputs {
   const { namespace, image, opts } = environment;
+  if (environment.modelSource.kind === 'remote') requireSignatures(settings, models);
   const { measuredDigest } = environment.plan;
   pulumi.all(models.map(({ resource }) => resource.digest)).apply((digests) => {
     if (measuredDigest !== undefined && !digests.includes(measuredDigest))

@@ -104,6 +104,20 @@ export const kubernetesRules = {
     types: ['kubernetes:core/v1:Secret'],
     check: () => ['make it in the cluster (GeneratedSecret), by a secrets store, or beforehand, and name it'],
   },
+  'signed-models': {
+    enforcement: 'mandatory',
+    holds: 'A server that reads models from a store loads only signed ones.',
+    types: ['ConfigMap'],
+    check: (inputs) => {
+      const text = inputs['data']?.['settings.json'];
+      if (typeof text !== 'string') return [];
+      const { modelRoot = '', trustedKeys = [] } = JSON.parse(text);
+      return unless(
+        !/^(s3|https):/.test(modelRoot) || trustedKeys.length > 0,
+        `models come from ${modelRoot}, and no key is trusted; set serving.trustedKeys`,
+      );
+    },
+  },
   'narrow-roles': {
     enforcement: 'mandatory',
     holds: 'Roles name verbs, resources and groups; nobody of ours is cluster-admin.',

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Conversion,
@@ -7,6 +7,7 @@ import {
   KeptVersions,
   writeVersion,
 } from '../../conversion/index.ts';
+import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
 import { absolute, home } from './project.ts';
 import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
 
@@ -62,6 +63,18 @@ function failure(error: unknown): CheckFailure {
   };
 }
 
+/** Signs a version for servers with `trustedKeys`, where MODELMILE_SIGNING_KEY names an Ed25519 key (PEM). */
+async function sign(folder: string, manifestBytes: Uint8Array): Promise<void> {
+  const path = process.env['MODELMILE_SIGNING_KEY'];
+  if (path === undefined) return;
+  const key = await readFile(absolute(path), 'utf8').catch((error: Error) => {
+    throw Object.assign(new Error(`MODELMILE_SIGNING_KEY cannot be read: ${error.message}`), {
+      code: 'SIGNING',
+    });
+  });
+  await writeFile(join(folder, signatureFile), signManifest(manifestBytes, key));
+}
+
 function nextVersion(olds: Props | undefined, digest: string): number {
   const before = Number(olds?.['version'] ?? 0);
   return olds?.['digest'] === digest ? before : before + 1;
@@ -100,7 +113,9 @@ export const convertedModel: ResourceKind = {
     try {
       const { conversion, sourceSha256, origin } = await choose(news);
       const { manifest, digest } = conversion;
-      await writeVersion(conversion, join(home.convertedVersions, digest));
+      const folder = join(home.convertedVersions, digest);
+      await writeVersion(conversion, folder);
+      await sign(folder, conversion.manifestBytes);
       const inputs = {
         ...news,
         version: nextVersion(olds, digest),

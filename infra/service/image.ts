@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as docker from '@pulumi/docker';
 import * as pulumi from '@pulumi/pulumi';
 import { InfraError } from '../errors.ts';
@@ -22,11 +23,12 @@ export interface ServingImageArgs {
 export const imageInputs = [
   'Dockerfile',
   '.dockerignore',
+  '.npmrc',
   'package.json',
   'package-lock.json',
-  'tsconfig.json',
-  'conversion',
+  'conversion/manifest',
   'serving',
+  'toolchain/image',
 ] as const;
 
 const byDigest = /@sha256:[0-9a-f]{64}$/;
@@ -57,7 +59,8 @@ export class ServingImage extends pulumi.ComponentResource {
       );
     }
     const target = args.target ?? 'cpu';
-    const tag = contentDigest(context, imageInputs).slice(0, 16);
+    const built = `${contentDigest(context, imageInputs)}${JSON.stringify(args.buildArgs ?? {})}`;
+    const tag = createHash('sha256').update(built).digest('hex').slice(0, 16);
     const image = new docker.Image(
       name,
       {

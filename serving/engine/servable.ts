@@ -62,6 +62,7 @@ export async function loadServable(
   try {
     const session = await openSession(version.modelPath, signature, threads, settings.executionProvider);
     await warmUp(session, signature);
+    await session.confirmProvider();
     const batching = batchable
       ? settings.batching
       : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };

@@ -1,11 +1,17 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Signature } from '../../conversion/manifest/index.ts';
 import { ServingError } from '../errors.ts';
+import { ProviderWitness } from './provider-use.ts';
 import { arrayTypes, type TensorData, type TensorValue } from './tensor.ts';
+
+// ONNX Runtime reports about every session to its maker, where nobody tells it not to. Read when the first session is opened.
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** A loaded model: runs batches. Both `open` and `run` block the thread that they are on (onnxruntime-node 1.30). */
 export interface Session {
   run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]>;
+  /** After the first run. @throws Error where the provider that was asked for took no part in it */
+  confirmProvider(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -28,8 +34,8 @@ function resultOf(name: string, dtype: TensorValue['dtype'], tensor: Tensor): Te
 }
 
 /**
- * Opens a model on `threads` threads of the CPU.
- * @throws Error of ONNX Runtime where it refuses the file.
+ * Opens a model on `threads` threads of the CPU, or on the GPU.
+ * @throws Error of ONNX Runtime where it refuses the file, or has no such provider.
  */
 export async function openSession(
   modelPath: string,
@@ -37,14 +43,19 @@ export async function openSession(
   threads: number,
   provider: 'cpu' | 'cuda',
 ): Promise<Session> {
+  const witness = provider === 'cuda' ? await ProviderWitness.create() : undefined;
   const session = await InferenceSession.create(modelPath, {
     executionProviders: [provider],
+    ...witness?.options,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     graphOptimizationLevel: 'all',
     // Threads that wait for work by spinning burn a core that other requests need.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
+  }).catch(async (error: Error) => {
+    await witness?.discard();
+    throw error;
   });
   const names = signature.outputs.map((spec) => spec.name);
   return {
@@ -57,6 +68,11 @@ export async function openSession(
       } catch (error) {
         throw new ServingError('SERVING_INFERENCE_FAILED', `ONNX Runtime: ${(error as Error).message}`);
       }
+    },
+    async confirmProvider() {
+      if (witness === undefined) return;
+      session.endProfiling();
+      await witness.confirm('CUDAExecutionProvider');
     },
     close: () => session.release(),
   };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { violations } from '../../infra/policy/index.ts';
 import { manifestsOf, schemaFaults } from './kubernetes-schema.ts';
 import { ofType, type Recorded } from './recorder.ts';
-import { resourcesOf, settingsOf } from './stacks.ts';
+import { resourcesOf, settingsOf, trustedKey } from './stacks.ts';
 
 /** Settings that staging may have, and what may be made of them. */
 const staging = fc.record(
@@ -33,8 +33,9 @@ const staging = fc.record(
     modelStore: fc.constantFrom('config-map', 's3://bucket/models', 'volume:models'),
     namespace: fc.stringMatching(/^[a-z]([-a-z0-9]{0,20}[a-z0-9])?$/),
     quota: fc.record({ gpus: fc.integer({ min: 0, max: 64 }) }),
+    serving: fc.constant({ trustedKeys: [trustedKey] }),
   },
-  { requiredKeys: [] },
+  { requiredKeys: ['serving'] },
 );
 
 const pool = fc.oneof(

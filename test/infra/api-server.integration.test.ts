@@ -12,7 +12,6 @@ interface Manifest extends Json {
 }
 
 const binaries = kubernetesBinaries();
-/** Needs etcd and kube-apiserver 1.34 (MODELMILE_KUBERNETES_BIN or PATH). */
 const withServer = binaries ? describe : describe.skip;
 
 /** Kinds that are spelled otherwise in paths. */
@@ -49,46 +48,18 @@ withServer('a real API server', () => {
       stacks[name] = manifestsOf(await resourcesOf(settings)).map(({ manifest }) => manifest as Manifest);
     }
     await server.start(binaries!);
-    for (const [key, { scope, plural, schema }] of Object.entries(crds)) {
-      const [group, version, kind] = key.split('/') as [string, string, string];
-      const answer = await server.create(
-        '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
-        {
-          apiVersion: 'apiextensions.k8s.io/v1',
-          kind: 'CustomResourceDefinition',
-          metadata: {
-            name: `${plural}.${group}`,
-            annotations: {
-              'api-approved.kubernetes.io': 'https://github.com/kubernetes-sigs/gateway-api/pull/1',
-            },
-          },
-          spec: {
-            group,
-            scope,
-            names: { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` },
-            versions: [{ name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } }],
-          },
-        },
-        false,
-      );
-      expect([key, answer.status, answer.body.message]).toEqual([key, 201, undefined]);
-    }
-    for (const key of Object.keys(crds))
-      await server.waitFor(`/apis/${key.slice(0, key.lastIndexOf('/'))}/${crds[key]!.plural}`);
+    await server.defineCustomResources();
     const first = ['Namespace', 'PriorityClass', 'ServiceAccount'];
-    // A controller, which does not run here, gives every namespace its default account.
-    const defaults = ['modelmile', 'modelmile-node-agents'].map((namespace) => ({
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { name: 'default', namespace },
-    }));
     for (const kind of first) {
-      for (const manifest of [...Object.values(stacks).flat(), ...defaults].filter(
-        (one) => one.kind === kind,
-      )) {
+      for (const manifest of Object.values(stacks)
+        .flat()
+        .filter((one) => one.kind === kind)) {
         await server.create(pathOf(manifest), manifest, false);
       }
     }
+    // A controller gives every namespace its default account; pods are refused before.
+    for (const namespace of ['modelmile', 'modelmile-node-agents'])
+      await server.waitFor(`/api/v1/namespaces/${namespace}/serviceaccounts/default`);
   }, 300_000);
   afterAll(() => server.stop());
 

@@ -5,6 +5,8 @@ import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { clusterFolder, programs } from '../../toolchain/test-cluster/location.mjs';
+import { crds } from './kubernetes-schema.ts';
 
 type Json = Record<string, unknown>;
 
@@ -16,15 +18,17 @@ export interface Answer {
   readonly warnings: readonly string[];
 }
 
-/** Folder with `etcd` and `kube-apiserver`: MODELMILE_KUBERNETES_BIN, or wherever PATH has them. */
+/**
+ * Folder with `etcd`, `kube-apiserver` and `kube-controller-manager` 1.34: MODELMILE_KUBERNETES_BIN, what
+ * `node toolchain/test-cluster/install.mjs` built, or wherever PATH has them.
+ */
 export function kubernetesBinaries(): string | undefined {
   const folders = [
     process.env['MODELMILE_KUBERNETES_BIN'] ?? '',
+    clusterFolder(),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ];
-  return folders.find(
-    (folder) => folder && ['etcd', 'kube-apiserver'].every((name) => existsSync(join(folder, name))),
-  );
+  return folders.find((folder) => folder && programs.every((name) => existsSync(join(folder, name))));
 }
 
 function freePort(): Promise<number> {
@@ -36,7 +40,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** A real etcd and API server on loopback, without nodes: it checks and admits, and nothing runs. */
+/** A real etcd and API server on loopback, with its controllers and without nodes: it checks, admits and controls, and nothing runs. */
 export class ApiServer {
   readonly #folder = mkdtempSync(join(tmpdir(), 'modelmile-api-'));
   readonly #token = randomUUID();
@@ -76,6 +80,53 @@ export class ApiServer {
       async () => (await this.call('GET', '/readyz')).status === 200,
       'the API server is not ready',
     );
+    this.#run(join(binaries, 'kube-controller-manager'), [
+      `--kubeconfig=${this.kubeconfig}`,
+      `--service-account-private-key-file=${at('account.key')}`,
+      '--leader-elect=false',
+      '--secure-port=0',
+    ]);
+  }
+
+  /** A file for clients. */
+  get kubeconfig(): string {
+    const path = join(this.#folder, 'kubeconfig');
+    const config = {
+      'current-context': 'test',
+      contexts: [{ name: 'test', context: { cluster: 'test', user: 'admin' } }],
+      clusters: [
+        {
+          name: 'test',
+          cluster: { server: `https://127.0.0.1:${this.#port}`, 'insecure-skip-tls-verify': true },
+        },
+      ],
+      users: [{ name: 'admin', user: { token: this.#token } }],
+    };
+    writeFileSync(path, JSON.stringify({ apiVersion: 'v1', kind: 'Config', ...config }));
+    return path;
+  }
+
+  /** Defines the custom resources that stacks use. */
+  async defineCustomResources(): Promise<void> {
+    for (const [key, { scope, plural, schema }] of Object.entries(crds)) {
+      const [group, version, kind] = key.split('/') as [string, string, string];
+      const annotations = {
+        'api-approved.kubernetes.io': 'https://github.com/kubernetes-sigs/gateway-api/pull/1',
+      };
+      const names = { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` };
+      const versions = [{ name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } }];
+      const definition = {
+        apiVersion: 'apiextensions.k8s.io/v1',
+        kind: 'CustomResourceDefinition',
+        metadata: { name: `${plural}.${group}`, annotations },
+        spec: { group, scope, names, versions },
+      };
+      const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+      const { status, body } = await this.create(path, definition, false);
+      if (status !== 201) throw new Error(`${key}: ${status} ${body.message}`);
+    }
+    for (const [key, { plural }] of Object.entries(crds))
+      await this.waitFor(`/apis/${key.slice(0, key.lastIndexOf('/'))}/${plural}`);
   }
 
   /** Makes an object (or only checks it) with strict validation: unknown and duplicate fields are refused. */

@@ -224,6 +224,8 @@ describe('bad settings are refused with the key, the value and the fix', () => {
       { exposure: { kind: 'load-balancer', sourceRanges: ['0.0.0.0/0'] } },
       /exposure.*\/0 is everyone/,
     ],
+    ['prod', { serving: {} }, /MODELS_UNSIGNED: modelmile:serving.trustedKeys is empty.*openssl/s],
+    ['staging', { modelStore: 's3://bucket/models' }, /MODELS_UNSIGNED/],
     ['staging', { serving: { logLevel: 'loud' } }, /serving is .*logLevel/],
     ['staging', { serving: { keysFile: '/tmp/keys' } }, /serving is .*keysFile follows from the stack/],
     ['staging', { namespace: 'Has Spaces' }, /namespace is "Has Spaces": lower-case/],

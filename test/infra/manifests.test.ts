@@ -3,7 +3,7 @@ import { privilegedNamespaces } from '../../infra/policy/kubernetes.ts';
 import { podTemplate, restrictedFaults } from '../../infra/policy/pods.ts';
 import { manifestsOf, schemaFaults } from './kubernetes-schema.ts';
 import type { Recorded } from './recorder.ts';
-import { resourcesOf, settingsOf } from './stacks.ts';
+import { resourcesOf, settingsOf, trustedKey } from './stacks.ts';
 
 /** Every shape that the settings can give the cluster's part of a stack. */
 const variants: Readonly<Record<string, () => ReturnType<typeof settingsOf>>> = {
@@ -13,6 +13,7 @@ const variants: Readonly<Record<string, () => ReturnType<typeof settingsOf>>> = 
       monitoring: { kind: 'operator', gpuMetrics: true },
       scaleOn: 'keda',
       modelStore: 'https://models.example.com/repository',
+      serving: { trustedKeys: [trustedKey] },
       middleware: {
         database: { host: 'db.example.com', secretName: 'db', cidr: '10.1.0.0/24' },
         cache: { host: 'cache.example.com', secretName: 'cache', cidr: '10.1.1.0/24' },

@@ -87,6 +87,22 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
     weak: [{ stringData: { password: 'hunter2' } }],
     strong: [],
   },
+  'signed-models': {
+    type: 'kubernetes:core/v1:ConfigMap',
+    weak: [
+      { data: { 'settings.json': '{"modelRoot": "s3://bucket"}' } },
+      { data: { 'settings.json': '{"modelRoot": "https://models.example", "trustedKeys": []}' } },
+    ],
+    strong: [
+      {
+        data: {
+          'settings.json': '{"modelRoot": "s3://bucket", "trustedKeys": ["-----BEGIN PUBLIC KEY-----"]}',
+        },
+      },
+      { data: { 'settings.json': '{"modelRoot": "/models"}' } },
+      { data: { 'prometheus.yml': 'a' } },
+    ],
+  },
   'narrow-roles': {
     type: 'kubernetes:rbac.authorization.k8s.io/v1:Role',
     weak: [

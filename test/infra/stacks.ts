@@ -15,6 +15,9 @@ export function settingsOf(stack: string, changed: Readonly<Record<string, unkno
   return parseSettings((key) => (key in changed ? changed[key] : config[`modelmile:${key}`]));
 }
 
+/** A key that signs nothing: what comes from a store needs one that is trusted. */
+export const trustedKey = settingsOf('prod').serving.trustedKeys![0]!;
+
 /** Digest of a model whose files lie where a conversion would have put them. */
 export const digest = 'ab'.repeat(32);
 const home = mkdtempSync(join(tmpdir(), 'modelmile-stacks-'));

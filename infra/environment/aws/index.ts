@@ -165,9 +165,11 @@ export class AwsEnvironment extends pulumi.ComponentResource {
     this.registerOutputs({ cluster: this.cluster.name });
   }
 
-  /** What the server is told of database and cache; the database's credentials are mounted below `secretsDir`. */
-  middleware(secretsDir: string): pulumi.Output<Pick<ServingSettingsInput, 'database' | 'cache'>> {
+  /** What the server is told of database, cache and model store; the database's credentials are mounted below `secretsDir`. */
+  middleware(secretsDir: string): pulumi.Output<Pick<ServingSettingsInput, 'database' | 'cache' | 'store'>> {
     return pulumi.all([this.database.host, this.cache.host]).apply(([database, cache]) => ({
+      // Its credentials are the pod's own, by Pod Identity.
+      store: { region: this.account.region },
       database: { host: database, credentialsDir: `${secretsDir}/database` },
       cache: {
         host: cache,

@@ -1,0 +1,2 @@
+export const programs: readonly string[];
+export function clusterFolder(env?: NodeJS.ProcessEnv): string;
