@@ -26,15 +26,18 @@ interface Tried {
   readonly tolerance: number;
 }
 
+function answersNone(): never {
+  throw new ServingError('SERVING_NOT_READY', 'This process answers no requests');
+}
+
 /** The process that runs the versions which are tried: what they do wrong ends nothing but it. */
 class CanaryWorker {
   readonly #metrics = new Metrics();
   readonly #supervisor = new Channel<SupervisorCalls, WorkerCalls>(send, {
     flush: () => {},
     metrics: () => snapshotWithProcess(this.#metrics, 'worker'),
-    run: () => {
-      throw new ServingError('SERVING_NOT_READY', 'This process answers no requests');
-    },
+    run: answersNone,
+    runFor: answersNone,
     canary: (request) => this.#run(request),
     compare: (shadow) => this.#compare(shadow),
   });

@@ -6,12 +6,14 @@ import type { Cancellation } from './engine/runner.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
+import type { LaterAnswer, LaterCall, LaterRequest, LaterState } from './later.ts';
 import { newPredictionId } from './prediction-id.ts';
 import { ProcessingFault } from './processing/fault.ts';
 import type { PictureReader } from './processing/pictures/reader.ts';
 import type { Prepared, Processor } from './processing/processor.ts';
 import type { Audit } from './security/audit.ts';
 import type { Caller, Permission } from './security/caller.ts';
+import type { StoredRequest } from './stored.ts';
 import { badInput, orderedInputs, placesOf, rowsOf } from './validation.ts';
 
 export { badInput };
@@ -93,6 +95,10 @@ export interface ServerControl {
   control(action: 'load' | 'unload', model: string): Promise<void>;
   /** Looks at the repository again: whether anything is new. @throws ServingError SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE */
   reload(): Promise<boolean>;
+  /** Resolves when the request is committed. @throws ServingError SERVING_UNIMPLEMENTED, SERVING_OVERLOADED */
+  submit(request: LaterRequest): Promise<LaterState>;
+  /** @throws ServingError SERVING_REQUEST_NOT_FOUND, SERVING_NO_RESULT */
+  later(call: LaterCall, id: string, callerId: string): Promise<LaterState | LaterAnswer>;
   /** Versions of a model that were asked for later than those that serve, and did not load: with why. */
   failures(model: string): ReadonlyMap<number, string>;
 }
@@ -113,7 +119,10 @@ export interface DataPlaneParts {
   readonly models: readonly LoadedModel[];
   readonly sink: PredictionSink;
   readonly server: ServerControl;
-  readonly settings: Pick<ServingSettings, 'requestTimeoutMs' | 'nonFinite' | 'maxImagePixels'>;
+  readonly settings: Pick<
+    ServingSettings,
+    'requestTimeoutMs' | 'nonFinite' | 'maxImagePixels' | 'asyncRequests'
+  >;
   readonly pictures: PictureReader;
   readonly audit: Audit;
   /** Lets the canary answer too; resolves when that is over, and never fails. */
@@ -160,6 +169,11 @@ export class DataPlane {
   /** What JSON does with NaN and Infinity. */
   get nonFinite(): ServingSettings['nonFinite'] {
     return this.#parts.settings.nonFinite;
+  }
+
+  /** Whether requests can be answered later. */
+  get takesAsync(): boolean {
+    return this.#parts.settings.asyncRequests !== undefined;
   }
 
   /** @throws ServingError SERVING_FORBIDDEN */
@@ -383,6 +397,38 @@ export class DataPlane {
     this.#check('control', model);
     this.model(model);
     await this.#parts.server.control('unload', model);
+  }
+
+  /**
+   * Takes a request whose answer is fetched later. Its body is looked at then, too.
+   * @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND, SERVING_UNIMPLEMENTED, SERVING_OVERLOADED, SERVING_QUEUE_UNAVAILABLE
+   */
+  async submit(
+    { path, headers, body }: Pick<StoredRequest, 'path' | 'headers'> & { body(): Promise<Uint8Array> },
+    model: string,
+  ): Promise<LaterState> {
+    this.#check('predict', model);
+    this.model(model);
+    const request: StoredRequest = {
+      method: 'POST',
+      path,
+      query: '',
+      headers,
+      body: await body(),
+      remoteAddress: undefined,
+      certificateName: undefined,
+    };
+    return this.#parts.server.submit({ request, model, callerId: this.#caller?.id ?? '' });
+  }
+
+  /** @throws ServingError SERVING_REQUEST_NOT_FOUND, SERVING_NO_RESULT, SERVING_FORBIDDEN, SERVING_QUEUE_UNAVAILABLE */
+  async later<Call extends LaterCall>(
+    call: Call,
+    id: string,
+  ): Promise<Call extends 'result' ? LaterAnswer : LaterState> {
+    const found = await this.#parts.server.later(call, id, this.#caller?.id ?? '');
+    this.#check('predict', found.model);
+    return found as Call extends 'result' ? LaterAnswer : LaterState;
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE */

@@ -44,6 +44,21 @@ export const errorTable = {
     grpc: grpcStatus.notFound,
     fix: 'Send the header x-modelmile-prediction-id of an answer of this server; beyond recordPerSecond not every prediction is kept.',
   },
+  SERVING_REQUEST_NOT_FOUND: {
+    http: 404,
+    grpc: grpcStatus.notFound,
+    fix: 'Answers are kept for asyncRequests.expireSeconds, for who asked.',
+  },
+  SERVING_NO_RESULT: {
+    http: 409,
+    grpc: grpcStatus.failedPrecondition,
+    fix: 'GET /async/requests/<id> says when it is done.',
+  },
+  SERVING_QUEUE_UNAVAILABLE: {
+    http: 503,
+    grpc: grpcStatus.unavailable,
+    fix: 'Try again; the server log says why the database is away.',
+  },
   SERVING_NO_ROUTE: { http: 404, grpc: grpcStatus.unimplemented, fix: 'See /docs for the paths.' },
   SERVING_METHOD_NOT_ALLOWED: { http: 405, grpc: grpcStatus.unimplemented, fix: 'See /docs for the method.' },
   SERVING_BODY_TOO_LARGE: {

@@ -20,13 +20,8 @@ import type { Audit } from './security/audit.ts';
 import type { Caller } from './security/caller.ts';
 import type { RateLimiter } from './security/rate-limiter.ts';
 import { TlsGate } from './security/tls.ts';
-import {
-  peerOf,
-  ReplayedRequest,
-  type StoredRequest,
-  type StoredResponse,
-  storedRequest,
-} from './stored-request.ts';
+import type { StoredRequest, StoredResponse } from './stored.ts';
+import { peerOf, ReplayedRequest, storedRequest } from './stored-request.ts';
 
 const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
@@ -162,11 +157,11 @@ export class RestServer {
     );
   }
 
-  /** A request that reached this server on another way. */
-  run(stored: StoredRequest): Promise<StoredResponse> {
+  /** A request that reached this server on another way; `known` is who it is from, where that was checked before. */
+  run(stored: StoredRequest, known?: Caller): Promise<StoredResponse> {
     return new Promise((resolve, reject) => {
       const send: Send = (status, head, body) => resolve({ status, head, body });
-      this.#answer(new ReplayedRequest(stored), peerOf(stored), send).catch(reject);
+      this.#answer(new ReplayedRequest(stored), peerOf(stored), send, known).catch(reject);
     });
   }
 
@@ -181,8 +176,9 @@ export class RestServer {
     }
   }
 
-  async #answer(request: TimedRequest, socket: Peer, send: Send): Promise<void> {
-    if (this.#draining && (await this.#forward(request, socket, send))) return;
+  async #answer(request: TimedRequest, socket: Peer, send: Send, from?: Caller): Promise<void> {
+    // Who was let in on the way here has nothing to show again.
+    if (this.#draining && from === undefined && (await this.#forward(request, socket, send))) return;
     const startedMs = performance.now();
     const { access, limiter, dataPlane, meter } = this.#context;
     let caller: Caller | undefined;
@@ -190,7 +186,7 @@ export class RestServer {
     let response: RestResponse;
     let refusal: ServingError | undefined;
     try {
-      const known = access.callerOf(request.headers, socket);
+      const known = from ?? access.callerOf(request.headers, socket);
       caller = known instanceof Promise ? await known : known;
       if (caller.limits !== undefined) await limiter.take(caller);
       plane = dataPlane.for(caller);

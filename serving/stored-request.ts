@@ -2,27 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Cancellation } from './engine/runner.ts';
 import type { RestRequest } from './protocols/protocol.ts';
 import type { Peer } from './security/access.ts';
-
-/** A request over HTTP as data, to be answered by another process or at another time. */
-export interface StoredRequest {
-  readonly method: string;
-  readonly path: string;
-  /** Without the question mark. */
-  readonly query: string;
-  readonly headers: IncomingHttpHeaders;
-  /** Unpacked. */
-  readonly body: Uint8Array;
-  readonly remoteAddress: string | undefined;
-  /** Common name of the client's certificate, where it had to show one. */
-  readonly certificateName: string | undefined;
-}
-
-export interface StoredResponse {
-  readonly status: number;
-  /** Names and values in turn. */
-  readonly head: readonly string[];
-  readonly body: string | Uint8Array;
-}
+import type { StoredRequest } from './stored.ts';
 
 /** @throws ServingError of the body, as RestRequest says */
 export async function storedRequest(request: RestRequest, peer: Peer): Promise<StoredRequest> {

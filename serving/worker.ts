@@ -18,8 +18,9 @@ import { loadModel } from './repository/load.ts';
 import { RestServer } from './rest-server.ts';
 import { Access } from './security/access.ts';
 import { LoggedAudit } from './security/audit.ts';
+import { ScopedCaller } from './security/caller.ts';
 import { RateLimiter } from './security/rate-limiter.ts';
-import type { StoredRequest } from './stored-request.ts';
+import type { StoredRequest } from './stored.ts';
 import { Channel } from './supervisor/channel.ts';
 import {
   type FromWorker,
@@ -42,6 +43,8 @@ class Worker {
     flush: () => this.#recorder?.flush(),
     metrics: () => snapshotWithProcess(this.#metrics, 'worker'),
     run: (request) => (this.#servers.rest as RestServer).run(request),
+    runFor: ({ request, callerId, model }) =>
+      (this.#servers.rest as RestServer).run(request, new ScopedCaller(callerId, [`predict:${model}`], {})),
     canary: notHere,
     compare: notHere,
   });
@@ -121,6 +124,8 @@ class Worker {
     return {
       statistics: async () => statisticsOf(await this.#supervisor.call('totals', undefined)),
       repository: () => this.#supervisor.call('repository', undefined),
+      submit: (request) => this.#supervisor.call('submit', request),
+      later: (call, id, callerId) => this.#supervisor.call('later', { call, id, callerId }),
       reload: () => this.#supervisor.call('reload', undefined),
       control: (action, model) => this.#supervisor.call('control', { action, model }),
       failures: (name) =>

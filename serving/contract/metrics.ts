@@ -266,6 +266,19 @@ export const metrics = {
       },
     ],
   },
+  modelmile_async_requests_total: {
+    type: 'counter',
+    labels: ['model', 'result'],
+    help: 'Asynchronous requests: submitted, refused (too many wait), answered, cancelled, expired.',
+    panel: {
+      title: 'Asynchronous requests',
+      kind: 'performance',
+      unit: 'reqps',
+      queries: {
+        '{{model}} {{result}}': 'sum by (model, result) (rate(modelmile_async_requests_total[5m]))',
+      },
+    },
+  },
   modelmile_cache_lookups_total: {
     type: 'counter',
     labels: ['model', 'version', 'result'],

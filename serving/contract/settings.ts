@@ -172,7 +172,7 @@ export const ServingSettings = z.strictObject({
         .default(64 * 1024 * 1024),
     })
     .optional(),
-  /** Requests whose answers are fetched later (`POST /v1/models/<m>:submit`), kept in the database; left out = refused. */
+  /** Requests whose answers are fetched later (`POST /async/v1/models/<m>:predict`), kept in the database; left out = refused. */
   asyncRequests: z
     .strictObject({
       /** Beyond so many that wait: 429. */

@@ -1,3 +1,4 @@
+import { asyncRest } from './async-rest/index.ts';
 import { openInferenceGrpc } from './open-inference-grpc/index.ts';
 import { openInferenceRest } from './open-inference-rest/index.ts';
 import { openApi } from './openapi/index.ts';
@@ -10,6 +11,7 @@ export const restProtocols = {
   'tensorflow-rest': tensorflowRest,
   'open-inference-rest': openInferenceRest,
   openapi: openApi,
+  'async-rest': asyncRest,
 } as const satisfies Record<string, RestProtocol>;
 
 /** Every protocol over gRPC; their services share one port. */

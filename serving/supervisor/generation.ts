@@ -4,7 +4,7 @@ import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../monitoring/registry.ts';
 import type { ChosenModel } from '../repository/chosen.ts';
-import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import type { StoredRequest, StoredResponse } from '../stored.ts';
 import { Canaries } from './canaries.ts';
 import type { LoadedVersions, LoadFailure, ToWorker, WorkerStart } from './messages.ts';
 import { type Connection, type WorkerEvents, WorkerProcess } from './worker-process.ts';
@@ -147,9 +147,18 @@ export class Generation {
 
   /** Lets a worker answer a request. @throws ServingError SERVING_NOT_READY where none can */
   async run(request: StoredRequest): Promise<StoredResponse> {
+    return this.#someone().run(request);
+  }
+
+  /** The same on behalf of somebody who was let in before. */
+  async runFor(request: StoredRequest, callerId: string, model: string): Promise<StoredResponse> {
+    return this.#someone().runFor(request, callerId, model);
+  }
+
+  #someone(): WorkerProcess {
     const worker = this.#nextReady();
     if (worker === undefined) throw new ServingError('SERVING_NOT_READY', 'No worker is ready');
-    return worker.run(request);
+    return worker;
   }
 
   /** Gives a new connection to the next ready worker; with none it waits for one. */

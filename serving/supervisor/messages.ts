@@ -2,12 +2,13 @@ import type { CanaryRequest, Comparison, RemovedVersion, Shadow } from '../canar
 import type { FeedbackRequest, PredictionRecord, ServingSettings } from '../contract/index.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError, type ServingErrorCode } from '../errors.ts';
+import type { LaterAnswer, LaterCall, LaterRequest, LaterState } from '../later.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
 import type { ChosenModel } from '../repository/chosen.ts';
 import { VersionRefused } from '../repository/version.ts';
 import type { Limits } from '../security/caller.ts';
 import type { Lease } from '../security/rate-limiter.ts';
-import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import type { StoredRequest, StoredResponse } from '../stored.ts';
 import type { CallMessage } from './channel.ts';
 
 /** A version of a model that did not load, with why. */
@@ -53,6 +54,12 @@ export type SupervisorCalls = {
   shadow(args: Shadow): void;
   /** Looks at the repository again; whether anything is new. */
   reload(args: undefined): boolean;
+  submit(args: LaterRequest): LaterState;
+  later(args: {
+    readonly call: LaterCall;
+    readonly id: string;
+    readonly callerId: string;
+  }): LaterState | LaterAnswer;
   /** Lets a worker that serves now answer what came to one that has been replaced. */
   forward(args: StoredRequest): StoredResponse;
   lease(args: { readonly callerId: string; readonly wanted: number; readonly limits: Limits }): Lease;
@@ -65,6 +72,12 @@ export type WorkerCalls = {
   metrics(args: undefined): MetricsSnapshot;
   /** Answers a request that came another way. */
   run(args: StoredRequest): StoredResponse;
+  /** The same on behalf of somebody who was let in when it was submitted. */
+  runFor(args: {
+    readonly request: StoredRequest;
+    readonly callerId: string;
+    readonly model: string;
+  }): StoredResponse;
   /** Of a canary's process only. */
   canary(args: CanaryRequest): readonly TensorValue[];
   compare(args: Shadow): Comparison;

@@ -18,12 +18,14 @@ import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
 import { assertSafeToListen } from '../security/safe-to-listen.ts';
 import { Allowances } from './allowances.ts';
+import { type AnswerLater, AsyncDesk } from './async-desk.ts';
 import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
 import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import type { LoadFailure } from './messages.ts';
+import { modelStates } from './model-states.ts';
 import { Poll } from './poll.ts';
 import { Retiring } from './retiring.ts';
 import { Totals } from './totals.ts';
@@ -68,6 +70,7 @@ export class Supervisor {
   /** Also those that drain. */
   readonly #workers = new Set<WorkerProcess>();
   #generation: Generation | undefined;
+  #async: AsyncDesk | undefined;
   #failures: readonly LoadFailure[] = [];
   #catalogue: Catalogue | undefined;
   /** Why the newest settings or versions are not what serves; empty where they are. */
@@ -191,6 +194,7 @@ export class Supervisor {
     listeners.commit();
     management.commit();
     this.#catalogue = catalogue;
+    this.#openAsync(settings);
     this.#metrics.count('modelmile_reloads_total', { result: 'served' }).add();
     this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
     if (previous !== undefined) this.#retiring.add(previous);
@@ -234,6 +238,8 @@ export class Supervisor {
         repository: () => this.#catalogue?.models() ?? [],
         control: ({ action, model }) => this.#control(action, model),
         reload: () => this.reload(),
+        submit: async (request) => this.#asynchronous().submit(request),
+        later: async ({ call, id, callerId }) => this.#asynchronous()[call](id, callerId),
         forward: (request) => this.#serving().run(request),
         lease: ({ callerId, wanted, limits }) => this.#allowances.lease(callerId, wanted, limits),
       },
@@ -249,6 +255,28 @@ export class Supervisor {
       removed: (removed) => this.#takenOut(removed),
       crashed: () => this.#metrics.count('modelmile_worker_crashes_total', {}).add(),
     };
+  }
+
+  /** @throws ServingError SERVING_UNIMPLEMENTED */
+  #asynchronous(): AsyncDesk {
+    if (this.#async !== undefined && this.#generation?.settings.asyncRequests !== undefined)
+      return this.#async;
+    throw new ServingError('SERVING_UNIMPLEMENTED', 'Asynchronous requests are off (asyncRequests)');
+  }
+
+  /** Opens with the first settings that ask for it; its limits stay what they are. */
+  #openAsync(settings: ServingSettings): void {
+    if (settings.asyncRequests === undefined || this.#async !== undefined) return;
+    const answer: AnswerLater = (request, callerId, model) =>
+      this.#serving().runFor(request, callerId, model);
+    this.#async = new AsyncDesk(
+      settings,
+      settings.asyncRequests,
+      this.#database,
+      answer,
+      this.#metrics,
+      this.#log,
+    );
   }
 
   #takenOut(removed: RemovedVersion): void {
@@ -331,32 +359,9 @@ export class Supervisor {
       grpc: address('grpc'),
       management: this.#management.address,
       workers: (this.#generation?.workers ?? []).map(({ pid, isReady }) => ({ pid, ready: isReady })),
-      models: this.#modelStates(),
+      models: modelStates(this.#generation?.models ?? [], this.#removed, this.#failures),
       refusal: this.#refusal,
     };
-  }
-
-  #modelStates(): ServerState['models'] {
-    const states = new Map<string, ServerState['models'][number]['versions']>();
-    for (const { name, versions } of this.#generation?.models ?? []) {
-      states.set(
-        name,
-        versions.map(({ version, digest }) => {
-          const removed = this.#removed.find((each) => each.model === name && each.digest === digest);
-          return removed === undefined
-            ? { version, digest, state: 'AVAILABLE', message: '' }
-            : { version, digest, state: 'END', message: removed.message };
-        }),
-      );
-    }
-    for (const { model, version, message } of this.#failures) {
-      const versions = states.get(model) ?? [];
-      states.set(model, versions);
-      if (!versions.some((loaded) => loaded.version === version)) {
-        versions.push({ version, digest: '', state: 'END', message });
-      }
-    }
-    return [...states].map(([name, versions]) => ({ name, versions }));
   }
 
   /**
@@ -369,6 +374,7 @@ export class Supervisor {
     const settings = this.#generation?.settings;
     await new Promise((resolve) => setTimeout(resolve, settings?.lameDuckMs ?? 0));
     this.#listeners.close();
+    await this.#async?.close(settings?.drainTimeoutMs ?? 0);
     if (this.#generation !== undefined) this.#retiring.add(this.#generation);
     await this.#retiring.end();
     clearInterval(this.#ticker);

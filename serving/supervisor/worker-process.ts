@@ -6,7 +6,7 @@ import type { PredictionRecord } from '../contract/index.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
-import type { StoredRequest, StoredResponse } from '../stored-request.ts';
+import type { StoredRequest, StoredResponse } from '../stored.ts';
 import { type CallHandlers, Channel } from './channel.ts';
 import type {
   FromWorker,
@@ -185,6 +185,11 @@ export class WorkerProcess {
   /** Lets it answer a request. @throws ServingError SERVING_NOT_READY where it is gone */
   run(request: StoredRequest): Promise<StoredResponse> {
     return this.#channel.call('run', request);
+  }
+
+  /** The same on behalf of somebody who was let in before. */
+  runFor(request: StoredRequest, callerId: string, model: string): Promise<StoredResponse> {
+    return this.#channel.call('runFor', { request, callerId, model });
   }
 
   /** Of a canary's process. @throws ServingError of the model, SERVING_NOT_READY where the process is gone */

@@ -11,6 +11,7 @@ export async function openEmbeddedDatabase(folder: string): Promise<Database> {
   const pglite = await PGlite.create(folder);
   return {
     query: async (sql, parameters = []) => (await pglite.query<Row>(sql, [...parameters])).rows,
+    script: async (sql) => ((await pglite.exec(sql)).at(-1)?.rows ?? []) as Row[],
     transaction: (work) =>
       pglite.transaction((tx) =>
         work(async (sql, parameters = []) => (await tx.query<Row>(sql, [...parameters])).rows),

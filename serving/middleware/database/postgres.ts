@@ -37,6 +37,11 @@ export function openPostgres({ host, port, name, credentialsDir, tls }: Postgres
   pool.on('error', () => {});
   return {
     query: async (sql, parameters = []) => (await pool.query<Row>(sql, [...parameters])).rows,
+    async script(sql) {
+      // Without parameters several statements go as one; then there are several results.
+      const results: pg.QueryResult<Row> | pg.QueryResult<Row>[] = await pool.query<Row>(sql);
+      return (Array.isArray(results) ? results.at(-1)?.rows : results.rows) ?? [];
+    },
     async transaction(work) {
       const client = await pool.connect();
       try {

@@ -12,6 +12,7 @@ import {
   examplesRequest,
   inferRequest,
   inferResponse,
+  laterState,
   list,
   modelMetadata,
   modelStatus,
@@ -32,7 +33,7 @@ const json = (schema: Schema, example?: unknown) => ({
 });
 
 const refusals = Object.fromEntries(
-  ['400', '401', '403', '404', '413', '429', '503', '504'].map((status) => [
+  ['400', '401', '403', '404', '409', '413', '429', '503', '504'].map((status) => [
     status,
     { description: 'Refused; the text says why and what to do.', content: json(errorSchema) },
   ]),
@@ -102,11 +103,35 @@ function exampleExamples({ signature }: Servable) {
   return { examples: [Object.fromEntries(features)] };
 }
 
+/** The same requests, answered later. */
+function asyncPaths(name: string, predict: Body, infer: Body) {
+  const submit = (id: string, body: Body) => {
+    const { responses, ...rest } = operation(id, 'Takes a request to be answered later', laterState, body);
+    return { post: { ...rest, responses: { '202': responses['200'], ...refusals } } };
+  };
+  const id = { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } };
+  const ofRequest = (operationId: string, summary: string, answer: Schema) => ({
+    ...operation(operationId, summary, answer),
+    parameters: [id],
+  });
+  return {
+    [`/async/v1/models/${name}:predict`]: submit('predictLater', predict),
+    [`/async/v2/models/${name}/infer`]: submit('inferLater', infer),
+    '/async/requests/{id}': {
+      get: ofRequest('laterState', 'Where a request is', laterState),
+      delete: ofRequest('cancelLater', 'Gives a request up', laterState),
+    },
+    '/async/requests/{id}/result': {
+      get: ofRequest('laterResult', 'What the request would have been answered at once', { type: 'object' }),
+    },
+  };
+}
+
 /**
  * OpenAPI 3.1 of what can be asked of one model over HTTP, made from its signature.
  * @see https://spec.openapis.org/oas/v3.1.0
  */
-export function openApiDocument(servable: Servable): Record<string, unknown> {
+export function openApiDocument(servable: Servable, takesAsync: boolean): Record<string, unknown> {
   const { model, version, signature, manifest } = servable;
   const { inputs, outputs } = signature;
   const { processor } = servable;
@@ -199,6 +224,7 @@ export function openApiDocument(servable: Servable): Record<string, unknown> {
       [`/v2/models/${name}/stats`]: {
         get: operation('statistics', 'What it has answered', { type: 'object' }),
       },
+      ...(takesAsync && asyncPaths(name, predict, infer)),
     },
   };
 }

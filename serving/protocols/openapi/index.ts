@@ -19,7 +19,7 @@ function answer(model: string | undefined, request: RestRequest, dataPlane: Data
     };
     return { status: 200, headers, body: documentationPage(servables), verb: 'docs' };
   }
-  const document = openApiDocument(dataPlane.find({ model: decodeSegment(model) }));
+  const document = openApiDocument(dataPlane.find({ model: decodeSegment(model) }), dataPlane.takesAsync);
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },

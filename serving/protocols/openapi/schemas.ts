@@ -183,3 +183,11 @@ export const modelStatus = object({
     }),
   ),
 });
+
+/** A request that is answered later. */
+export const laterState = object({
+  id: { type: 'string', format: 'uuid' },
+  model: text,
+  state: { enum: ['waiting', 'running', 'done', 'failed', 'cancelled', 'expired'] },
+  submittedAtMs: { type: 'integer', minimum: 0 },
+});
