@@ -1,7 +1,7 @@
 import { processedOutputs } from '../conversion/manifest/index.ts';
 import type { Shadow } from './canary/calls.ts';
 import type { Traffic } from './canary/traffic.ts';
-import type { FeedbackRequest, ServingSettings } from './contract/index.ts';
+import type { FeedbackRequest, ServedModel, ServingSettings } from './contract/index.ts';
 import type { Cancellation } from './engine/runner.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
@@ -93,6 +93,8 @@ export interface ServerControl {
   repository(): Promise<readonly string[]>;
   /** Resolves when the model answers, or answers no more. @throws ServingError SERVING_FORBIDDEN unless `modelControl` is set */
   control(action: 'load' | 'unload', model: string): Promise<void>;
+  /** Serves exactly these. @throws ServingError SERVING_FORBIDDEN unless `modelControl` is set */
+  configure(models: readonly ServedModel[]): Promise<void>;
   /** Looks at the repository again: whether anything is new. @throws ServingError SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE */
   reload(): Promise<boolean>;
   /** Resolves when the request is committed. @throws ServingError SERVING_UNIMPLEMENTED, SERVING_OVERLOADED */
@@ -390,6 +392,17 @@ export class DataPlane {
     this.#check('control', model);
     this.model(model);
     return this.#parts.server.reload();
+  }
+
+  /**
+   * Serves exactly these models. Shares and canaries stay what the settings say.
+   * @throws ServingError SERVING_FORBIDDEN, SERVING_BAD_SETTINGS, SERVING_LOAD_FAILED
+   */
+  async configure(models: readonly ServedModel[]): Promise<void> {
+    for (const name of [...this.#models.keys(), ...models.map((model) => model.name)]) {
+      this.#check('control', name);
+    }
+    await this.#parts.server.configure(models);
   }
 
   /** Resolves when the model answers no more. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND */

@@ -126,6 +126,7 @@ class Worker {
       repository: () => this.#supervisor.call('repository', undefined),
       submit: (request) => this.#supervisor.call('submit', request),
       later: (call, id, callerId) => this.#supervisor.call('later', { call, id, callerId }),
+      configure: (models) => this.#supervisor.call('configure', models),
       reload: () => this.#supervisor.call('reload', undefined),
       control: (action, model) => this.#supervisor.call('control', { action, model }),
       failures: (name) =>

@@ -11,7 +11,8 @@ export type CanaryOutcome =
   /** It said nothing in time. */
   | { readonly kind: 'late' };
 
-export type RemovalReason = 'wrong' | 'slow' | 'failing' | 'crashing';
+export const removalReasons = ['wrong', 'slow', 'failing', 'crashing'] as const;
+export type RemovalReason = (typeof removalReasons)[number];
 
 export interface Verdict {
   readonly reason: RemovalReason;

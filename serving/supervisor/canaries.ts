@@ -1,9 +1,15 @@
 import type { CanaryRequest, RemovedVersion, Shadow } from '../canary/calls.ts';
-import { type CanaryOutcome, Judge, type RemovalReason, type Verdict } from '../canary/judge.ts';
+import {
+  type CanaryOutcome,
+  Judge,
+  type RemovalReason,
+  removalReasons,
+  type Verdict,
+} from '../canary/judge.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Metrics } from '../monitoring/registry.ts';
+import type { Count, Metrics } from '../monitoring/registry.ts';
 import type { ChosenModel } from '../repository/chosen.ts';
 import { canaryOf } from '../repository/load.ts';
 import type { WorkerStart } from './messages.ts';
@@ -51,6 +57,14 @@ export class Canaries {
     this.#trials = new Map(
       trials.filter((trial) => trial !== undefined).map((trial) => [trial.model, trial]),
     );
+    // There from the start: an alert on what is new sees no difference to nothing.
+    for (const trial of this.#trials.values()) {
+      for (const reason of removalReasons) this.#removals(trial, reason);
+    }
+  }
+
+  #removals({ model, version }: Trial, reason: RemovalReason): Count {
+    return this.#metrics.count('modelmile_canary_removed_total', { model, version, reason });
   }
 
   /** Resolves when what is to be tried is loaded. @throws LoadRefused */
@@ -143,7 +157,7 @@ export class Canaries {
     if (trial.isOut) return;
     trial.isOut = true;
     const { model, version, digest } = trial;
-    this.#metrics.count('modelmile_canary_removed_total', { model, version, reason }).add();
+    this.#removals(trial, reason).add();
     const text = `Version ${version} of ${model} was taken out, it is ${reason}: ${message}`;
     this.#remove({ model, version, digest, message: text }, reason);
     if ([...this.#trials.values()].every(({ isOut }) => isOut)) void this.end();

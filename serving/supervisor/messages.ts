@@ -1,5 +1,5 @@
 import type { CanaryRequest, Comparison, RemovedVersion, Shadow } from '../canary/calls.ts';
-import type { FeedbackRequest, PredictionRecord, ServingSettings } from '../contract/index.ts';
+import type { FeedbackRequest, PredictionRecord, ServedModel, ServingSettings } from '../contract/index.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError, type ServingErrorCode } from '../errors.ts';
 import type { LaterAnswer, LaterCall, LaterRequest, LaterState } from '../later.ts';
@@ -48,6 +48,8 @@ export type SupervisorCalls = {
   /** Names of the repository's models. */
   repository(args: undefined): string[];
   control(args: { readonly action: 'load' | 'unload'; readonly model: string }): void;
+  /** Serves exactly these models. */
+  configure(args: readonly ServedModel[]): void;
   /** Runs the canary of a model. */
   canary(args: CanaryRequest): readonly TensorValue[];
   /** Lets the canary of a model answer too; resolves when that is over. */

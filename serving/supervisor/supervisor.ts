@@ -201,6 +201,9 @@ export class Supervisor {
     this.#served();
     void catalogue.prune(models).catch(() => {});
     const loaded = this.#generation.models;
+    // There from the start: an alert on what is new sees no difference to nothing.
+    for (const { name } of loaded)
+      this.#metrics.count('modelmile_model_load_failures_total', { model: name });
     this.#audit.event('settings-applied', { models: loaded });
     this.#log.info({ models: loaded, rest: this.#listeners.address('rest') }, 'serving');
   }
@@ -237,6 +240,7 @@ export class Supervisor {
         totals: () => this.#snapshot(),
         repository: () => this.#catalogue?.models() ?? [],
         control: ({ action, model }) => this.#control(action, model),
+        configure: (models) => this.#configure(models),
         reload: () => this.reload(),
         submit: async (request) => this.#asynchronous().submit(request),
         later: async ({ call, id, callerId }) => this.#asynchronous()[call](id, callerId),
@@ -326,23 +330,40 @@ export class Supervisor {
     return this.#totals.text(this.#everyone());
   }
 
+  /** @throws ServingError SERVING_FORBIDDEN */
+  #controllable(): ServingSettings {
+    const { settings } = this.#serving();
+    if (settings.modelControl) return settings;
+    throw new ServingError(
+      'SERVING_FORBIDDEN',
+      'Models are loaded and unloaded by the settings: modelControl is off',
+    );
+  }
+
+  #servedNow(): readonly ServedModel[] {
+    const { settings, chosen } = this.#serving();
+    return settings.models ?? chosen.map(({ name }) => ServedModel.parse({ name }));
+  }
+
   /** One model more or less than now, all else as it is. */
   async #control(action: 'load' | 'unload', name: string): Promise<void> {
-    const settings = this.#generation?.settings;
-    if (settings?.modelControl !== true) {
-      throw new ServingError(
-        'SERVING_FORBIDDEN',
-        'Models are loaded and unloaded by the settings: modelControl is off',
-      );
-    }
-    const served =
-      settings.models ??
-      this.#generation?.models.map((model) => ServedModel.parse({ name: model.name })) ??
-      [];
+    const settings = this.#controllable();
+    const served = this.#servedNow();
     const others = served.filter((model) => model.name !== name);
     const loaded = served.find((model) => model.name === name) ?? ServedModel.parse({ name });
     await this.apply({ ...settings, models: action === 'load' ? [...others, loaded] : others });
     this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
+  }
+
+  /** Exactly these models, with the shares and canaries that the settings say. */
+  async #configure(models: readonly ServedModel[]): Promise<void> {
+    const settings = this.#controllable();
+    const served = this.#servedNow();
+    const wanted = models.map((model) => {
+      const { weights, canary } = served.find(({ name }) => name === model.name) ?? model;
+      return { ...model, weights, canary };
+    });
+    await this.apply(parseSettings({ ...settings, models: wanted }));
   }
 
   feedbackOf(model: string): AsyncGenerator<FeedbackRecord> {

@@ -60,6 +60,11 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     quiet: { 'modelmile_model_load_failures_total{model="digits"}': '1x30' },
     atMinutes: 15,
   },
+  CanaryRemoved: {
+    fires: { 'modelmile_canary_removed_total{model="digits",version="4",reason="wrong"}': '0x10 1x20' },
+    quiet: { 'modelmile_canary_removed_total{model="digits",version="4",reason="wrong"}': '0x30' },
+    atMinutes: 15,
+  },
   WorkersCrash: {
     fires: { 'modelmile_worker_crashes_total{pod="modelmile-serving-0"}': '0+1x60' },
     quiet: { 'modelmile_worker_crashes_total{pod="modelmile-serving-0"}': '0x10 1x50' },

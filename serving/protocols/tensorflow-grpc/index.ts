@@ -20,6 +20,7 @@ import {
   SignatureDefMapSchema,
   type TensorInfoSchema,
 } from './generated/tensorflow_serving_pb.js';
+import { modelsOf } from './reload-config.ts';
 import { dataTypeOf, protoFromTensor, tensorFromProto } from './tensor.ts';
 
 const methodNames = {
@@ -210,11 +211,9 @@ const modelService = grpcService(ModelService, {
     };
   },
 
-  async handleReloadConfigRequest() {
-    throw new ServingError(
-      'SERVING_UNIMPLEMENTED',
-      'The models are what the settings say: change those, the server takes them without a restart',
-    );
+  async handleReloadConfigRequest(request, { dataPlane }) {
+    await dataPlane.configure(modelsOf(request));
+    return { message: { status: { errorCode: 0, errorMessage: '' } }, verb: 'reload' };
   },
 });
 

@@ -144,6 +144,38 @@ results["codes"] = {
     "unknown signature": code(lambda: predict(signature="other")),
     "wrong shape": code(lambda: predict(tensor=rows[:, :3])),
     "wrong type": code(lambda: predict(tensor=rows.astype(np.int32))),
-    "reload": code(lambda: models.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest(), timeout=30)),
+    "reload of nothing": code(lambda: models.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest(), timeout=30)),
 }
+
+
+def reload(**configs):
+    request = model_management_pb2.ReloadConfigRequest()
+    for name, fill in configs.items():
+        config = request.config.model_config_list.config.add(name=name, model_platform="tensorflow")
+        fill(config)
+    return models.HandleReloadConfigRequest(request, timeout=60)
+
+
+def pinned(config):
+    config.base_path = f"/models/{config.name}"
+    config.model_version_policy.specific.versions.extend([1, 2])
+    config.version_labels["old"] = 1
+
+
+def elsewhere(config):
+    config.base_path = "s3://other/model"
+
+
+def status_of(model):
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = model
+    return sorted(row.version for row in models.GetModelStatus(request, timeout=30).model_version_status)
+
+
+plain = lambda config: None
+results["reload elsewhere"] = code(lambda: reload(sum=elsewhere))
+answer = reload(sum=pinned)
+results["reload"] = [answer.status.error_code, status_of("sum"), code(predict)]
+reload(classifier=lambda config: config.version_labels.update({"stable": 1}), several=plain, sum=plain)
+results["reload back"] = [status_of("sum"), code(predict)]
 print(json.dumps(results))

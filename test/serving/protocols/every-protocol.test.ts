@@ -52,9 +52,9 @@ const refused = (outcome: Outcome) => {
 
 describe('the table of protocols', () => {
   it('has no row that these cases do not run on', () => {
-    // openapi describes the others and runs no model.
+    // openapi describes the others and async-rest puts their requests off; neither runs a model.
     const rows = [...Object.keys(restProtocols), ...Object.keys(grpcProtocols)].filter(
-      (row) => row !== 'openapi',
+      (row) => row !== 'openapi' && row !== 'async-rest',
     );
     expect([...new Set(callers.map(({ protocol }) => protocol))].sort()).toEqual(rows.sort());
   });

@@ -86,8 +86,11 @@ describe('the official clients, unchanged', () => {
           'unknown signature': 'INVALID_ARGUMENT',
           'wrong shape': 'INVALID_ARGUMENT',
           'wrong type': 'INVALID_ARGUMENT',
-          reload: 'UNIMPLEMENTED',
+          'reload of nothing': 'INVALID_ARGUMENT',
         },
+        'reload elsewhere': 'INVALID_ARGUMENT',
+        reload: [0, [1, 2], 'NOT_FOUND'],
+        'reload back': [[2], 'OK'],
       });
       expect(results['prediction id']).toMatch(/^[0-9a-f-]{36}$/);
     },

@@ -885,9 +885,171 @@ export declare type GetModelStatusResponse = Message<"tensorflow.serving.GetMode
 export declare const GetModelStatusResponseSchema: GenMessage<GetModelStatusResponse>;
 
 /**
+ * @generated from message tensorflow.serving.LatestVersions
+ */
+export declare type LatestVersions = Message<"tensorflow.serving.LatestVersions"> & {
+  /**
+   * @generated from field: uint32 num_versions = 1;
+   */
+  numVersions: number;
+};
+
+/**
+ * Describes the message tensorflow.serving.LatestVersions.
+ * Use `create(LatestVersionsSchema)` to create a new message.
+ */
+export declare const LatestVersionsSchema: GenMessage<LatestVersions>;
+
+/**
+ * @generated from message tensorflow.serving.AllVersions
+ */
+export declare type AllVersions = Message<"tensorflow.serving.AllVersions"> & {
+};
+
+/**
+ * Describes the message tensorflow.serving.AllVersions.
+ * Use `create(AllVersionsSchema)` to create a new message.
+ */
+export declare const AllVersionsSchema: GenMessage<AllVersions>;
+
+/**
+ * @generated from message tensorflow.serving.SpecificVersions
+ */
+export declare type SpecificVersions = Message<"tensorflow.serving.SpecificVersions"> & {
+  /**
+   * @generated from field: repeated int64 versions = 1;
+   */
+  versions: bigint[];
+};
+
+/**
+ * Describes the message tensorflow.serving.SpecificVersions.
+ * Use `create(SpecificVersionsSchema)` to create a new message.
+ */
+export declare const SpecificVersionsSchema: GenMessage<SpecificVersions>;
+
+/**
+ * @generated from message tensorflow.serving.ServableVersionPolicy
+ */
+export declare type ServableVersionPolicy = Message<"tensorflow.serving.ServableVersionPolicy"> & {
+  /**
+   * @generated from oneof tensorflow.serving.ServableVersionPolicy.policy_choice
+   */
+  policyChoice: {
+    /**
+     * @generated from field: tensorflow.serving.LatestVersions latest = 100;
+     */
+    value: LatestVersions;
+    case: "latest";
+  } | {
+    /**
+     * @generated from field: tensorflow.serving.AllVersions all = 101;
+     */
+    value: AllVersions;
+    case: "all";
+  } | {
+    /**
+     * @generated from field: tensorflow.serving.SpecificVersions specific = 102;
+     */
+    value: SpecificVersions;
+    case: "specific";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tensorflow.serving.ServableVersionPolicy.
+ * Use `create(ServableVersionPolicySchema)` to create a new message.
+ */
+export declare const ServableVersionPolicySchema: GenMessage<ServableVersionPolicy>;
+
+/**
+ * @generated from message tensorflow.serving.ModelConfig
+ */
+export declare type ModelConfig = Message<"tensorflow.serving.ModelConfig"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string base_path = 2;
+   */
+  basePath: string;
+
+  /**
+   * @generated from field: string model_platform = 4;
+   */
+  modelPlatform: string;
+
+  /**
+   * @generated from field: tensorflow.serving.ServableVersionPolicy model_version_policy = 7;
+   */
+  modelVersionPolicy?: ServableVersionPolicy | undefined;
+
+  /**
+   * @generated from field: map<string, int64> version_labels = 8;
+   */
+  versionLabels: { [key: string]: bigint };
+};
+
+/**
+ * Describes the message tensorflow.serving.ModelConfig.
+ * Use `create(ModelConfigSchema)` to create a new message.
+ */
+export declare const ModelConfigSchema: GenMessage<ModelConfig>;
+
+/**
+ * @generated from message tensorflow.serving.ModelConfigList
+ */
+export declare type ModelConfigList = Message<"tensorflow.serving.ModelConfigList"> & {
+  /**
+   * @generated from field: repeated tensorflow.serving.ModelConfig config = 1;
+   */
+  config: ModelConfig[];
+};
+
+/**
+ * Describes the message tensorflow.serving.ModelConfigList.
+ * Use `create(ModelConfigListSchema)` to create a new message.
+ */
+export declare const ModelConfigListSchema: GenMessage<ModelConfigList>;
+
+/**
+ * @generated from message tensorflow.serving.ModelServerConfig
+ */
+export declare type ModelServerConfig = Message<"tensorflow.serving.ModelServerConfig"> & {
+  /**
+   * @generated from oneof tensorflow.serving.ModelServerConfig.config
+   */
+  config: {
+    /**
+     * @generated from field: tensorflow.serving.ModelConfigList model_config_list = 1;
+     */
+    value: ModelConfigList;
+    case: "modelConfigList";
+  } | {
+    /**
+     * @generated from field: google.protobuf.Any custom_model_config = 2;
+     */
+    value: Any;
+    case: "customModelConfig";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tensorflow.serving.ModelServerConfig.
+ * Use `create(ModelServerConfigSchema)` to create a new message.
+ */
+export declare const ModelServerConfigSchema: GenMessage<ModelServerConfig>;
+
+/**
  * @generated from message tensorflow.serving.ReloadConfigRequest
  */
 export declare type ReloadConfigRequest = Message<"tensorflow.serving.ReloadConfigRequest"> & {
+  /**
+   * @generated from field: tensorflow.serving.ModelServerConfig config = 1;
+   */
+  config?: ModelServerConfig | undefined;
 };
 
 /**
