@@ -32,6 +32,10 @@ export const commands = {
     summary: 'measure a model on this machine, for sizing',
     load: async () => (await import('./profile.ts')).profile,
   },
+  score: {
+    summary: 'score every row of a file, on all cores; goes on where it was stopped',
+    load: async () => (await import('./score.ts')).score,
+  },
   up: {
     summary: 'bring a stack to what its settings and models say',
     load: async () => (await import('./up.ts')).up,

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,15 @@ describe('<model>.processing.json', () => {
     });
     await writeVersion(conversion, join(folder, '1'));
     expect((await readVersion(join(folder, '1'))).digest).toBe(conversion.digest);
+  });
+
+  it('is as its page shows it: the examples fit the models that they are of', async () => {
+    const page = readFileSync(new URL('../../docs/processing.md', import.meta.url), 'utf8');
+    const [shapes, columns] = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text]) => text as string);
+    const first = await convert(credit.replace('credit', 'shapes'), { processing: file(shapes) });
+    expect(first.manifest.labels).toHaveLength(4);
+    const second = await convert(credit, { processing: file(columns) });
+    expect(Object.keys(second.manifest.preprocessing!)).toEqual(['applicant']);
   });
 
   it('makes another version where it changes, in the cache too, and is handed on to a challenger', async () => {

@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { zipSync } from 'fflate';
+import { cellsOf } from '../../cli/score/csv.ts';
+import { classify, convert, readLabelledSet } from '../../conversion/index.ts';
+import { expected, fixture } from '../serving/processing/fixtures.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'modelmile-score-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
+  const loader = join(root, 'toolchain', 'typescript.mjs');
+  const child = spawn(
+    process.execPath,
+    ['--import', loader, join(root, 'cli', 'main.ts'), 'score', ...args],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (text) => (stdout += text));
+  child.stderr?.on('data', (text) => (stderr += text));
+  return {
+    child,
+    ended: new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr }))),
+  };
+}
+const score = (...args: string[]) => start(args).ended;
+const at = (name: string) => join(folder, name);
+const lines = (path: string) =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, never>);
+
+function writeCsv(path: string, rows: readonly Readonly<Record<string, unknown>>[]): void {
+  const names = Object.keys(rows[0]!);
+  const text = rows.map((row) => names.map((name) => row[name]).join(','));
+  writeFileSync(path, `\uFEFF${names.join(',')}\r\n${text.join('\r\n')}\r\n`);
+}
+
+describe('modelmile score', () => {
+  it('gives every row of an .npz the class that the converted model gives it, in order', async () => {
+    const digits = join(root, 'samples/digits/model.h5');
+    const heldout = join(root, 'samples/digits/heldout.npz');
+    const { code, stdout } = await score(digits, heldout, '--out', at('digits.jsonl'), '--json');
+    expect(code).toBe(0);
+    const { files, manifest } = await convert(digits);
+    const classes = await classify(
+      files.get('model.onnx') as Uint8Array,
+      manifest.signatures['serving_default']!,
+      await readLabelledSet(heldout),
+    );
+    const scored = lines(at('digits.jsonl')) as unknown as { row: number; digit: number[] }[];
+    expect(scored.map(({ row }) => row)).toEqual(classes.map((_, row) => row));
+    expect(scored.map(({ digit }) => digit.indexOf(Math.max(...digit)))).toEqual(classes);
+    expect(JSON.parse(stdout)).toMatchObject({
+      rows: classes.length,
+      refused: 0,
+      isWhole: true,
+      resumedAt: 0,
+    });
+    expect(existsSync(at('digits.jsonl.part'))).toBe(false);
+  }, 90_000);
+
+  it('does what its page shows', async () => {
+    const page = readFileSync(join(root, 'docs/score.md'), 'utf8');
+    const [, ...words] = /```sh\nnpx modelmile (.*)\n```/.exec(page)![1]!.split(' ');
+    const args = words.map((word) => (word.startsWith('samples/') ? join(root, word) : word));
+    const { code, stdout } = await score(...args);
+    const shown = /```\n(\d+ rows .*)\n```/.exec(page)![1]!;
+    const plain = (line: string) => line.replace(/ in .* s by \d+/, '').replace(/: .*/, '');
+    expect([code, plain(stdout.trim())]).toEqual([0, plain(shown)]);
+  }, 60_000);
+
+  it('reads packed archives of any number type, nested as they like, as it reads plain ones', async () => {
+    const npy = (code: string, shape: string, bytes: Uint8Array) => {
+      const head = `{'descr': '${code}', 'fortran_order': False, 'shape': (${shape}), }`.padEnd(117);
+      return Buffer.concat([
+        Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
+        Buffer.from([118, 0]),
+        Buffer.from(`${head}\n`),
+        bytes,
+      ]);
+    };
+    const doubles = new Float64Array(expected.columns.encoded.flat());
+    const x = npy('<f8', `${expected.columns.rows.length}, 3, 3`, new Uint8Array(doubles.buffer));
+    for (const level of [0, 6] as const)
+      writeFileSync(at(`x${level}.npz`), zipSync({ 'x.npy': x }, { level }));
+    for (const level of [0, 6]) {
+      expect((await score(fixture('credit.h5'), at(`x${level}.npz`), '--out', at('x.jsonl'))).code).toBe(0);
+      const scored = lines(at('x.jsonl')) as unknown as { risk: number[] }[];
+      for (const [row, { risk }] of scored.entries()) {
+        expect(Math.abs(risk[0]! - expected.columns.scores[row]![0]!)).toBeLessThan(1e-5);
+      }
+    }
+  }, 90_000);
+
+  it("gives named columns Keras's classes, from CSV and JSON lines alike, and tells which rows it refused and why", async () => {
+    const { rows, scores } = expected.columns;
+    writeCsv(
+      at('some.csv'),
+      rows.map((row) => ({ note: '"a, ""b""\nc"', ...row })),
+    );
+    writeFileSync(at('some.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join('\n'));
+    for (const input of ['some.csv', 'some.jsonl']) {
+      const { code, stderr } = await score(fixture('credit.h5'), at(input), '--out', at('some.out'));
+      expect([input, code, code === 0 ? '' : stderr]).toEqual([input, 0, '']);
+      const told = lines(at('some.out')) as unknown as { classes: string[] }[];
+      expect(told.map(({ classes }) => classes[0])).toEqual(
+        scores.map(([low, high]) => (high! > low! ? 'high' : 'low')),
+      );
+    }
+    const broken = [rows[0]!, { ...rows[1]!, age: 'x' }, rows[2]!, { ...rows[3]!, plan: 4 }];
+    writeFileSync(
+      at('broken.jsonl'),
+      `${broken.map((row) => JSON.stringify(row)).join('\n')}\n{"age":\n[1],[2]`,
+    );
+    const { code, stdout } = await score(fixture('credit.h5'), at('broken.jsonl'), '--json');
+    expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining({ rows: 6, refused: 4 })]);
+    const told = lines(at('broken.jsonl.scores.jsonl')) as { error?: string }[];
+    expect(told.map(({ error }) => error)).toEqual([
+      undefined,
+      expect.stringContaining("'age' must be a number"),
+      undefined,
+      expect.stringContaining("'plan' must be one of"),
+      expect.stringContaining('JSON'),
+      expect.anything(),
+    ]);
+  }, 120_000);
+
+  it('gives pictures the classes that Keras gives, by path and as base64', async () => {
+    const { pictures } = expected;
+    const byPath = pictures.map(({ file }) => JSON.stringify({ picture: fixture(file) }));
+    const asBytes = pictures.map(({ file }) =>
+      JSON.stringify({ picture: { b64: readFileSync(fixture(file)).toString('base64') } }),
+    );
+    writeFileSync(at('pictures.jsonl'), [...byPath, ...asBytes].join('\n'));
+    expect((await score(fixture('shapes.h5'), at('pictures.jsonl'), '--out', at('pictures.out'))).code).toBe(
+      0,
+    );
+    const labels = pictures.map(({ label }) => label);
+    const told = lines(at('pictures.out')) as unknown as { classes: string[] }[];
+    expect(told.map(({ classes }) => classes[0])).toEqual([...labels, ...labels]);
+  }, 90_000);
+
+  it('loses no row and doubles none where it is killed again and again', async () => {
+    const count = 40_000;
+    const rows = Array.from({ length: count }, (_, row) => {
+      const { age, income, home, plan } = expected.columns.rows[row % 40]!;
+      return { age: Number(age) + row / count, income, home, plan };
+    });
+    writeCsv(at('many.csv'), rows);
+    const args = [fixture('credit.h5'), at('many.csv'), '--workers', '2', '--json', '--out'];
+    expect((await score(...args, at('whole.out'))).code).toBe(0);
+    const part = at('killed.out.part');
+    let kills = 0;
+    for (let done = 0; kills < 3; ) {
+      const { child, ended } = start([...args, at('killed.out')]);
+      let isOver = false;
+      void ended.then(() => (isOver = true));
+      // Until it has written more: then it is in the middle of it.
+      while (!isOver && (existsSync(part) ? statSync(part).size : 0) <= done) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (isOver) break;
+      child.kill('SIGKILL');
+      await ended;
+      done = statSync(part).size;
+      kills++;
+    }
+    expect(kills).toBeGreaterThan(1);
+    // As a crash of the machine in the middle of a line leaves it.
+    const torn = readFileSync(part);
+    if (torn.length > 40) writeFileSync(part, torn.subarray(0, -7));
+    const { code, stdout } = await score(...args, at('killed.out'));
+    expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ rows: count, isWhole: true })]);
+    expect(JSON.parse(stdout).resumedAt).toBeGreaterThan(0);
+    expect(readFileSync(at('killed.out')).equals(readFileSync(at('whole.out')))).toBe(true);
+  }, 180_000);
+
+  it('stops at Ctrl-C and goes on, but not with another input', async () => {
+    const args = [fixture('credit.h5'), at('many.csv'), '--out', at('stopped.out'), '--json'];
+    const { child, ended } = start(args);
+    let isOver = false;
+    void ended.then(() => (isOver = true));
+    const part = at('stopped.out.part');
+    while (!isOver && !(existsSync(part) && statSync(part).size > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill('SIGINT');
+    const stopped = await ended;
+    expect([stopped.code, JSON.parse(stopped.stdout).isWhole]).toEqual([130, false]);
+    writeCsv(at('other.csv'), [expected.columns.rows[0]!]);
+    const other = await score(fixture('credit.h5'), at('other.csv'), '--out', at('stopped.out'));
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('another model or input')]);
+    expect((await score(...args)).code).toBe(0);
+    expect(readFileSync(at('stopped.out')).equals(readFileSync(at('whole.out')))).toBe(true);
+  }, 120_000);
+
+  it('refuses what it cannot read with a sentence', async () => {
+    writeFileSync(at('empty.csv'), '');
+    writeFileSync(at('cut.npz'), zipSync({ 'x.npy': Buffer.alloc(4) }).subarray(0, 20));
+    const broken: [string[], number, string][] = [
+      [[fixture('credit.h5'), at('none.csv')], 1, 'There is no file'],
+      [[fixture('credit.h5'), at('empty.csv')], 1, 'it has no rows'],
+      [[fixture('credit.h5'), at('cut.npz')], 1, 'cut short'],
+      [[fixture('credit.h5'), fixture('make.py')], 1, 'ends in none of .csv'],
+      [[fixture('credit.h5')], 2, 'expected: score <model> <input>'],
+    ];
+    for (const [args, wanted, why] of broken) {
+      const { code, stderr } = await score(...args);
+      expect([why, code, stderr]).toEqual([why, wanted, expect.stringContaining(why)]);
+      expect(stderr).not.toContain('    at ');
+    }
+  }, 60_000);
+});
+
+describe('a record of CSV', () => {
+  it('is what any writer made of its cells', () => {
+    const quoted = (cell: string) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+    fc.assert(
+      fc.property(fc.array(fc.string(), { minLength: 1, maxLength: 6 }), fc.boolean(), (cells, always) => {
+        const text = cells
+          .map((cell) => (always ? `"${cell.replaceAll('"', '""')}"` : quoted(cell)))
+          .join(',');
+        expect(cellsOf(text)).toEqual(cells);
+      }),
+    );
+  });
+});
