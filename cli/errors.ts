@@ -5,6 +5,7 @@ export const errorTable = {
   CLI_NO_SERVER: 'Start one: `npm start`, or `modelmile up dev`.',
   CLI_UNKNOWN_MODEL:
     'Its models are in Pulumi.dev.yaml; `modelmile up` brings the stack to what stands there.',
+  CLI_VERSION_EXISTS: 'A version never changes: choose another folder with --out, or remove that one.',
   CLI_NOTHING_KEPT: 'See `modelmile rollback --list`.',
   CLI_SERVER_FAILED: 'Mend what it says and run the same command again.',
   CLI_NO_SUCH_FILE: 'Check the path; it is taken from the folder that you are in.',

@@ -1,86 +1,106 @@
 import { readFile } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
-import { convert as convertModel, targets, writeVersion } from '../../conversion/index.ts';
+import {
+  type Choice,
+  type Conversion,
+  type ConvertOptions,
+  chooseMethod,
+  convert as convertModel,
+  readVersion,
+  writeVersion,
+} from '../../conversion/index.ts';
 import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
+import { conversionOptions, type Recipe, readConversionOptions } from '../conversion-options.ts';
+import { CliError } from '../errors.ts';
 import { percent } from '../figures.ts';
+import { paretoLines, paretoSvg } from '../pareto.ts';
+import type { Terminal } from '../terminal.ts';
 
-const methodNames = Object.entries(targets)
-  .map(([target, { methods }]) => `${target}: ${Object.keys(methods).join(', ')}`)
-  .join('; ');
+/** What `auto` writes beside the version: its choice, for later conversions to follow, and the picture that it rests on. */
+function filesOf(choice: Choice, { prune }: ConvertOptions): [string, string][] {
+  const recipe: Recipe = {
+    recipeVersion: 1,
+    method: choice.chosen.method,
+    ...(prune === undefined ? {} : { prune }),
+  };
+  return [
+    ['recipe.json', `${JSON.stringify(recipe, null, 2)}\n`],
+    ['pareto.svg', paretoSvg(choice)],
+  ];
+}
+
+/** Versions never change: a folder that holds another one is not written. @throws CliError CLI_VERSION_EXISTS */
+async function write(
+  folder: string,
+  { digest, files }: Conversion,
+  further: [string, string][],
+): Promise<void> {
+  const there = await readVersion(folder).catch(() => undefined);
+  if (there !== undefined && there.digest !== digest) {
+    throw new CliError(
+      'CLI_VERSION_EXISTS',
+      `${folder} holds another version, ${there.digest.slice(0, 12)}.`,
+    );
+  }
+  const encoded = further.map(([name, text]) => [name, new TextEncoder().encode(text)] as const);
+  await writeVersion({ files: new Map([...files, ...encoded]) }, folder);
+}
+
+function report(folder: string, { manifest, digest }: Conversion, terminal: Terminal): void {
+  const { artifact, parity, accuracy } = manifest;
+  terminal.line(`${folder}  ${artifact.model.sizeBytes} bytes, digest ${digest.slice(0, 12)}`);
+  const allowed =
+    parity.tolerance > 1e300 ? 'judged by its accuracy' : `allowed ${parity.tolerance.toExponential(2)}`;
+  terminal.line(`parity  largest error ${parity.maxAbsError.toExponential(2)}, ${allowed}`);
+  if (accuracy !== undefined)
+    terminal.line(`accuracy  ${percent(accuracy.value)} on ${accuracy.samples} samples`);
+}
 
 export const convert: Command = {
-  usage:
-    '<model> [--out DIR] [--target onnx|tflite] [--method NAME] [--calibration FILE] [--labels FILE] [--sign KEY]',
-  details: `Converts behind the parity gate and writes one version folder. Methods: ${methodNames}.`,
+  usage: '<model> [--out DIR] [--method NAME] [--prune HOW] [--labels FILE] [--budget COST] [--sign KEY]',
+  details:
+    'Converts behind the parity gate and writes one version folder. `--method auto` makes every candidate, measures each on this\n' +
+    'machine, and takes the smallest one that keeps the budget and is not slower than float32; recipe.json keeps its choice.',
   examples: [
     'modelmile convert samples/digits/model.h5 --labels samples/digits/heldout.npz --out /tmp/digits/1',
+    'modelmile convert samples/digits/model.h5 --method auto --labels samples/digits/heldout.npz --budget accuracy:0.5 --out /tmp/digits/2',
   ],
   minPositionals: 1,
   maxPositionals: 1,
   options: {
     out: { type: 'string', value: 'DIR', help: 'version folder to write (default: <name of the model>/1)' },
-    target: {
-      type: 'string',
-      value: 'NAME',
-      help: 'what: onnx, which is served, or tflite',
-      default: 'onnx',
-    },
-    method: { type: 'string', value: 'NAME', help: 'how: freeze, quantize, prune', default: 'none' },
-    calibration: {
-      type: 'string',
-      value: 'FILE',
-      help: 'rows of real data (.npz, .jsonl) for methods that learn ranges from them',
-    },
+    ...conversionOptions,
     sign: {
       type: 'string',
       value: 'KEY',
       help: 'Ed25519 private key (PEM): signs the manifest for servers with trustedKeys',
     },
-    labels: {
-      type: 'string',
-      value: 'FILE',
-      help: 'labelled set (.npz, .jsonl): its accuracy goes into the manifest',
-    },
   },
   async run({ positionals, options, terminal }) {
-    const source = positionals[0] as string;
-    const labels = options['labels'] as string | undefined;
-    const calibration = options['calibration'] as string | undefined;
-    const conversion = await convertModel(resolve(source), {
-      target: options['target'] as string,
-      method: options['method'] as string,
-      ...(labels === undefined ? {} : { labels: resolve(labels) }),
-      ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
-      onProgress: (step) => terminal.progress(step),
-    });
+    const source = resolve(positionals[0] as string);
+    const onProgress = (step: string) => terminal.progress(step);
+    const how = { ...(await readConversionOptions(options)), onProgress };
+    const choice = how.method === 'auto' ? await chooseMethod(source, how) : undefined;
+    const conversion = choice?.chosen.conversion ?? (await convertModel(source, how));
     const folder = resolve(
       (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
     );
-    const signingKey = options['sign'] as string | undefined;
-    const signature =
-      signingKey === undefined
+    const key = options['sign'] as string | undefined;
+    const signature: [string, string][] =
+      key === undefined
         ? []
-        : [
-            [
-              signatureFile,
-              signManifest(conversion.manifestBytes, await readFile(resolve(signingKey), 'utf8')),
-            ] as const,
-          ];
-    const signed = new Map([
-      ...conversion.files,
-      ...signature.map(([name, text]) => [name, new TextEncoder().encode(text)] as const),
-    ]);
-    await writeVersion({ files: signed }, folder);
-    const { manifest, digest } = conversion;
-    terminal.line(`${folder}  ${manifest.artifact.model.sizeBytes} bytes, digest ${digest.slice(0, 12)}`);
-    terminal.line(
-      `parity  largest error ${manifest.parity.maxAbsError.toExponential(2)}, allowed ${manifest.parity.tolerance.toExponential(2)}`,
-    );
-    if (manifest.accuracy !== undefined) {
-      terminal.line(`accuracy  ${percent(manifest.accuracy.value)} on ${manifest.accuracy.samples} samples`);
-    }
-    terminal.document({ folder, digest, manifest });
+        : [[signatureFile, signManifest(conversion.manifestBytes, await readFile(resolve(key), 'utf8'))]];
+    await write(folder, conversion, [...signature, ...(choice === undefined ? [] : filesOf(choice, how))]);
+    for (const line of choice === undefined ? [] : paretoLines(choice)) terminal.line(line);
+    report(folder, conversion, terminal);
+    const candidates = choice?.candidates.map(({ conversion: _, ...figures }) => figures);
+    terminal.document({
+      folder,
+      digest: conversion.digest,
+      manifest: conversion.manifest,
+      ...(candidates === undefined ? {} : { candidates }),
+    });
     return exitCodes.ok;
   },
 };

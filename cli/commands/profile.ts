@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { convert, profileOf } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
+import { conversionOptions, readConversionOptions } from '../conversion-options.ts';
 
 export const profile: Command = {
   usage: '<model> [--out FILE] [--method NAME]',
@@ -12,12 +13,11 @@ export const profile: Command = {
   maxPositionals: 1,
   options: {
     out: { type: 'string', value: 'FILE', help: 'where to write profile.json (default: print only)' },
-    method: { type: 'string', value: 'NAME', help: 'how: freeze, quantize, prune', default: 'none' },
+    ...conversionOptions,
   },
   async run({ positionals, options, terminal }) {
-    const conversion = await convert(resolve(positionals[0] as string), {
-      method: options['method'] as string,
-    });
+    const how = await readConversionOptions(options);
+    const conversion = await convert(resolve(positionals[0] as string), how);
     const measured = await profileOf(conversion);
     const [device] = measured.devices;
     terminal.line(

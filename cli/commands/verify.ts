@@ -25,6 +25,9 @@ export const verify: Command = {
     const again = await convert(resolve(source), {
       target: kept.manifest.artifact.format,
       method: kept.manifest.recipe.method,
+      ...(kept.manifest.recipe.prune === undefined ? {} : { prune: kept.manifest.recipe.prune }),
+      // What it may cost was judged when it was made.
+      budget: { relativeError: Number.MAX_VALUE },
       ...(labels === undefined ? {} : { labels: resolve(labels) }),
       ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
     });

@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { type ConvertOptions, targets } from '../conversion/index.ts';
+import type { Option } from './command.ts';
+import { CliError } from './errors.ts';
+
+const methodNames = Object.entries(targets)
+  .map(([target, { methods }]) => `${target}: ${Object.keys(methods).join(', ')}`)
+  .join('; ');
+
+/** How a model is converted, for every command that converts. */
+export const conversionOptions = {
+  target: { type: 'string', value: 'NAME', help: 'onnx, which is served, or tflite', default: 'onnx' },
+  method: { type: 'string', value: 'NAME', help: `${methodNames}; or auto (onnx)`, default: 'none' },
+  prune: {
+    type: 'string',
+    value: 'HOW',
+    help: 'before the method: dead, structured:0.5 (units), unstructured:0.8 (transfer size only)',
+  },
+  calibration: {
+    type: 'string',
+    value: 'FILE',
+    help: 'rows of real data (.npz, .npy, .jsonl): what int8 learns ranges from and lossy methods are judged on',
+  },
+  labels: {
+    type: 'string',
+    value: 'FILE',
+    help: 'labelled set (.npz, .jsonl): its accuracy goes into the manifest, its rows calibrate',
+  },
+  budget: {
+    type: 'string',
+    value: 'COST',
+    help: 'what a lossy method may cost: error:0.05 (of the largest answer) or accuracy:0.5 (points on the labels)',
+  },
+  recipe: {
+    type: 'string',
+    value: 'FILE',
+    help: 'recipe.json of an earlier `--method auto`: its choice again',
+  },
+} as const satisfies Record<string, Option>;
+
+/** `recipe.json`: what `auto` chose, for later conversions to follow. */
+export const Recipe = z.strictObject({
+  recipeVersion: z.literal(1),
+  method: z.string().min(1),
+  prune: z.string().min(1).optional(),
+});
+export type Recipe = z.infer<typeof Recipe>;
+
+/** @throws CliError CLI_USAGE */
+function budgetOf(text: string): NonNullable<ConvertOptions['budget']> {
+  const [kind, value] = text.split(':');
+  const size = Number(value);
+  if (value !== undefined && value !== '' && size >= 0 && size < Number.POSITIVE_INFINITY) {
+    if (kind === 'error') return { relativeError: size };
+    if (kind === 'accuracy') return { accuracyPoints: size };
+  }
+  throw new CliError('CLI_USAGE', `--budget '${text}': as in error:0.05 or accuracy:0.5.`);
+}
+
+async function readRecipe(path: string): Promise<Recipe> {
+  try {
+    return Recipe.parse(JSON.parse(await readFile(resolve(path), 'utf8')));
+  } catch (error) {
+    throw new CliError('CLI_USAGE', `--recipe '${path}' cannot be used: ${(error as Error).message}.`);
+  }
+}
+
+/** @throws CliError CLI_USAGE */
+export async function readConversionOptions(
+  options: Readonly<Record<string, unknown>>,
+): Promise<ConvertOptions> {
+  const text = (name: keyof typeof conversionOptions) => options[name] as string | undefined;
+  const file = (name: 'calibration' | 'labels') => {
+    const path = text(name);
+    return path === undefined ? {} : { [name]: resolve(path) };
+  };
+  const recipe = text('recipe');
+  const { method, prune } =
+    recipe === undefined
+      ? { method: text('method') ?? 'none', prune: text('prune') }
+      : await readRecipe(recipe);
+  const budget = text('budget');
+  return {
+    target: text('target') ?? 'onnx',
+    method,
+    ...(prune === undefined ? {} : { prune }),
+    ...file('calibration'),
+    ...file('labels'),
+    ...(budget === undefined ? {} : { budget: budgetOf(budget) }),
+  };
+}
