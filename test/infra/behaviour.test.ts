@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { refuseUnknown } from '../../infra/settings.ts';
 import { ServingSettings } from '../../serving/contract/index.ts';
 import { manifestsOf } from './kubernetes-schema.ts';
 import { ofType, only, type Recorded } from './recorder.ts';
@@ -239,5 +240,14 @@ describe('bad settings are refused with the key, the value and the fix', () => {
     ['staging', { profile: 'no/such/profile.json' }, /no\/such\/profile.json/],
   ])('%s with %j', async (stack, changed, message) => {
     await expect((async () => resourcesOf(settingsOf(stack, changed)))()).rejects.toThrow(message);
+  });
+});
+
+describe('settings', () => {
+  it('are refused where a key is nobody’s, which is a typing mistake', () => {
+    expect(() => refuseUnknown(['modelmile:restPort', 'aws:region'])).not.toThrow();
+    expect(() => refuseUnknown(['modelmile:restPrt'])).toThrow(
+      /SETTING_UNKNOWN: There is no setting 'modelmile:restPrt'.*modelmile settings/,
+    );
   });
 });

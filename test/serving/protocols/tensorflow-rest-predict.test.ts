@@ -6,7 +6,7 @@ import { ServingError } from '../../../serving/errors.ts';
 import { parsePredict, renderPredict } from '../../../serving/protocols/tensorflow-rest/predict.ts';
 
 const servable = (...inputs: TensorSpec[]) =>
-  ({ signature: { inputs, outputs: [] } satisfies Signature }) as unknown as Servable;
+  ({ signature: { inputs, outputs: [] } satisfies Signature, manifest: {} }) as unknown as Servable;
 const x: TensorSpec = { name: 'x', dtype: 'float32', shape: [-1, 2] };
 const n: TensorSpec = { name: 'n', dtype: 'int64', shape: [-1] };
 const one = servable(x);
@@ -53,6 +53,7 @@ describe('a predict request of TensorFlow Serving', () => {
     expect(parse(one, { inputs: [{ data: [1, 2, 3, 4] }] })).toEqual({ form: 'column', inputs: bare });
     expect(parse(one, { inputs: [{ shape: [2, 2], data: [1, 2, 3, 4], name: 'x' }] }).inputs).toEqual(bare);
     expect(parse(one, { inputs: [{ data: rows }] }).inputs).toEqual(bare);
+    expect(parse(one, { inputs: [{ data: rows, datatype: 'FP32' }] }).inputs).toEqual(bare);
     const byName = [
       { x: [1, 2], n: 5 },
       { n: 6, x: [3, 4] },
@@ -95,6 +96,7 @@ describe('a predict request of TensorFlow Serving', () => {
     ['{"inputs": [{"data": [1,2,3]}]}', 'SERVING_BAD_INPUT', 'so 2 numbers a row, got 3'],
     ['{"inputs": [{"name": "x"}]}', 'SERVING_BAD_INPUT', 'data is missing'],
     ['{"inputs": [{"data": 1}]}', 'SERVING_BAD_INPUT', 'no list'],
+    ['{"inputs": [{"data": [1,2], "datatype": "INT64"}]}', 'SERVING_BAD_INPUT', 'expected datatype FP32'],
   ])('%s is refused with the reason and a request that works', (body, code, text) => {
     const refusal = refusalOf(one, body);
     expect(refusal.code).toBe(code);

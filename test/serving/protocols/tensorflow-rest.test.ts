@@ -148,6 +148,14 @@ describe('predict', () => {
 });
 
 describe('classify and regress', () => {
+  it('show a request that they themselves answer', async () => {
+    for (const path of ['/v1/models/classifier:classify', '/v1/models/sum:regress']) {
+      const { error } = (await call(path, {})).json as { error: string };
+      const example = JSON.parse(error.slice(error.indexOf('{"examples"')));
+      expect((await call(path, example)).status).toBe(200);
+    }
+  });
+
   it('answer `results` with labels and scores, or values', async () => {
     const examples = [{ x: [1, 2, 3, 4] }, { x: [4, 3, 2, 1], unknown: 5 }];
     const classified = await call('/v1/models/classifier:classify', { examples });
