@@ -38,7 +38,7 @@ function distinct(names: readonly string[]): string[] {
  * @throws ConversionError naming the layer for anything that TFLite cannot hold exactly.
  */
 export function kerasToTflite(model: KerasModel): TfliteConversion {
-  const source = kerasGraph(model);
+  const source = kerasGraph(model.config);
   const graph = GraphBuilder.main();
   const done = new Map<string, readonly Value[]>();
   const trace: TracePoint[] = [];
