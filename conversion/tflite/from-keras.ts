@@ -1,6 +1,6 @@
 import { ConversionError } from '../errors.ts';
 import { kerasGraph, type TensorRef } from '../keras/graph.ts';
-import { type KerasModel, layerName } from '../keras/model.ts';
+import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { Program, Value } from './ir.ts';
 import { tfliteLayers } from './layers/index.ts';
@@ -43,6 +43,32 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
   const done = new Map<string, readonly Value[]>();
   const trace: TracePoint[] = [];
 
+  const convertLayer = (
+    layer: LayerConfig,
+    name: string,
+    weights: readonly Weight[],
+    inputs: readonly Value[],
+    kwargs: Readonly<Record<string, unknown>>,
+  ): readonly Value[] => {
+    const context: LayerContext = {
+      graph,
+      name,
+      className: layer.class_name,
+      config: layer.config,
+      dialect: model.dialect,
+      weights,
+      inputs,
+      kwargs,
+      inner: (inside, itsWeights, itsInputs) =>
+        convertLayer(inside, `${name}/${layerName(inside)}`, itsWeights, itsInputs, {}),
+    };
+    if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
+      throw unsupported(context, 'there is no converter for this class');
+    }
+    const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
+    return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+  };
+
   const convert = (ref: TensorRef): void => {
     const call = source.calls.get(ref.layer)?.[ref.call];
     if (call === undefined) {
@@ -52,21 +78,8 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
       );
     }
     const { layer, inputs, kwargs } = call;
-    const context: LayerContext = {
-      graph,
-      name: layerName(layer),
-      className: layer.class_name,
-      config: layer.config,
-      dialect: model.dialect,
-      weights: model.weights.get(layerName(layer)) ?? [],
-      inputs: inputs.map((input) => resolved(input)),
-      kwargs,
-    };
-    if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
-      throw unsupported(context, 'there is no converter for this class');
-    }
-    const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
-    const values = Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+    const weights = model.weights.get(layerName(layer)) ?? [];
+    const values = convertLayer(layer, layerName(layer), weights, inputs.map(resolved), kwargs);
     done.set(keyOf(ref), values);
     trace.push({ at: keyOf(ref), tensor: (values[0] as Value).name });
   };
