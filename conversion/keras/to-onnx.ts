@@ -2,7 +2,7 @@ import { ConversionError } from '../errors.ts';
 import { layers } from '../layers/index.ts';
 import { type LayerContext, type LayerConverter, unsupported } from '../layers/layer.ts';
 import { outputMask } from '../layers/masks.ts';
-import { operation } from '../layers/operations.ts';
+import { operation, operationName, operations } from '../layers/operations.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
 import { type KerasModel, type LayerConfig, layerName, type Weight, weightsUnder } from './model.ts';
@@ -47,9 +47,11 @@ interface Place {
 /** Keras 3's raw operations have none of a layer's fields; `.keras` also says where the class lives. */
 function isOperation(layer: LayerConfig, dialect: KerasModel['dialect']): boolean {
   if (dialect !== 'keras-3' || layer.class_name === 'InputLayer' || isModel(layer)) return false;
-  const isLayer =
-    'trainable' in layer.config || ('dtype' in layer.config && Object.hasOwn(layers, layer.class_name));
-  return (layer.module ?? '').includes('.ops') || !isLayer;
+  if ((layer.module ?? '').includes('.ops')) return true;
+  if ('trainable' in layer.config) return false;
+  const name = operationName({ className: layer.class_name, config: layer.config });
+  const isLayer = Object.hasOwn(layers, layer.class_name);
+  return !isLayer || (!('dtype' in layer.config) && Object.hasOwn(operations, name));
 }
 
 function converterOf(context: LayerContext, custom: CustomLayers): LayerConverter {

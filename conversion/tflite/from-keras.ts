@@ -1,5 +1,5 @@
 import { ConversionError } from '../errors.ts';
-import { kerasGraph, type TensorRef } from '../keras/graph.ts';
+import { kerasGraph, type LayerCall, refsIn, type TensorRef } from '../keras/graph.ts';
 import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { Program, Value } from './ir.ts';
@@ -21,6 +21,18 @@ export interface TfliteConversion {
 }
 
 const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}`;
+
+/** What a call computes with: recurrent layers take their first states by name. */
+function operandsOf({ layer, inputs, kwargs }: LayerCall): TensorRef[] {
+  const { initial_state: states, ...others } = kwargs;
+  if (refsIn(others).length > 0) {
+    throw new ConversionError(
+      'CONVERSION_UNSUPPORTED_LAYER',
+      `Layer '${layerName(layer)}' (${layer.class_name}) does not go into a .tflite file: it takes values as ${Object.keys(others).join(', ')}`,
+    );
+  }
+  return [...inputs, ...refsIn(states)];
+}
 
 /** Names that callers see: the layers' own, numbered where a layer gives several. */
 function distinct(names: readonly string[]): string[] {
@@ -77,9 +89,9 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
         `The config refers to call ${ref.call} of layer '${ref.layer}', which it does not have`,
       );
     }
-    const { layer, inputs, kwargs } = call;
+    const { layer, kwargs } = call;
     const weights = model.weights.get(layerName(layer)) ?? [];
-    const values = convertLayer(layer, layerName(layer), weights, inputs.map(resolved), kwargs);
+    const values = convertLayer(layer, layerName(layer), weights, operandsOf(call).map(resolved), kwargs);
     done.set(keyOf(ref), values);
     trace.push({ at: keyOf(ref), tensor: (values[0] as Value).name });
   };
@@ -97,7 +109,10 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
   for (const output of source.outputs) {
     visit(
       output,
-      (ref) => source.calls.get(ref.layer)?.[ref.call]?.inputs ?? [],
+      (ref) => {
+        const call = source.calls.get(ref.layer)?.[ref.call];
+        return call === undefined ? [] : operandsOf(call);
+      },
       (ref) => done.has(keyOf(ref)),
       convert,
     );

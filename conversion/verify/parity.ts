@@ -14,7 +14,7 @@ import { openSession, runSession, runtimeTensor } from './session.ts';
 const mostRows = 16;
 const rowElements = 4096;
 /** Sizes for dimensions that the model leaves open, the batch aside: the first that the model can take. */
-const openSizes = [8, 32, 128] as const;
+export const openSizes = [8, 32, 128] as const;
 /** Bound on the relative error of an exact (float32) conversion: float32 rounding, amplified by a network's depth. */
 const exactTolerance = 1e-5;
 
@@ -226,7 +226,7 @@ async function judgedOutputs(
 }
 
 /** For each input that indexes tables (Embedding): the size of the smallest. */
-function tableSizes(model: ModelProto): Map<string, number> {
+export function tableSizes(model: ModelProto): Map<string, number> {
   const graph = model.graph!;
   const tables = new Map(graph.initializer.map((tensor) => [tensor.name, Number(tensor.dims[0] ?? 0n)]));
   const passing = new Set([

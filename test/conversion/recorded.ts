@@ -23,7 +23,10 @@ export interface RecordedModel {
 /** An archive of recorded models; `path` gives a file of one in a folder of its own. */
 export function openRecorded(archive: string) {
   const members = unzipSync(readFileSync(archive));
-  const expected = JSON.parse(new TextDecoder().decode(members['expected.json'])) as Record<string, RecordedModel>;
+  const expected = JSON.parse(new TextDecoder().decode(members['expected.json'])) as Record<
+    string,
+    RecordedModel
+  >;
   const folder = mkdtempSync(join(tmpdir(), 'modelmile-recorded-'));
   return {
     expected,
@@ -44,7 +47,11 @@ export async function answersOf({ manifest, files }: Conversion, inputs: readonl
     const feeds = Object.fromEntries(
       specs.map((spec, i) => [spec.name, runtimeTensor(spec, inputs[i]!.shape, inputs[i]!.data)] as const),
     );
-    return await runSession(session, feeds, outputs.map(({ name }) => name));
+    return await runSession(
+      session,
+      feeds,
+      outputs.map(({ name }) => name),
+    );
   } finally {
     await session.release();
   }
@@ -58,7 +65,8 @@ export async function faultsOf(path: string, recorded: RecordedModel): Promise<s
   const answers = await answersOf(await convert(path), recorded.inputs);
   return answers.flatMap((answer, i) => {
     const { shape, data } = recorded.outputs[i]!;
-    if (String(answer.shape) !== String(shape)) return [`output ${i} is [${answer.shape}], expected [${shape}]`];
+    if (String(answer.shape) !== String(shape))
+      return [`output ${i} is [${answer.shape}], expected [${shape}]`];
     const largest = data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
     const allowed = Math.max(1e-5 * largest, 4 * recorded.kerasErrors[i]!);
     const error = data.reduce((max, v, k) => Math.max(max, Math.abs(v - (answer.data[k] as number))), 0);

@@ -2,7 +2,7 @@ import { ellipsis, Slice } from '../../keras/graph.ts';
 import type { KerasModel, LayerConfig, Weight } from '../../keras/model.ts';
 import type { Evaluate, LayerInput } from './layer-input.ts';
 import { evaluate } from './layers.ts';
-import { operation } from './operations.ts';
+import { knowsOperation, operation } from './operations.ts';
 import type { Tensor } from './tensor.ts';
 
 export type { Evaluate } from './layer-input.ts';
@@ -85,10 +85,10 @@ function runLayer(
       .map((weight) => ({ ...weight, name: weight.name.slice(prefix.length + 1) }));
   if (isModel(layer))
     return runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), call.inputs, `${path}/`);
-  const hasOptions =
+  const isLayer =
     layer.config['trainable'] !== undefined ||
-    (layer.config['dtype'] !== undefined && layer.class_name in evaluate);
-  const isOperation = run.dialect === 'keras-3' && (/\.ops/.test(layer.module ?? '') || !hasOptions);
+    (layer.class_name in evaluate && (layer.config['dtype'] !== undefined || !knowsOperation(layer)));
+  const isOperation = run.dialect === 'keras-3' && (/\.ops/.test(layer.module ?? '') || !isLayer);
   const own = Object.hasOwn(run.custom, layer.class_name)
     ? run.custom[layer.class_name]
     : evaluate[layer.class_name];

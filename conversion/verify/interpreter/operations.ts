@@ -1,4 +1,5 @@
 import { ellipsis, Slice } from '../../keras/graph.ts';
+import type { LayerConfig } from '../../keras/model.ts';
 import { einsum } from './attention.ts';
 import { erf, functions, softmaxOver } from './functions.ts';
 import { type Evaluate, isTensor, type LayerInput } from './layer-input.ts';
@@ -582,7 +583,7 @@ const operations: Record<string, Evaluate> = {
 };
 
 /** Keras 2: the last part of `math.add`; Keras 3: the class in snake case. */
-function nameOf({ layer }: LayerInput): string {
+function nameOf(layer: LayerConfig): string {
   const given = layer.config['function'];
   if (typeof given === 'string') return (given.split('.').pop() as string).replace(/_v2$/, '');
   return [...layer.class_name]
@@ -593,9 +594,12 @@ function nameOf({ layer }: LayerInput): string {
     .toLowerCase();
 }
 
+/** Whether there is a raw operation of the layer's name. */
+export const knowsOperation = (layer: LayerConfig): boolean => Object.hasOwn(operations, nameOf(layer));
+
 /** A raw operation. */
 export const operation: Evaluate = (input) => {
-  const name = nameOf(input);
+  const name = nameOf(input.layer);
   const run = Object.hasOwn(operations, name) ? operations[name] : undefined;
   if (run === undefined) throw new Error(`the reference does not know the operation '${name}'`);
   return run(input);

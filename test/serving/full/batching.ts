@@ -34,6 +34,7 @@ function sessionOf(model: number, random: () => number): Session {
       }
       return [{ name: 'y', dtype: 'float64', shape: [rows, 1], data: y }];
     },
+    confirmProvider: async () => {},
     close: async () => {},
   };
 }
