@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { RemovedVersion } from './canary/calls.ts';
 import { RemoteRunner } from './canary/remote-runner.ts';
 import type { ServingSettings } from './contract/index.ts';
-import { DataPlane, type LoadedModel, type ServerControl } from './dataplane.ts';
+import { DataPlane, type LoadedModel } from './dataplane.ts';
 import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { GrpcServer } from './grpc-server.ts';
@@ -20,6 +20,7 @@ import { Access } from './security/access.ts';
 import { LoggedAudit } from './security/audit.ts';
 import { ScopedCaller } from './security/caller.ts';
 import { RateLimiter } from './security/rate-limiter.ts';
+import type { ServerControl } from './server-control.ts';
 import type { StoredRequest } from './stored.ts';
 import { Channel } from './supervisor/channel.ts';
 import {

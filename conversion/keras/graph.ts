@@ -1,29 +1,89 @@
 import { ConversionError } from '../errors.ts';
-import { declaredShape, type KerasModel, type LayerConfig, layerName, layersOf } from './model.ts';
+import { declaredShape, type LayerConfig, layerName, layersOf } from './model.ts';
 
 /** Output `tensor` of call number `call` of a layer. */
-export interface TensorRef {
+export class TensorRef {
   readonly layer: string;
   readonly call: number;
   readonly tensor: number;
+
+  constructor(layer: string, call: number, tensor: number) {
+    this.layer = layer;
+    this.call = call;
+    this.tensor = tensor;
+  }
 }
 
-/** One call of a layer: a shared layer has several. */
+/** `start:stop:step` of an index; null is "left out". */
+export class Slice {
+  readonly start: unknown;
+  readonly stop: unknown;
+  readonly step: unknown;
+
+  constructor(config: Readonly<Record<string, unknown>>) {
+    this.start = config['start'] ?? null;
+    this.stop = config['stop'] ?? null;
+    this.step = config['step'] ?? null;
+  }
+}
+
+/** `...` of an index. */
+export const ellipsis = Symbol('...');
+
+/** One call of a layer: a shared layer has several. Arguments are JSON with TensorRef, Slice and `ellipsis` inside. */
 export interface LayerCall {
   readonly layer: LayerConfig;
-  readonly inputs: readonly TensorRef[];
+  readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Every tensor among `args`, in order. */
+  readonly inputs: readonly TensorRef[];
 }
 
-/** A Sequential or Functional model as calls that refer to each other; `calls` is keyed by layer name, index = call number. */
+/** A Sequential or Functional model as calls that refer to each other. */
 export interface KerasGraph {
+  /** By layer name, index = call number. */
   readonly calls: ReadonlyMap<string, readonly LayerCall[]>;
   readonly inputs: readonly TensorRef[];
   readonly outputs: readonly TensorRef[];
 }
 
+const callOf = (
+  layer: LayerConfig,
+  args: readonly unknown[],
+  kwargs: LayerCall['kwargs'] = {},
+): LayerCall => ({
+  layer,
+  args,
+  kwargs,
+  inputs: refsIn(args),
+});
+
 const corrupt = (what: string) =>
   new ConversionError('CONVERSION_SOURCE_CORRUPT', `The model's config: ${what}`);
+
+/** Every tensor that an argument mentions, in order. */
+export function refsIn(value: unknown): TensorRef[] {
+  if (value instanceof TensorRef) return [value];
+  if (Array.isArray(value)) return value.flatMap(refsIn);
+  if (value === null || typeof value !== 'object') return [];
+  return Object.values(value).flatMap(refsIn);
+}
+
+/** An argument with its TensorRefs replaced. */
+export function resolve<T>(value: unknown, tensor: (ref: TensorRef) => T): unknown {
+  if (value instanceof TensorRef) return tensor(value);
+  if (Array.isArray(value)) return value.map((item) => resolve(item, tensor));
+  if (value === null || typeof value !== 'object') return value;
+  if (value instanceof Slice) {
+    const { start, stop, step } = value;
+    return new Slice({
+      start: resolve(start, tensor),
+      stop: resolve(stop, tensor),
+      step: resolve(step, tensor),
+    });
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item, tensor)]));
+}
 
 function sequentialGraph(model: LayerConfig): KerasGraph {
   let layers = layersOf(model);
@@ -31,90 +91,172 @@ function sequentialGraph(model: LayerConfig): KerasGraph {
   if (first === undefined) throw corrupt('a Sequential without layers');
   if (first.class_name !== 'InputLayer') {
     const shape =
-      declaredShape(first.config) ?? declaredShape({ batch_shape: model.config['build_input_shape'] });
-    if (shape === undefined) {
-      throw new ConversionError(
-        'CONVERSION_UNSUPPORTED',
-        `The model was never built: layer '${layerName(first)}' has no input shape; add an Input layer and save it again`,
-      );
-    }
-    const config = { name: `${layerName(first)}_input`, batch_shape: shape, dtype: first.config['dtype'] };
+      declaredShape(first.config) ??
+      declaredShape({
+        batch_shape: model.config['build_input_shape'] ?? model.build_config?.['input_shape'],
+      });
+    const config = {
+      name: `${layerName(first)}_input`,
+      ...(shape === undefined ? {} : { batch_shape: shape }),
+      dtype: first.class_name === 'Embedding' ? 'int32' : first.config['dtype'],
+    };
     layers = [{ class_name: 'InputLayer', config }, ...layers];
   }
   const calls = new Map<string, LayerCall[]>();
   let previous: TensorRef | undefined;
   for (const layer of layers) {
     const name = layerName(layer);
-    calls.set(name, [{ layer, inputs: previous === undefined ? [] : [previous], kwargs: {} }]);
-    previous = { layer: name, call: 0, tensor: 0 };
+    if (calls.has(name)) throw corrupt(`two layers are called '${name}'`);
+    calls.set(name, [callOf(layer, previous === undefined ? [] : [previous])]);
+    previous = new TensorRef(name, 0, 0);
   }
   return {
     calls,
-    inputs: [{ layer: layerName(layers[0] as LayerConfig), call: 0, tensor: 0 }],
+    inputs: [new TensorRef(layerName(layers[0] as LayerConfig), 0, 0)],
     outputs: [previous as TensorRef],
   };
 }
 
-function isRef(value: unknown): value is [string, number, number] {
-  return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'number';
-}
+/** Keras 2: a tensor is `["layer", call, tensor]`; only a list that begins with a layer's name is one. */
+class Keras2Arguments {
+  readonly #layers: ReadonlyMap<string, LayerConfig>;
 
-const refOf = ([layer, call, tensor]: readonly [string, number, number]): TensorRef => ({
-  layer,
-  call,
-  tensor,
-});
-
-/** Keras 3: `{args, kwargs}` with `__keras_tensor__` objects anywhere inside. */
-function keras3Tensors(value: unknown, found: TensorRef[] = []): TensorRef[] {
-  if (Array.isArray(value)) for (const item of value) keras3Tensors(item, found);
-  else if (value !== null && typeof value === 'object') {
-    const { class_name: className, config } = value as {
-      class_name?: string;
-      config?: { keras_history?: unknown };
-    };
-    if (className === '__keras_tensor__' && isRef(config?.keras_history))
-      found.push(refOf(config.keras_history));
-    else for (const item of Object.values(value)) keras3Tensors(item, found);
+  constructor(layers: ReadonlyMap<string, LayerConfig>) {
+    this.#layers = layers;
   }
-  return found;
-}
 
-function callOf(layer: LayerConfig, node: unknown): LayerCall {
-  if (node !== null && typeof node === 'object' && 'args' in node) {
-    const { args, kwargs } = node as { args: unknown; kwargs?: Record<string, unknown> };
-    return { layer, inputs: keras3Tensors(args), kwargs: kwargs ?? {} };
+  isRef(value: unknown): value is [string, number, number] {
+    return (
+      Array.isArray(value) &&
+      typeof value[0] === 'string' &&
+      this.#layers.has(value[0]) &&
+      Number.isInteger(value[1]) &&
+      Number.isInteger(value[2])
+    );
   }
-  if (!Array.isArray(node)) throw corrupt(`layer '${layerName(layer)}' has an inbound node of no known form`);
-  const entries = (isRef(node) ? [node] : node) as unknown[];
-  const kwargs = (entries[0] as unknown[] | undefined)?.[3];
-  return {
-    layer,
-    inputs: entries.map((entry) => {
-      if (!isRef(entry)) throw corrupt(`layer '${layerName(layer)}' has an inbound node of no known form`);
-      return refOf(entry);
-    }),
-    kwargs: (kwargs ?? {}) as Record<string, unknown>,
-  };
+
+  value(value: unknown): unknown {
+    if (this.isRef(value)) return this.ref(value);
+    if (Array.isArray(value)) {
+      return value[0] === '_CONSTANT_VALUE' ? this.value(value[2]) : value.map((item) => this.value(item));
+    }
+    if (value === null || typeof value !== 'object') return value;
+    const fields = value as Record<string, unknown>;
+    if (fields['class_name'] === '__ellipsis__') return ellipsis;
+    if (fields['class_name'] === 'TypeSpec' || fields['type'] === 'tuple') return this.value(fields['items']);
+    if ('start' in fields && 'stop' in fields && 'step' in fields) {
+      return new Slice(
+        Object.fromEntries(['start', 'stop', 'step'].map((key) => [key, this.value(fields[key])])),
+      );
+    }
+    return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, this.value(item)]));
+  }
+
+  /** A nested model's call 0 is the one that made it, where it has an input layer of its own: calls count from 1 then. */
+  ref([name, call, tensor]: readonly [string, number, number]): TensorRef {
+    const layer = this.#layers.get(name) as LayerConfig;
+    const nested = isModel(layer) && layersOf(layer)[0]?.class_name === 'InputLayer';
+    return new TensorRef(name, nested ? call - 1 : call, tensor);
+  }
+
+  call(layer: LayerConfig, node: unknown): LayerCall {
+    if (!Array.isArray(node))
+      throw corrupt(`layer '${layerName(layer)}' has an inbound node of no known form`);
+    const flat = typeof node[0] === 'string';
+    const entries = (flat ? [node] : node) as unknown[][];
+    if (entries.some((entry) => !Array.isArray(entry) || typeof entry[0] !== 'string')) {
+      throw corrupt(`layer '${layerName(layer)}' has an inbound node of no known form`);
+    }
+    const operands = entries.map((entry) => {
+      if (entry[0] !== '_CONSTANT_VALUE' && !this.isRef(entry)) {
+        throw corrupt(
+          `layer '${layerName(layer)}' takes '${String(entry[0])}', which the model does not have`,
+        );
+      }
+      return this.value(entry);
+    });
+    const kwargs = this.value(entries[0]?.[3] ?? {}) as Record<string, unknown>;
+    return callOf(layer, operands.length === 1 ? operands : [operands], kwargs);
+  }
 }
 
-/** `["x", 0, 0]`, or a list of such. */
-function refs(value: unknown): TensorRef[] {
-  if (isRef(value)) return [refOf(value)];
-  if (!Array.isArray(value)) throw corrupt('input_layers or output_layers are missing');
-  return value.flatMap(refs);
+/** Keras 3: `{class_name: "__keras_tensor__", ...}` and its kin, anywhere inside the arguments. */
+function keras3Value(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(keras3Value);
+  if (value === null || typeof value !== 'object') return value;
+  const fields = value as Record<string, unknown>;
+  const config = (fields['config'] ?? {}) as Record<string, unknown>;
+  switch (fields['class_name']) {
+    case '__keras_tensor__': {
+      const history = config['keras_history'] as [string, number, number];
+      if (!Array.isArray(history)) throw corrupt('a tensor without its history');
+      return new TensorRef(String(history[0]), Number(history[1]), Number(history[2]));
+    }
+    case '__slice__':
+      return new Slice(Object.fromEntries(Object.entries(config).map(([k, v]) => [k, keras3Value(v)])));
+    case '__ellipsis__':
+      return ellipsis;
+    case '__tuple__':
+      return keras3Value(fields['items'] ?? config['items'] ?? config['value']);
+    case '__numpy__':
+    case '__tensor__':
+    case '__array__':
+      return config['value'];
+    default:
+      return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, keras3Value(item)]));
+  }
+}
+
+/** `["x", 0, 0]`, or a list or dictionary of such. */
+function boundary(
+  value: unknown,
+  what: string,
+  ref: (value: [string, number, number]) => TensorRef,
+): TensorRef[] {
+  if (Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'number') {
+    return [ref(value as [string, number, number])];
+  }
+  if (Array.isArray(value)) return value.flatMap((item) => boundary(item, what, ref));
+  if (value !== null && typeof value === 'object') {
+    return Object.values(value).flatMap((item) => boundary(item, what, ref));
+  }
+  throw corrupt(`${what} are missing`);
 }
 
 function functionalGraph(model: LayerConfig): KerasGraph {
+  const layers = layersOf(model);
+  const byName = new Map(layers.map((layer) => [layerName(layer), layer]));
+  if (byName.size !== layers.length) throw corrupt('two layers have the same name');
+  const keras2 = new Keras2Arguments(byName);
+  let isKeras3 = false;
   const calls = new Map<string, LayerCall[]>();
-  for (const layer of layersOf(model)) {
-    const name = layerName(layer);
-    if (calls.has(name)) throw corrupt(`two layers are called '${name}'`);
-    const nodes = layer.inbound_nodes ?? [];
+  for (const layer of layers) {
+    const nodes = (layer.inbound_nodes ?? []).map((node): LayerCall => {
+      if (node === null || typeof node !== 'object' || !('args' in node)) return keras2.call(layer, node);
+      isKeras3 = true;
+      const { args, kwargs } = keras3Value(node) as {
+        args: unknown[];
+        kwargs: Record<string, unknown> | undefined;
+      };
+      if (!Array.isArray(args))
+        throw corrupt(`layer '${layerName(layer)}' has an inbound node of no known form`);
+      return callOf(layer, args, kwargs);
+    });
     const isInput = layer.class_name === 'InputLayer';
-    calls.set(name, isInput ? [{ layer, inputs: [], kwargs: {} }] : nodes.map((node) => callOf(layer, node)));
+    calls.set(layerName(layer), isInput ? [callOf(layer, [])] : nodes);
   }
-  return { calls, inputs: refs(model.config['input_layers']), outputs: refs(model.config['output_layers']) };
+  const ref = (value: [string, number, number]) => {
+    if (!byName.has(value[0])) throw corrupt(`there is no layer '${value[0]}', which the model's ends name`);
+    if (!isKeras3) return keras2.ref(value);
+    // Keras 3 counts the calls of a nested Functional from 1 here, and here only.
+    const isFunctional = byName.get(value[0])?.class_name === 'Functional';
+    return new TensorRef(value[0], value[1] - (isFunctional ? 1 : 0), value[2]);
+  };
+  return {
+    calls,
+    inputs: boundary(model.config['input_layers'], 'input_layers', ref),
+    outputs: boundary(model.config['output_layers'], 'output_layers', ref),
+  };
 }
 
 const graphs: Record<string, (model: LayerConfig) => KerasGraph> = {
@@ -123,15 +265,20 @@ const graphs: Record<string, (model: LayerConfig) => KerasGraph> = {
   Model: functionalGraph,
 };
 
+/** Whether a layer is itself a model whose layers are in the file. */
+export function isModel(layer: LayerConfig): boolean {
+  return Object.hasOwn(graphs, layer.class_name);
+}
+
 /**
  * The calls of a model.
  * @throws ConversionError CONVERSION_UNSUPPORTED for subclassed models, whose code is not in the file.
  */
-export function kerasGraph(model: KerasModel): KerasGraph {
-  const build = graphs[model.config.class_name];
-  if (build !== undefined) return build(model.config);
+export function kerasGraph(model: LayerConfig): KerasGraph {
+  const build = Object.hasOwn(graphs, model.class_name) ? graphs[model.class_name] : undefined;
+  if (build !== undefined && layersOf(model).length > 0) return build(model);
   throw new ConversionError(
     'CONVERSION_UNSUPPORTED',
-    `A model of class '${model.config.class_name}' is defined by Python code that is not in the file; rebuild it as Functional`,
+    `A model of class '${model.class_name}' is defined by Python code that is not in the file; rebuild it as Functional`,
   );
 }

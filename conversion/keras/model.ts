@@ -4,12 +4,19 @@ export interface LayerConfig {
   readonly config: Readonly<Record<string, unknown>>;
   readonly name?: string;
   readonly inbound_nodes?: readonly unknown[];
+  /** Keras 3: the shapes that the layer was built for. */
+  readonly build_config?: Readonly<Record<string, unknown>>;
+  /** Keras 3, `.keras` only: where the class lives; raw operations are in `keras.src.ops`. */
+  readonly module?: string | null;
 }
 
 /** Who wrote the config: call indices, inbound nodes and some formulas differ between them. */
 export type KerasDialect = 'keras-2' | 'keras-3' | 'tfjs';
 
-/** One variable of a layer: `name` as Keras calls it in the layer (`kernel`, `bias`), row-major. */
+/**
+ * One variable of a layer, row-major. `name` is the path of attributes that leads to it (keras/variables.ts): `kernel`,
+ * `forward_layer/cell/kernel` in a Bidirectional, `layers/<inner layer>/kernel` in a nested model.
+ */
 export interface Weight {
   readonly name: string;
   readonly shape: readonly number[];
@@ -50,4 +57,21 @@ export function dtypeName(config: Readonly<Record<string, unknown>>): string {
   if (typeof dtype === 'string') return dtype;
   const policy = (dtype as { config?: { name?: unknown } } | undefined)?.config?.name;
   return typeof policy === 'string' ? policy : 'float32';
+}
+
+/** The variables under `prefix/`, by the rest of their names. */
+export function weightsUnder(weights: readonly Weight[], prefix: string): Weight[] {
+  const start = `${prefix}/`;
+  return weights
+    .filter((weight) => weight.name.startsWith(start))
+    .map((weight) => ({ ...weight, name: weight.name.slice(start.length) }));
+}
+
+/** `int8`, ... where `model.quantize(mode)` changed the layer; undefined for floating point. */
+export function quantizationOf(config: Readonly<Record<string, unknown>>): string | undefined {
+  const policy = config['dtype'] as { class_name?: string; config?: { mode?: string; name?: string } } | null;
+  if (typeof policy !== 'object' || policy === null) {
+    return typeof policy === 'string' ? /^(int8|int4|float8)(?=_from_)/.exec(policy)?.[1] : undefined;
+  }
+  return policy.class_name?.startsWith('Quantized') ? (policy.config?.mode ?? 'an unknown mode') : undefined;
 }

@@ -1,15 +1,19 @@
 import { ConversionError } from '../errors.ts';
 import { layers } from '../layers/index.ts';
-import { type LayerContext, unsupported } from '../layers/layer.ts';
+import { type LayerContext, type LayerConverter, unsupported } from '../layers/layer.ts';
+import { outputMask } from '../layers/masks.ts';
+import { operation, operationName, operations } from '../layers/operations.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
-import { kerasGraph, type LayerCall, type TensorRef } from './graph.ts';
-import { type KerasModel, layerName } from './model.ts';
+import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
+import { type KerasModel, type LayerConfig, layerName, type Weight, weightsUnder } from './model.ts';
 
 /** Where a layer's first output lives in the ONNX graph: parity names the first layer that diverges by it. */
 export interface TracePoint {
-  /** `<layer>:<call>`. */
+  /** `<layer>:<call>`; inside a nested model `<model>:<call>/<layer>:<call>`. */
   readonly at: string;
   readonly tensor: string;
+  /** Whether the tensor has the channels before the space, where Keras has them last. */
+  readonly channelsFirst: boolean;
 }
 
 /** A Keras model as ONNX, in float32. */
@@ -18,17 +22,104 @@ export interface OnnxConversion {
   readonly trace: readonly TracePoint[];
 }
 
+/** Converters of classes that are not Keras's own, by class name (`--custom`). */
+export type CustomLayers = Readonly<Record<string, LayerConverter>>;
+
 const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}`;
 
-/**
- * Converts a model call by call; a shared layer's weights are written once per call only where its converter does so.
- * @throws ConversionError naming the layer for anything that is not covered exactly.
- */
-export function kerasToOnnx(model: KerasModel): OnnxConversion {
+/** Everything that stays the same while a model and the models inside it are converted. */
+interface Conversion {
+  readonly graph: GraphBuilder;
+  readonly dialect: KerasModel['dialect'];
+  readonly custom: CustomLayers;
+  readonly trace: TracePoint[];
+}
+
+/** Where in the nesting a model or layer is. */
+interface Place {
+  /** In front of names in ONNX: `encoder/`. */
+  readonly name: string;
+  /** In front of trace points: `encoder:0/`. */
+  readonly trace: string;
+  readonly weightsOf: (layer: LayerConfig) => readonly Weight[];
+}
+
+/** Keras 3's raw operations have none of a layer's fields; `.keras` also says where the class lives. */
+function isOperation(layer: LayerConfig, dialect: KerasModel['dialect']): boolean {
+  if (dialect !== 'keras-3' || layer.class_name === 'InputLayer' || isModel(layer)) return false;
+  if ((layer.module ?? '').includes('.ops')) return true;
+  if ('trainable' in layer.config) return false;
+  const name = operationName({ className: layer.class_name, config: layer.config });
+  const isLayer = Object.hasOwn(layers, layer.class_name);
+  return !isLayer || (!('dtype' in layer.config) && Object.hasOwn(operations, name));
+}
+
+function converterOf(context: LayerContext, custom: CustomLayers): LayerConverter {
+  if (Object.hasOwn(custom, context.className)) return custom[context.className] as LayerConverter;
+  if (context.isOperation) return operation;
+  if (Object.hasOwn(layers, context.className)) return layers[context.className as keyof typeof layers];
+  throw unsupported(context, 'there is no converter for this class');
+}
+
+/** One call of one layer: a model inside is gone into, anything else is a row of layers/. */
+function convertLayer(
+  conversion: Conversion,
+  layer: LayerConfig,
+  weights: readonly Weight[],
+  place: Place,
+  call: {
+    args: readonly unknown[];
+    kwargs: Readonly<Record<string, unknown>>;
+    inputs: readonly SymbolicTensor[];
+  },
+  at: string,
+): readonly SymbolicTensor[] {
+  const name = `${place.name}${layerName(layer)}`;
+  if (isModel(layer)) {
+    const inside: Place = {
+      name: `${name}/`,
+      trace: `${place.trace}${at}/`,
+      weightsOf: (inner) => weightsUnder(weights, `layers/${layerName(inner)}`),
+    };
+    return convertGraph(conversion, layer, inside, call.inputs);
+  }
+  const context: LayerContext = {
+    graph: conversion.graph,
+    name,
+    className: layer.class_name,
+    config: layer.config,
+    dialect: conversion.dialect,
+    weights,
+    ...call,
+    isOperation: isOperation(layer, conversion.dialect),
+    inner: (inner, attribute, inputs) =>
+      convertLayer(
+        conversion,
+        inner,
+        weightsUnder(weights, attribute),
+        { name: `${name}/`, trace: `${place.trace}${at}/`, weightsOf: () => [] },
+        { args: inputs, kwargs: {}, inputs },
+        `${layerName(inner)}:0`,
+      ),
+  };
+  const result = converterOf(context, conversion.custom)(context);
+  const [first, ...rest] = (Array.isArray(result) ? result : [result]) as [
+    SymbolicTensor,
+    ...SymbolicTensor[],
+  ];
+  const mask = first.mask ?? outputMask(context);
+  return [mask === undefined ? first : { ...first, mask }, ...rest];
+}
+
+/** The calls of a model, inputs before the calls that take them. @returns its outputs */
+function convertGraph(
+  conversion: Conversion,
+  model: LayerConfig,
+  place: Place,
+  inputs: readonly SymbolicTensor[] | undefined,
+): readonly SymbolicTensor[] {
   const source = kerasGraph(model);
-  const graph = new GraphBuilder();
   const done = new Map<string, readonly SymbolicTensor[]>();
-  const trace: TracePoint[] = [];
 
   const callAt = (ref: TensorRef): LayerCall => {
     const call = source.calls.get(ref.layer)?.[ref.call];
@@ -40,43 +131,65 @@ export function kerasToOnnx(model: KerasModel): OnnxConversion {
     }
     return call;
   };
-
-  const convert = (ref: TensorRef): void => {
-    const { layer, inputs, kwargs } = callAt(ref);
-    const context: LayerContext = {
-      graph,
-      name: layerName(layer),
-      className: layer.class_name,
-      config: layer.config,
-      dialect: model.dialect,
-      weights: model.weights.get(layerName(layer)) ?? [],
-      inputs: inputs.map((input) => {
-        const value = done.get(keyOf(input))?.[input.tensor];
-        if (value === undefined) {
-          throw new ConversionError(
-            'CONVERSION_SOURCE_CORRUPT',
-            `Layer '${layerName(layer)}' takes output ${input.tensor} of '${input.layer}', which has none such`,
-          );
-        }
-        return value;
-      }),
-      kwargs,
-    };
-    if (!Object.hasOwn(layers, layer.class_name)) {
-      throw unsupported(context, 'there is no converter for this class');
+  const tensorAt = (ref: TensorRef): SymbolicTensor => {
+    const value = done.get(keyOf(ref))?.[ref.tensor];
+    if (value === undefined) {
+      throw new ConversionError(
+        'CONVERSION_SOURCE_CORRUPT',
+        `The config takes output ${ref.tensor} of '${ref.layer}', which has none such`,
+      );
     }
-    const result = layers[layer.class_name as keyof typeof layers](context);
-    const outputs = Array.isArray(result)
-      ? (result as readonly SymbolicTensor[])
-      : [result as SymbolicTensor];
+    return value;
+  };
+  const convert = (ref: TensorRef): void => {
+    const { layer, args, kwargs, inputs: refs } = callAt(ref);
+    const call = {
+      args: resolve(args, tensorAt) as unknown[],
+      kwargs: resolve(kwargs, tensorAt) as Record<string, unknown>,
+      inputs: refs.map(tensorAt),
+    };
+    const outputs = convertLayer(conversion, layer, place.weightsOf(layer), place, call, keyOf(ref));
     done.set(keyOf(ref), outputs);
-    trace.push({ at: keyOf(ref), tensor: (outputs[0] as SymbolicTensor).name });
+    const first = outputs[0] as SymbolicTensor;
+    conversion.trace.push({
+      at: `${place.trace}${keyOf(ref)}`,
+      tensor: (first.channelsFirst ?? first).name,
+      channelsFirst: first.channelsFirst !== undefined,
+    });
   };
 
-  for (const ref of source.inputs) if (!done.has(keyOf(ref))) convert(ref);
+  if (inputs !== undefined && inputs.length !== source.inputs.length) {
+    throw new ConversionError(
+      'CONVERSION_SOURCE_CORRUPT',
+      `The model '${layerName(model)}' takes ${source.inputs.length} inputs and is given ${inputs.length}`,
+    );
+  }
+  source.inputs.forEach((ref, i) => {
+    if (inputs !== undefined) done.set(keyOf(ref), [inputs[i] as SymbolicTensor]);
+    else if (!done.has(keyOf(ref))) convert(ref);
+  });
   for (const output of source.outputs) visit(output, callAt, done, convert);
-  for (const output of source.outputs) graph.output(output.layer, done.get(keyOf(output))![output.tensor]!);
-  return { model: graph.build('model'), trace };
+  return source.outputs.map(tensorAt);
+}
+
+/**
+ * Converts a model call by call; weights of a layer that is called several times are written once.
+ * @throws ConversionError naming the layer for anything that is not covered exactly.
+ */
+export function kerasToOnnx(model: KerasModel, custom: CustomLayers = {}): OnnxConversion {
+  const graph = new GraphBuilder();
+  const conversion: Conversion = { graph, dialect: model.dialect, custom, trace: [] };
+  const place: Place = {
+    name: '',
+    trace: '',
+    weightsOf: (layer) => model.weights.get(layerName(layer)) ?? [],
+  };
+  const outputs = convertGraph(conversion, model.config, place, undefined);
+  const names = kerasGraph(model.config).outputs.map((ref) => ref.layer);
+  outputs.forEach((output, i) => {
+    graph.output(names[i] as string, output);
+  });
+  return { model: graph.build('model'), trace: conversion.trace };
 }
 
 /** Depth first, without recursion: inputs before the call that takes them; a cycle is a damaged file. */
@@ -90,7 +203,9 @@ function visit(
   const stack: TensorRef[] = [root];
   while (stack.length > 0) {
     const ref = stack.at(-1) as TensorRef;
-    const waiting = done.has(keyOf(ref)) ? [] : callAt(ref).inputs.filter((input) => !done.has(keyOf(input)));
+    const call = callAt(ref);
+    const needed = done.has(keyOf(ref)) ? [] : [...call.inputs, ...refsIn(call.kwargs)];
+    const waiting = needed.filter((input) => !done.has(keyOf(input)));
     if (waiting.length === 0) {
       if (!done.has(keyOf(ref))) convert(ref);
       stack.pop();

@@ -1,51 +1,147 @@
-import { activate } from './activations.ts';
-import { type LayerConverter, onlyInput, unsupported } from './layer.ts';
+import type { SymbolicTensor } from '../onnx/index.ts';
+import { activate, overAxis } from './activations.ts';
+import {
+  floatInput,
+  type LayerConverter,
+  numberOption,
+  permuted,
+  unsupported,
+  weight,
+  weightConstant,
+} from './layer.ts';
+import { anywhere, channelsFirst, channelsLast } from './layout.ts';
+import { axisOf, elementwise, reduce, scalar } from './shapes.ts';
 
 /**
  * Keras `Activation`: a function of activations.ts by name.
  * @see https://keras.io/api/layers/core_layers/activation/
  */
-export const activation: LayerConverter = (layer) => activate(layer, onlyInput(layer));
+export const activation: LayerConverter = (layer) => activate(layer, floatInput(layer));
 
-/** Keras `Softmax` over one axis. */
+/** What Keras puts where a mask is false before the softmax. */
+const masked = -1e9;
+
+/**
+ * Keras `Softmax` over one axis or several; a mask that travels with the input, or is given, takes values out.
+ * @see https://keras.io/api/layers/activation_layers/softmax/
+ */
 export const softmax: LayerConverter = (layer) => {
-  const x = onlyInput(layer);
-  const axis = layer.config['axis'] ?? -1;
-  if (typeof axis !== 'number')
-    throw unsupported(layer, `axis=${JSON.stringify(axis)}: one axis is supported`);
-  return layer.graph.node(
-    'Softmax',
-    [x],
-    { name: `${layer.name}/softmax`, shape: x.shape },
-    { axis: BigInt(axis) },
+  let x = floatInputOfFirst(layer);
+  const wanted = layer.config['axis'] ?? -1;
+  const axes = (Array.isArray(wanted) ? wanted : [wanted]).map((axis) =>
+    axisOf(Number(axis), x.shape.length),
   );
+  const mask = (layer.kwargs['mask'] ?? layer.inputs[1] ?? layer.inputs[0]?.mask) as
+    | SymbolicTensor
+    | undefined;
+  if (mask !== undefined) {
+    if (mask.shape.length !== x.shape.length)
+      throw unsupported(layer, 'a mask of another rank than the input');
+    x = elementwise(layer, 'Where', [mask, x, scalar(layer, masked)], 'float32');
+  }
+  const y =
+    axes.length === 1
+      ? overAxis(layer, 'Softmax', x, axes[0] as number)
+      : elementwise(layer, 'Exp', [
+          elementwise(layer, 'Sub', [x, reduce(layer, 'ReduceLogSumExp', x, axes, true)]),
+        ]);
+  const zeroes = mask !== undefined && layer.dialect === 'keras-3';
+  return zeroes ? elementwise(layer, 'Where', [mask, y, scalar(layer, 0)], 'float32') : y;
 };
 
-/** Keras `ReLU(max_value, negative_slope, threshold)`: leaky below the threshold, clipped above. Threshold 0 only. */
+const floatInputOfFirst: (layer: Parameters<LayerConverter>[0]) => SymbolicTensor = (layer) =>
+  floatInput({ ...layer, inputs: layer.inputs.slice(0, 1) });
+
+/**
+ * Keras `ReLU(max_value, negative_slope, threshold)`: min(x, max) from the threshold on, slope * (x - threshold) below it.
+ * @see https://keras.io/api/layers/activation_layers/relu/
+ */
 export const relu: LayerConverter = (layer) => {
-  const x = onlyInput(layer);
-  const slope = Number(layer.config['negative_slope'] ?? 0);
+  const slope = numberOption(layer, 'negative_slope', 0);
   const max = layer.config['max_value'];
-  if (Number(layer.config['threshold'] ?? 0) !== 0) throw unsupported(layer, 'a threshold other than 0');
-  const y =
-    slope === 0
-      ? layer.graph.node('Relu', [x], { name: `${layer.name}/relu`, shape: x.shape })
-      : layer.graph.node('LeakyRelu', [x], { name: `${layer.name}/relu`, shape: x.shape }, { alpha: slope });
-  if (max === null || max === undefined) return y;
-  const limit = layer.graph.constant(`${layer.name}/max`, 'float32', [], Float32Array.of(Number(max)));
-  return layer.graph.node('Clip', [y, '', limit], { name: `${layer.name}/clip`, shape: x.shape });
+  const threshold = numberOption(layer, 'threshold', 0);
+  return anywhere(layer, [floatInput(layer)], ([input]) => {
+    const x = input as SymbolicTensor;
+    const named = { name: `${layer.name}/relu`, shape: x.shape };
+    let y: SymbolicTensor;
+    if (threshold !== 0) {
+      const limit = scalar(layer, threshold);
+      const below = elementwise(layer, 'Mul', [elementwise(layer, 'Sub', [x, limit]), scalar(layer, slope)]);
+      const isAbove = elementwise(layer, 'GreaterOrEqual', [x, limit], 'bool');
+      y = elementwise(layer, 'Where', [isAbove, x, below], 'float32');
+    } else {
+      y =
+        slope === 0
+          ? layer.graph.node('Relu', [x], named)
+          : layer.graph.node('LeakyRelu', [x], named, { alpha: slope });
+    }
+    return typeof max === 'number' ? elementwise(layer, 'Min', [y, scalar(layer, max)]) : y;
+  });
 };
 
 /** Keras `LeakyReLU`: `alpha` in Keras 2, `negative_slope` in Keras 3; 0.3 by default. */
 export const leakyRelu: LayerConverter = (layer) => {
-  const x = onlyInput(layer);
   const alpha = Number(layer.config['negative_slope'] ?? layer.config['alpha'] ?? 0.3);
-  return layer.graph.node('LeakyRelu', [x], { name: `${layer.name}/leaky`, shape: x.shape }, { alpha });
+  return anywhere(layer, [floatInput(layer)], ([x]) =>
+    layer.graph.node(
+      'LeakyRelu',
+      [x as SymbolicTensor],
+      { name: `${layer.name}/leaky`, shape: (x as SymbolicTensor).shape },
+      { alpha },
+    ),
+  );
 };
 
 /** Keras `ELU`. */
 export const elu: LayerConverter = (layer) => {
-  const x = onlyInput(layer);
-  const alpha = Number(layer.config['alpha'] ?? 1);
-  return layer.graph.node('Elu', [x], { name: `${layer.name}/elu`, shape: x.shape }, { alpha });
+  const alpha = numberOption(layer, 'alpha', 1);
+  return anywhere(layer, [floatInput(layer)], ([x]) =>
+    layer.graph.node(
+      'Elu',
+      [x as SymbolicTensor],
+      { name: `${layer.name}/elu`, shape: (x as SymbolicTensor).shape },
+      { alpha },
+    ),
+  );
+};
+
+/** Keras 2 `ThresholdedReLU`: x above theta, 0 elsewhere. */
+export const thresholdedRelu: LayerConverter = (layer) => {
+  const alpha = numberOption(layer, 'theta', 1);
+  return anywhere(layer, [floatInput(layer)], ([x]) =>
+    layer.graph.node(
+      'ThresholdedRelu',
+      [x as SymbolicTensor],
+      { name: `${layer.name}/relu`, shape: (x as SymbolicTensor).shape },
+      { alpha },
+    ),
+  );
+};
+
+/**
+ * Keras `PReLU`: a learnt slope for each place of a row; shared axes have size 1.
+ * @see https://keras.io/api/layers/activation_layers/prelu/
+ */
+export const prelu: LayerConverter = (layer) => {
+  const x = floatInput(layer);
+  const alpha = weight(layer, 'alpha');
+  if (x.channelsFirst === undefined) {
+    const slope = weightConstant(layer, 'alpha');
+    return layer.graph.node('PRelu', [x, slope], { name: `${layer.name}/prelu`, shape: x.shape });
+  }
+  const rank = alpha.shape.length;
+  const perm = [rank - 1, ...Array.from({ length: rank - 1 }, (_, i) => i)];
+  const slope = layer.graph.once(alpha.data, 'channels first', () =>
+    layer.graph.constant(
+      `${layer.name}/alpha`,
+      'float32',
+      perm.map((axis) => alpha.shape[axis] as number),
+      permuted(alpha, perm),
+    ),
+  );
+  const first = channelsFirst(layer, x);
+  return channelsLast(
+    layer,
+    layer.graph.node('PRelu', [first, slope], { name: `${layer.name}/prelu`, shape: first.shape }),
+  );
 };

@@ -1,5 +1,5 @@
 import { activate } from './activations.ts';
-import { type LayerConverter, onlyInput, unsupported, weightConstant } from './layer.ts';
+import { floatInput, type LayerConverter, unsupported, weightConstant } from './layer.ts';
 
 /**
  * Keras `Dense` as ONNX `MatMul` + `Add`.
@@ -7,10 +7,11 @@ import { type LayerConverter, onlyInput, unsupported, weightConstant } from './l
  * @see https://keras.io/api/layers/core_layers/dense/
  */
 export const dense: LayerConverter = (layer) => {
-  const x = onlyInput(layer);
+  const x = floatInput(layer);
   const kernel = weightConstant(layer, 'kernel');
   const [inputDim, units] = kernel.shape;
-  if (kernel.shape.length !== 2 || x.shape.at(-1) !== inputDim) {
+  const width = x.shape.at(-1);
+  if (kernel.shape.length !== 2 || (width !== inputDim && width !== -1)) {
     throw unsupported(layer, `kernel [${kernel.shape}] does not fit the input [${x.shape}]`);
   }
   const shape = [...x.shape.slice(0, -1), units as number];

@@ -1,17 +1,29 @@
 import { ConversionError } from '../errors.ts';
-import type { KerasDialect, Weight } from '../keras/model.ts';
+import type { KerasDialect, LayerConfig, Weight } from '../keras/model.ts';
 import type { GraphBuilder, SymbolicTensor } from '../onnx/index.ts';
 
 /** What a layer's converter gets. */
 export interface LayerContext {
   readonly graph: GraphBuilder;
+  /** Unique in the model: a layer of a nested model has the names around it in front. */
   readonly name: string;
   readonly className: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly dialect: KerasDialect;
   readonly weights: readonly Weight[];
+  /** Every tensor among the positional arguments, in order. */
   readonly inputs: readonly SymbolicTensor[];
+  /** Arguments of the call as in the file: JSON with SymbolicTensor, Slice and `ellipsis` inside. */
+  readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Whether the file is of Keras 3 and calls a raw operation (`keras.ops`), not a layer of the same name. */
+  readonly isOperation: boolean;
+  /** Converts a layer that this one wraps. `attribute` says where its weights are among this layer's. */
+  readonly inner: (
+    layer: LayerConfig,
+    attribute: string,
+    inputs: readonly SymbolicTensor[],
+  ) => readonly SymbolicTensor[];
 }
 
 /**
@@ -28,7 +40,7 @@ export function unsupported(layer: LayerContext, what: string): ConversionError 
   );
 }
 
-/** The layer's first input; most layers have one. */
+/** The layer's only input. */
 export function onlyInput(layer: LayerContext): SymbolicTensor {
   const [input] = layer.inputs;
   if (input === undefined || layer.inputs.length !== 1) {
@@ -37,7 +49,40 @@ export function onlyInput(layer: LayerContext): SymbolicTensor {
   return input;
 }
 
-/** A variable by Keras's name for it, as a constant of the graph. */
+/** A value as float32: Keras casts what goes into a layer that computes. */
+export function asFloat(layer: LayerContext, x: SymbolicTensor): SymbolicTensor {
+  if (x.dtype === 'float32') return x;
+  if (x.dtype === 'string') throw unsupported(layer, 'text inputs are not supported');
+  const cast = layer.graph.node(
+    'Cast',
+    [x],
+    { name: `${layer.name}/float`, shape: x.shape, dtype: 'float32' },
+    { to: 1n },
+  );
+  return x.mask === undefined ? cast : { ...cast, mask: x.mask };
+}
+
+/** The layer's only input, as float32. */
+export const floatInput = (layer: LayerContext): SymbolicTensor => asFloat(layer, onlyInput(layer));
+
+/** A number of the config, or the fallback where it is absent or null. */
+export function numberOption(layer: LayerContext, key: string, fallback: number): number {
+  const value = layer.config[key];
+  return typeof value === 'number' ? value : fallback;
+}
+
+/** One size for each dimension of space: `3`, `[3, 3]`. */
+export function sizesOption(layer: LayerContext, key: string, rank: number, fallback: number): number[] {
+  const value = layer.config[key] ?? fallback;
+  const sizes = Array.isArray(value) ? value : Array.from({ length: rank }, () => value);
+  const numbers = sizes.flat().map(Number);
+  if (numbers.length !== rank || numbers.some((size) => !Number.isInteger(size))) {
+    throw unsupported(layer, `${key}=${JSON.stringify(value)} has no size for each of ${rank} dimensions`);
+  }
+  return numbers;
+}
+
+/** A variable by its name (keras/variables.ts). */
 export function weight(layer: LayerContext, name: string): Weight {
   const found = layer.weights.find((candidate) => candidate.name === name);
   if (found === undefined) {
@@ -49,8 +94,49 @@ export function weight(layer: LayerContext, name: string): Weight {
   return found;
 }
 
-/** A variable as a float32 constant named `<layer>/<variable>`. */
-export function weightConstant(layer: LayerContext, name: string): SymbolicTensor {
-  const { shape, data } = weight(layer, name);
-  return layer.graph.constant(`${layer.name}/${name}`, 'float32', shape, data);
+/**
+ * A variable as a float32 constant named `<layer>/<variable>`, once however often the layer is called.
+ * @param perm axes in the order in which they are written; as stored where it is left out
+ * @param shape what the result is reshaped to
+ */
+export function weightConstant(
+  layer: LayerContext,
+  name: string,
+  perm?: readonly number[],
+  shape?: readonly number[],
+): SymbolicTensor {
+  const found = weight(layer, name);
+  return layer.graph.once(found.data, `${perm ?? ''}:${shape ?? ''}`, () => {
+    const data = perm === undefined ? found.data : permuted(found, perm);
+    const dims =
+      shape ?? (perm === undefined ? found.shape : perm.map((axis) => found.shape[axis] as number));
+    return layer.graph.constant(`${layer.name}/${name}`, 'float32', dims, data);
+  });
+}
+
+/** A weight's numbers with its axes in another order. */
+export function permuted({ shape, data }: Weight, perm: readonly number[]): Float32Array {
+  if (perm.length !== shape.length) {
+    throw new ConversionError(
+      'CONVERSION_SOURCE_CORRUPT',
+      `A variable has ${shape.length} dimensions where ${perm.length} are expected`,
+    );
+  }
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const dims = perm.map((axis) => shape[axis] as number);
+  const steps = perm.map((axis) => strides[axis] as number);
+  const out = new Float32Array(data.length);
+  const at = dims.map(() => 0);
+  let from = 0;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = data[from] as number;
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      from += steps[axis] as number;
+      at[axis] = (at[axis] as number) + 1;
+      if ((at[axis] as number) < (dims[axis] as number)) break;
+      from -= (steps[axis] as number) * (dims[axis] as number);
+      at[axis] = 0;
+    }
+  }
+  return out;
 }

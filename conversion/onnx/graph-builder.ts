@@ -4,6 +4,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  type GraphProto,
   GraphProtoSchema,
   type ModelProto,
   type NodeProto,
@@ -18,10 +19,22 @@ export interface SymbolicTensor {
   readonly name: string;
   readonly dtype: DataType;
   readonly shape: readonly number[];
+  /** The same value with the channels before the space, where it was computed so. */
+  readonly channelsFirst?: SymbolicTensor;
+  /** Keras's mask that travels with the value: bool [batch, steps], false = padding. */
+  readonly mask?: SymbolicTensor;
 }
 
 /** Integers are bigint, so that `axis: 1n` (INT) and `alpha: 1` (FLOAT) cannot be mixed up. */
-export type Attribute = bigint | number | string | readonly bigint[] | readonly number[] | TensorProto;
+export type Attribute =
+  | bigint
+  | number
+  | string
+  | readonly bigint[]
+  | readonly number[]
+  | readonly string[]
+  | TensorProto
+  | GraphProto;
 
 /** A node attribute of the type that the value's type stands for. */
 export function attribute(name: string, value: Attribute): AttributeProto {
@@ -36,12 +49,27 @@ export function attribute(name: string, value: Attribute): AttributeProto {
       s: new TextEncoder().encode(value),
     });
   }
+  if ('$typeName' in value && value.$typeName === 'onnx.GraphProto')
+    return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value });
   if ('$typeName' in value)
     return create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: value });
+  if (value.length > 0 && typeof value[0] === 'string') {
+    const strings = (value as string[]).map((item) => new TextEncoder().encode(item));
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRINGS, strings });
+  }
   if (value.length > 0 && typeof value[0] === 'number') {
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOATS, floats: value as number[] });
   }
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value as bigint[] });
+}
+
+/** Every value that a node reads, those that its body takes from around it included. */
+function usedBy(node: NodeProto): string[] {
+  const bodies = node.attribute.flatMap((attribute) => (attribute.g === undefined ? [] : [attribute.g]));
+  return [
+    ...node.input,
+    ...bodies.flatMap((body) => [...body.node.flatMap(usedBy), ...body.output.map((o) => o.name)]),
+  ];
 }
 
 /** Builds an ONNX graph node by node; every value gets a name that nobody else has. */
@@ -50,7 +78,13 @@ export class GraphBuilder {
   readonly #initializers: TensorProto[] = [];
   readonly #inputs: TensorSpec[] = [];
   readonly #outputs: TensorSpec[] = [];
-  readonly #taken = new Set<string>();
+  readonly #taken: Set<string>;
+  readonly #once = new WeakMap<object, Map<string, SymbolicTensor>>();
+
+  /** @param outer the graph that this one is a body of: names are unique in both, and values of it may be used here */
+  constructor(outer?: GraphBuilder) {
+    this.#taken = outer === undefined ? new Set() : outer.#taken;
+  }
 
   /** `wanted`, or `wanted_1`, `wanted_2`, ... where it is taken. */
   uniqueName(wanted: string): string {
@@ -70,6 +104,15 @@ export class GraphBuilder {
     const name = this.uniqueName(wanted);
     this.#initializers.push(tensorProto(name, dtype, dims, data));
     return { name, dtype, shape: dims };
+  }
+
+  /** What `make` gives for the object and form, made once: a layer that is called twice writes its weights once. */
+  once(owner: object, form: string, make: () => SymbolicTensor): SymbolicTensor {
+    const forms = this.#once.get(owner) ?? new Map<string, SymbolicTensor>();
+    this.#once.set(owner, forms);
+    const made = forms.get(form) ?? make();
+    forms.set(form, made);
+    return made;
   }
 
   /** A shape or axes operand, which ONNX wants as int64. */
@@ -122,15 +165,30 @@ export class GraphBuilder {
     return spec;
   }
 
+  /** The graph as it is, to be a body (of Scan). */
+  body(name: string): GraphProto {
+    return create(GraphProtoSchema, {
+      name,
+      node: this.#nodes,
+      initializer: this.#initializers,
+      input: this.#inputs.map(valueInfo),
+      output: this.#outputs.map(valueInfo),
+    });
+  }
+
+  /** The model; nodes and constants that no output depends on are left out. */
   build(name: string): ModelProto {
-    return modelOf(
-      create(GraphProtoSchema, {
-        name,
-        node: this.#nodes,
-        initializer: this.#initializers,
-        input: this.#inputs.map(valueInfo),
-        output: this.#outputs.map(valueInfo),
-      }),
-    );
+    const graph = this.body(name);
+    const needed = new Set(this.#outputs.map((spec) => spec.name));
+    graph.node = graph.node
+      .toReversed()
+      .filter((node) => {
+        if (!node.output.some((output) => needed.has(output))) return false;
+        for (const value of usedBy(node)) needed.add(value);
+        return true;
+      })
+      .toReversed();
+    graph.initializer = graph.initializer.filter((tensor) => needed.has(tensor.name));
+    return modelOf(graph);
   }
 }

@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { access, open, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { ConversionError } from '../errors.ts';
+import { kerasArchive } from './keras-archive.ts';
+import { kerasConfig } from './keras-config.ts';
 import { kerasHdf5 } from './keras-hdf5.ts';
 import { onnx } from './onnx.ts';
 import type { Reader, SourceModel } from './reader.ts';
+import { savedModel } from './saved-model.ts';
 import { tfjsLayers } from './tfjs-layers.ts';
 import { tflite } from './tflite.ts';
 
 /** Every source format, by the name that the manifest records. */
 export const readers = {
   'keras-hdf5': kerasHdf5,
+  'keras-archive': kerasArchive,
+  'keras-config': kerasConfig,
+  'saved-model': savedModel,
   'tfjs-layers': tfjsLayers,
   onnx,
   tflite,
@@ -31,7 +37,7 @@ async function headOf(path: string): Promise<Uint8Array> {
   try {
     const file = await open(path, 'r');
     try {
-      const { buffer, bytesRead } = await file.read(new Uint8Array(16), 0, 16, 0);
+      const { buffer, bytesRead } = await file.read(new Uint8Array(64), 0, 64, 0);
       return buffer.subarray(0, bytesRead);
     } finally {
       await file.close();
@@ -41,13 +47,25 @@ async function headOf(path: string): Promise<Uint8Array> {
   }
 }
 
-/**
- * Finds the format by the first bytes, then by the name.
- * @throws ConversionError CONVERSION_NO_SUCH_FILE, CONVERSION_UNKNOWN_FORMAT, CONVERSION_SOURCE_CORRUPT
- */
-export async function identify(path: string): Promise<SourceIdentity> {
+const rows = Object.entries(readers) as [SourceFormat, Reader][];
+
+/** The row of a folder, by the file that tells. */
+async function rowOfFolder(path: string): Promise<[SourceFormat, Reader]> {
+  for (const row of rows) {
+    const marker = row[1].folderWith;
+    const isThere = (file: string) =>
+      access(file).then(
+        () => true,
+        () => false,
+      );
+    if (marker !== undefined && (await isThere(join(path, marker)))) return row;
+  }
+  throw new ConversionError('CONVERSION_UNKNOWN_FORMAT', `${path} is a folder, but not a SavedModel`);
+}
+
+/** The row of a file, by its first bytes and then by its name. */
+async function rowOfFile(path: string): Promise<[SourceFormat, Reader]> {
   const head = await headOf(path);
-  const rows = Object.entries(readers) as [SourceFormat, Reader][];
   const named = rows.filter(([, reader]) =>
     reader.extensions.some((end) => path.toLowerCase().endsWith(end)),
   );
@@ -62,7 +80,19 @@ export async function identify(path: string): Promise<SourceIdentity> {
     }
     throw new ConversionError('CONVERSION_UNKNOWN_FORMAT', `${basename(path)} is in no known format`);
   }
-  const [format, reader] = found;
+  return found;
+}
+
+/**
+ * Finds the format by the first bytes, then by the name.
+ * @throws ConversionError CONVERSION_NO_SUCH_FILE, CONVERSION_UNKNOWN_FORMAT, CONVERSION_SOURCE_CORRUPT
+ */
+export async function identify(path: string): Promise<SourceIdentity> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const [format, reader] = isFolder ? await rowOfFolder(path) : await rowOfFile(path);
   const digests: string[] = [];
   let sizeBytes = 0;
   for (const file of await reader.files(path)) {

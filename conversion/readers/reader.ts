@@ -20,7 +20,9 @@ export type SourceModel = KerasModel | OnnxSource | TfliteSource;
 export interface Reader {
   /** File name endings, lower case. */
   readonly extensions: readonly string[];
-  /** Whether a file's first bytes are this format's. */
+  /** Where the source is a folder: the file that tells. */
+  readonly folderWith?: string;
+  /** Whether a file's first 64 bytes are this format's. */
   matches(head: Uint8Array): boolean;
   /** Every file of the source, the given one first: their bytes are its identity. */
   files(path: string): Promise<readonly string[]>;

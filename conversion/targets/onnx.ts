@@ -1,4 +1,5 @@
 import { ConversionError } from '../errors.ts';
+import type { KerasModel } from '../keras/model.ts';
 import { kerasToOnnx } from '../keras/to-onnx.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
 import { freeze } from '../methods/freeze.ts';
@@ -8,8 +9,9 @@ import { prune } from '../methods/prune.ts';
 import { encodeModel, irVersion, type ModelProto, opsetOf, signatureOf } from '../onnx/index.ts';
 import { openOnnx } from '../verify/accuracy.ts';
 import { modelParity } from '../verify/model-parity.ts';
-import { exactBudget, kerasParity, randomInputs } from '../verify/parity.ts';
-import { randomRows, readSampleRows, type SampleRows } from '../verify/sample-rows.ts';
+import { exactBudget, kerasParity } from '../verify/parity.ts';
+import { randomRows } from '../verify/random-rows.ts';
+import { readSampleRows, type SampleRows } from '../verify/sample-rows.ts';
 import type { Target, TargetRequest } from './target.ts';
 
 interface ExactModel {
@@ -18,41 +20,44 @@ interface ExactModel {
   readonly parity: Parity;
 }
 
-/** The exact float32 model of a source, gated by the reference. */
-async function exactModel({ model, where, seed, budget }: TargetRequest): Promise<ExactModel> {
-  if (model.kind === 'onnx') {
-    const signature = signatureOf(model.model, where);
-    const rows = { inputs: randomInputs(signature, seed) };
-    const parity = await modelParity(model.model, model.model, signature, rows, seed, budget);
-    return { model: model.model, signature, parity: { reference: 'source-model', ...parity } };
-  }
-  if (model.kind !== 'keras') {
-    throw new ConversionError(
-      'CONVERSION_UNSUPPORTED',
-      `${where} is a .tflite file, which is read to inspect it; convert what it was made from`,
-    );
-  }
-  const conversion = kerasToOnnx(model);
-  const signature = signatureOf(conversion.model, where);
-  return {
-    model: conversion.model,
-    signature,
-    parity: await kerasParity(model, conversion, signature, seed),
-  };
-}
-
-/** The exact model in one self-contained piece; it must still answer as before. */
-async function frozen({ model, signature, parity }: ExactModel, seed: number): Promise<ExactModel> {
-  const changed = await freeze(model);
-  const rows = { inputs: randomInputs(signature, seed) };
-  const moved = await modelParity(model, changed, signature, rows, seed, exactBudget);
-  if (!moved.passed) {
+/** ONNX as it came, frozen: held to what it answered before. */
+async function frozenOnnx(model: ModelProto, where: string, seed: number): Promise<ExactModel> {
+  const signature = signatureOf(model, where);
+  const frozen = await freeze(model);
+  const rows = await randomRows(model, signature, seed);
+  const parity = await modelParity(model, frozen, signature, rows, seed, exactBudget);
+  if (!parity.passed) {
     throw new ConversionError(
       'CONVERSION_PARITY_FAILED',
-      `Freezing moves the answers by ${moved.maxAbsError.toExponential(2)}, allowed are ${moved.tolerance.toExponential(2)}`,
+      `Freezing moves the answers by ${parity.maxAbsError.toExponential(2)}, allowed are ${parity.tolerance.toExponential(2)}`,
     );
   }
-  return { model: changed, signature, parity };
+  return { model: frozen, signature, parity: { reference: 'source-model', ...parity } };
+}
+
+/** A Keras model, converted and frozen: held to the reference. */
+async function frozenKeras(source: KerasModel, where: string, seed: number): Promise<ExactModel> {
+  const conversion = kerasToOnnx(source);
+  const signature = signatureOf(conversion.model, where);
+  try {
+    const model = await freeze(conversion.model);
+    const parity = await kerasParity(source, { ...conversion, model }, signature, seed);
+    return { model, signature, parity };
+  } catch (error) {
+    // Before freezing every layer has a value of its own: there the gate can name the one that is off.
+    await kerasParity(source, conversion, signature, seed);
+    throw error;
+  }
+}
+
+/** The exact float32 model of a source in one self-contained piece, gated. */
+function exactModel({ model, where, seed }: TargetRequest): Promise<ExactModel> {
+  if (model.kind === 'onnx') return frozenOnnx(model.model, where, seed);
+  if (model.kind === 'keras') return frozenKeras(model, where, seed);
+  throw new ConversionError(
+    'CONVERSION_UNSUPPORTED',
+    `${where} is a .tflite file, which is read to inspect it; convert what it was made from`,
+  );
 }
 
 /** Prunes, then quantizes; what comes out is held to the budget on the rows that stand for real inputs. */
@@ -82,11 +87,11 @@ export const onnxTarget: Target = {
   file: 'model.onnx',
   methods: Object.fromEntries(Object.entries(methods).map(([name, { summary }]) => [name, summary])),
   async convert(request) {
-    const exact = await frozen(await exactModel(request), request.seed);
+    const exact = await exactModel(request);
     const { signature } = exact;
     const rows =
       request.calibration === undefined
-        ? randomRows(signature, request.seed)
+        ? await randomRows(exact.model, signature, request.seed + 1)
         : await readSampleRows(request.calibration, signature);
     const { model, parity } = await applyMethod(exact, rows, request);
     return {

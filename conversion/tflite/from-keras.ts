@@ -1,6 +1,6 @@
 import { ConversionError } from '../errors.ts';
-import { kerasGraph, type TensorRef } from '../keras/graph.ts';
-import { type KerasModel, layerName } from '../keras/model.ts';
+import { kerasGraph, type LayerCall, refsIn, type TensorRef } from '../keras/graph.ts';
+import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { Program, Value } from './ir.ts';
 import { tfliteLayers } from './layers/index.ts';
@@ -22,6 +22,18 @@ export interface TfliteConversion {
 
 const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}`;
 
+/** What a call computes with: recurrent layers take their first states by name. */
+function operandsOf({ layer, inputs, kwargs }: LayerCall): TensorRef[] {
+  const { initial_state: states, ...others } = kwargs;
+  if (refsIn(others).length > 0) {
+    throw new ConversionError(
+      'CONVERSION_UNSUPPORTED_LAYER',
+      `Layer '${layerName(layer)}' (${layer.class_name}) does not go into a .tflite file: it takes values as ${Object.keys(others).join(', ')}`,
+    );
+  }
+  return [...inputs, ...refsIn(states)];
+}
+
 /** Names that callers see: the layers' own, numbered where a layer gives several. */
 function distinct(names: readonly string[]): string[] {
   const taken = new Set<string>();
@@ -38,10 +50,36 @@ function distinct(names: readonly string[]): string[] {
  * @throws ConversionError naming the layer for anything that TFLite cannot hold exactly.
  */
 export function kerasToTflite(model: KerasModel): TfliteConversion {
-  const source = kerasGraph(model);
+  const source = kerasGraph(model.config);
   const graph = GraphBuilder.main();
   const done = new Map<string, readonly Value[]>();
   const trace: TracePoint[] = [];
+
+  const convertLayer = (
+    layer: LayerConfig,
+    name: string,
+    weights: readonly Weight[],
+    inputs: readonly Value[],
+    kwargs: Readonly<Record<string, unknown>>,
+  ): readonly Value[] => {
+    const context: LayerContext = {
+      graph,
+      name,
+      className: layer.class_name,
+      config: layer.config,
+      dialect: model.dialect,
+      weights,
+      inputs,
+      kwargs,
+      inner: (inside, itsWeights, itsInputs) =>
+        convertLayer(inside, `${name}/${layerName(inside)}`, itsWeights, itsInputs, {}),
+    };
+    if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
+      throw unsupported(context, 'there is no converter for this class');
+    }
+    const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
+    return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+  };
 
   const convert = (ref: TensorRef): void => {
     const call = source.calls.get(ref.layer)?.[ref.call];
@@ -51,22 +89,9 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
         `The config refers to call ${ref.call} of layer '${ref.layer}', which it does not have`,
       );
     }
-    const { layer, inputs, kwargs } = call;
-    const context: LayerContext = {
-      graph,
-      name: layerName(layer),
-      className: layer.class_name,
-      config: layer.config,
-      dialect: model.dialect,
-      weights: model.weights.get(layerName(layer)) ?? [],
-      inputs: inputs.map((input) => resolved(input)),
-      kwargs,
-    };
-    if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
-      throw unsupported(context, 'there is no converter for this class');
-    }
-    const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
-    const values = Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+    const { layer, kwargs } = call;
+    const weights = model.weights.get(layerName(layer)) ?? [];
+    const values = convertLayer(layer, layerName(layer), weights, operandsOf(call).map(resolved), kwargs);
     done.set(keyOf(ref), values);
     trace.push({ at: keyOf(ref), tensor: (values[0] as Value).name });
   };
@@ -84,7 +109,10 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
   for (const output of source.outputs) {
     visit(
       output,
-      (ref) => source.calls.get(ref.layer)?.[ref.call]?.inputs ?? [],
+      (ref) => {
+        const call = source.calls.get(ref.layer)?.[ref.call];
+        return call === undefined ? [] : operandsOf(call);
+      },
       (ref) => done.has(keyOf(ref)),
       convert,
     );

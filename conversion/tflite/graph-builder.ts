@@ -3,19 +3,19 @@ import type { ConstantData, Graph, Operation, Options, TfliteType, Value } from 
 /** Builds one subgraph operation by operation; every value gets a name that no other of the model has. */
 export class GraphBuilder {
   readonly #name: string;
-  readonly #taken: Set<string>;
+  readonly #taken: Map<string, number>;
   readonly #inputs: Value[] = [];
   readonly #operations: Operation[] = [];
   readonly #bodies: Graph[];
 
-  private constructor(name: string, taken: Set<string>, bodies: Graph[]) {
+  private constructor(name: string, taken: Map<string, number>, bodies: Graph[]) {
     this.#name = name;
     this.#taken = taken;
     this.#bodies = bodies;
   }
 
   static main(): GraphBuilder {
-    return new GraphBuilder('main', new Set(), []);
+    return new GraphBuilder('main', new Map(), []);
   }
 
   /** A further subgraph, for a loop. */
@@ -25,8 +25,11 @@ export class GraphBuilder {
 
   #unique(wanted: string): string {
     let name = wanted;
-    for (let n = 1; this.#taken.has(name); n++) name = `${wanted}_${n}`;
-    this.#taken.add(name);
+    let n = this.#taken.get(wanted) ?? 0;
+    while (this.#taken.has(name)) name = `${wanted}_${++n}`;
+    // Where to go on counting: unrolled loops ask for the same name thousands of times.
+    this.#taken.set(wanted, n);
+    this.#taken.set(name, this.#taken.get(name) ?? 0);
     return name;
   }
 
@@ -71,7 +74,7 @@ export class GraphBuilder {
       shape: [...output.shape],
       dtype: output.dtype ?? dtype,
     }));
-    this.#operations.push({ operator, inputs: [...inputs], outputs: values, options });
+    this.#operations.push({ operator, inputs: [...inputs], outputs: [...values], options });
     return values;
   }
 

@@ -4,7 +4,6 @@ import { ConversionError } from '../errors.ts';
 import type { Signature, TensorSpec } from '../manifest/index.ts';
 import type { Tensor } from './interpreter/index.ts';
 import { parseNpy, parseNpz } from './npy.ts';
-import { randomInputs } from './parity.ts';
 
 /** Inputs that stand for what a model meets: what a lossy method is calibrated by and judged on. */
 export interface SampleRows {
@@ -92,9 +91,4 @@ export async function readSampleRows(path: string, signature: Signature): Promis
   } catch (error) {
     throw new ConversionError('CONVERSION_BAD_SAMPLES', `${path}: ${(error as Error).message}`);
   }
-}
-
-/** Standard normal rows where the user has given none: right for inputs that are normalized, and only for those. */
-export function randomRows(signature: Signature, seed: number): SampleRows {
-  return { inputs: randomInputs(signature, seed + 1) };
 }

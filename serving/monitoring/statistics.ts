@@ -1,5 +1,5 @@
 import type { MetricName } from '../contract/index.ts';
-import type { DurationTotal, VersionStatistics } from '../dataplane.ts';
+import type { DurationTotal, VersionStatistics } from '../server-control.ts';
 import { type MetricsSnapshot, samplesOf } from './registry.ts';
 
 /** Methods that run the model; what they refuse is counted as `error`. */

@@ -10,7 +10,7 @@ import { prune } from '../../conversion/methods/prune.ts';
 import { encodeModel, GraphBuilder, type ModelProto, signatureOf } from '../../conversion/onnx/index.ts';
 import { answers } from '../../conversion/verify/model-parity.ts';
 import { seededRandom } from '../../conversion/verify/random.ts';
-import { randomRows } from '../../conversion/verify/sample-rows.ts';
+import { randomRows } from '../../conversion/verify/random-rows.ts';
 
 const digits = { model: 'samples/digits/model.h5', labels: 'samples/digits/heldout.npz' };
 
@@ -98,7 +98,7 @@ function convolutional(channels: number, seed: number): ModelProto {
 /** Largest difference of two models' answers, as a share of the largest answer. */
 async function distance(a: ModelProto, b: ModelProto, seed = 5): Promise<number> {
   const signature = signatureOf(a, 'a');
-  const rows = randomRows(signature, seed);
+  const rows = await randomRows(a, signature, seed);
   const [left, right] = [(await answers(a, signature, rows))[0]!, (await answers(b, signature, rows))[0]!];
   expect(right.shape).toEqual(left.shape);
   const largest = left.data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
@@ -110,7 +110,7 @@ async function applied(name: keyof typeof methods, model: ModelProto): Promise<M
   const frozen = await freeze(model);
   const signature = signatureOf(frozen, 'model');
   const method: Method = methods[name];
-  return method.apply(frozen, { signature, rows: randomRows(signature, 0) });
+  return method.apply(frozen, { signature, rows: await randomRows(frozen, signature, 0) });
 }
 
 const opsOf = (model: ModelProto) => model.graph!.node.map(({ opType }) => opType);

@@ -6,7 +6,9 @@ import { mergers } from './merging.ts';
 import { normalizations } from './normalization.ts';
 import { borders } from './padding.ts';
 import { pools } from './pooling.ts';
+import { recurrentLayers } from './recurrent.ts';
 import { shapes } from './shapes.ts';
+import { wrappers } from './wrappers.ts';
 
 /** Every Keras class that goes into a .tflite file, by its name in the config. */
 export const tfliteLayers = {
@@ -15,7 +17,9 @@ export const tfliteLayers = {
   ...mergers,
   ...normalizations,
   ...pools,
+  ...recurrentLayers,
   ...shapes,
+  ...wrappers,
   Activation: activation,
   ActivityRegularization: passThrough,
   AlphaDropout: passThrough,

@@ -1,5 +1,5 @@
 import { ConversionError } from '../../errors.ts';
-import type { KerasDialect, Weight } from '../../keras/model.ts';
+import type { KerasDialect, LayerConfig, Weight } from '../../keras/model.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { Value } from '../ir.ts';
 
@@ -13,6 +13,8 @@ export interface LayerContext {
   readonly weights: readonly Weight[];
   readonly inputs: readonly Value[];
   readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Converts a layer inside this one. @returns its outputs */
+  inner(layer: LayerConfig, weights: readonly Weight[], inputs: readonly Value[]): readonly Value[];
 }
 
 /**

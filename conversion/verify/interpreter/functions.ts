@@ -1,4 +1,4 @@
-import { map, mapRows, type Tensor } from './tensor.ts';
+import { fold, map, mapRows, sum, type Tensor, zip } from './tensor.ts';
 
 /** Error function by its Maclaurin series and, beyond 3, its continued fraction: about 1e-15. */
 export function erf(x: number): number {
@@ -34,10 +34,25 @@ function softmaxRow(row: Float64Array): void {
 
 export const softmax = (x: Tensor): Tensor => mapRows(x, softmaxRow);
 
+/** Softmax over any axes together. */
+export function softmaxOver(x: Tensor, axes: readonly number[]): Tensor {
+  const top = fold(x, axes, true, Number.NEGATIVE_INFINITY, Math.max);
+  const powers = zip(x, top, (a, b) => Math.exp(a - b));
+  return zip(powers, sum(powers, axes, true), (a, b) => a / b);
+}
+
+/** x - log(sum(exp(x))) along the last axis. */
+function logSoftmax(x: Tensor): Tensor {
+  const top = fold(x, [-1], true, Number.NEGATIVE_INFINITY, Math.max);
+  const centered = zip(x, top, (a, b) => a - b);
+  return zip(centered, map(sum(map(centered, Math.exp), [-1], true), Math.log), (a, b) => a - b);
+}
+
 const pointwise = (f: (v: number) => number) => (x: Tensor) => map(x, f);
 
 /** Keras's activations as their formulas, written from the documentation and apart from layers/. */
 export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> = {
+  celu: pointwise((v) => (v > 0 ? v : Math.expm1(v))),
   elu: pointwise((v) => (v > 0 ? v : Math.expm1(v))),
   exponential: pointwise(Math.exp),
   gelu: pointwise((v) => 0.5 * v * (1 + erf(v / Math.SQRT2))),
@@ -45,9 +60,12 @@ export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> =
     map(x, (v) => clip(dialect === 'keras-3' ? v / 6 + 0.5 : 0.2 * v + 0.5, 0, 1)),
   hard_silu: pointwise((v) => v * clip(v / 6 + 0.5, 0, 1)),
   hard_swish: pointwise((v) => v * clip(v / 6 + 0.5, 0, 1)),
+  hard_shrink: pointwise((v) => (Math.abs(v) > 0.5 ? v : 0)),
+  hard_tanh: pointwise((v) => clip(v, -1, 1)),
   leaky_relu: pointwise((v) => (v >= 0 ? v : 0.2 * v)),
   linear: (x) => x,
-  log_softmax: (x) => map(softmax(x), Math.log),
+  log_sigmoid: pointwise((v) => -softplus(-v)),
+  log_softmax: (x) => logSoftmax(x),
   mish: pointwise((v) => v * Math.tanh(softplus(v))),
   relu: pointwise((v) => Math.max(v, 0)),
   relu6: pointwise((v) => clip(v, 0, 6)),
@@ -55,8 +73,13 @@ export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> =
   sigmoid: pointwise(sigmoid),
   silu: pointwise((v) => v * sigmoid(v)),
   softmax,
+  soft_shrink: pointwise((v) => Math.sign(v) * Math.max(Math.abs(v) - 0.5, 0)),
   softplus: pointwise(softplus),
   softsign: pointwise((v) => v / (1 + Math.abs(v))),
+  sparse_plus: pointwise((v) => (v <= -1 ? 0 : v >= 1 ? v : ((v + 1) * (v + 1)) / 4)),
+  sparse_sigmoid: pointwise((v) => clip((v + 1) / 2, 0, 1)),
+  squareplus: pointwise((v) => (v + Math.sqrt(v * v + 4)) / 2),
   swish: pointwise((v) => v * sigmoid(v)),
   tanh: pointwise(Math.tanh),
+  tanh_shrink: pointwise((v) => v - Math.tanh(v)),
 };

@@ -1,7 +1,11 @@
-import type { KerasModel, LayerConfig } from '../../keras/model.ts';
+import { ellipsis, Slice } from '../../keras/graph.ts';
+import type { KerasModel, LayerConfig, Weight } from '../../keras/model.ts';
+import type { Evaluate, LayerInput } from './layer-input.ts';
 import { evaluate } from './layers.ts';
+import { knowsOperation, operation } from './operations.ts';
 import type { Tensor } from './tensor.ts';
 
+export type { Evaluate } from './layer-input.ts';
 export type { Tensor } from './tensor.ts';
 
 /** Everything that a reference run computed, by `<layer>:<call>`, and the model's outputs in order. */
@@ -10,59 +14,209 @@ export interface ReferenceRun {
   readonly outputs: readonly Tensor[];
 }
 
-/** Any mention of `[layer, call, tensor]` inside a config value, in order. */
-function mentions(value: unknown): [string, number][] {
+/** References of classes that are not Keras's own (`--custom`). */
+export type CustomReferences = Readonly<Record<string, Evaluate>>;
+
+type Mention = readonly [layer: string, call: number, tensor: number];
+
+const nameOf = (layer: LayerConfig) => String(layer.config['name'] ?? layer.name);
+const insideOf = (layer: LayerConfig) =>
+  (Array.isArray(layer.config) ? layer.config : layer.config['layers']) as LayerConfig[] | undefined;
+const isModel = (layer: LayerConfig) => ['Functional', 'Sequential', 'Model'].includes(layer.class_name);
+
+/** What one model's run needs to know. */
+interface Run {
+  readonly dialect: KerasModel['dialect'];
+  readonly custom: CustomReferences;
+  readonly values: Map<string, Tensor>;
+  /** Applied to every number that a layer gives. */
+  readonly round: ((value: number) => number) | undefined;
+}
+
+/** Reads `[layer, call, tensor]`, in Keras 2's form or Keras 3's; undefined for anything else. */
+function mention(value: unknown, names: ReadonlySet<string>): Mention | undefined {
+  const history = (value as { config?: { keras_history?: unknown } } | null)?.config?.keras_history ?? value;
+  if (!Array.isArray(history) || typeof history[0] !== 'string' || !names.has(history[0])) return undefined;
+  return Number.isInteger(history[1]) && Number.isInteger(history[2])
+    ? [history[0], history[1], history[2]]
+    : undefined;
+}
+
+/** Every mention inside a value. */
+function mentions(value: unknown, names: ReadonlySet<string>): Mention[] {
+  const found = mention(value, names);
+  if (found !== undefined) return [found];
+  return value !== null && typeof value === 'object'
+    ? Object.values(value).flatMap((item) => mentions(item, names))
+    : [];
+}
+
+/** An argument as the config writes it, with values in the place of mentions. */
+function argument(value: unknown, names: ReadonlySet<string>, read: (at: Mention) => Tensor): unknown {
+  const found = mention(value, names);
+  if (found !== undefined) return read(found);
   if (Array.isArray(value)) {
-    if (typeof value[0] === 'string' && typeof value[1] === 'number' && typeof value[2] === 'number') {
-      return [[value[0], value[1]]];
-    }
-    return value.flatMap(mentions);
+    if (value[0] === '_CONSTANT_VALUE') return value[2];
+    return value.map((item) => argument(item, names, read));
   }
-  if (value === null || typeof value !== 'object') return [];
-  const history = (value as { keras_history?: unknown }).keras_history;
-  return history === undefined ? Object.values(value).flatMap(mentions) : mentions(history);
+  if (value === null || typeof value !== 'object') return value;
+  const fields = value as Record<string, unknown>;
+  const config = (fields['config'] ?? {}) as Record<string, unknown>;
+  if (fields['class_name'] === '__ellipsis__') return ellipsis;
+  if (fields['class_name'] === '__slice__') return new Slice(config);
+  if (fields['class_name'] === '__tuple__')
+    return argument(fields['items'] ?? config['items'] ?? config['value'], names, read);
+  if (String(fields['class_name']).startsWith('__')) return config['value'];
+  if ('start' in fields && 'step' in fields) return new Slice(fields);
+  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, argument(item, names, read)]));
+}
+
+/** One layer on its inputs; a model inside is run. */
+function runLayer(
+  run: Run,
+  layer: LayerConfig,
+  weights: readonly Weight[],
+  call: Pick<LayerInput, 'args' | 'kwargs' | 'inputs'>,
+  path: string,
+): readonly Tensor[] {
+  const below = (prefix: string) =>
+    weights
+      .filter((weight) => weight.name.startsWith(`${prefix}/`))
+      .map((weight) => ({ ...weight, name: weight.name.slice(prefix.length + 1) }));
+  if (isModel(layer))
+    return runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), call.inputs, `${path}/`);
+  const isLayer =
+    layer.config['trainable'] !== undefined ||
+    (layer.class_name in evaluate && (layer.config['dtype'] !== undefined || !knowsOperation(layer)));
+  const isOperation = run.dialect === 'keras-3' && (/\.ops/.test(layer.module ?? '') || !isLayer);
+  const own = Object.hasOwn(run.custom, layer.class_name)
+    ? run.custom[layer.class_name]
+    : evaluate[layer.class_name];
+  const compute = isOperation ? operation : own;
+  if (compute === undefined) throw new Error(`the reference does not know the class '${layer.class_name}'`);
+  const result = compute({
+    layer,
+    dialect: run.dialect,
+    weights,
+    ...call,
+    inner: (inside, attribute, inputs) =>
+      runLayer(
+        run,
+        inside,
+        below(attribute),
+        { inputs, args: inputs, kwargs: {} },
+        `${path}/${nameOf(inside)}:0`,
+      ),
+  });
+  const outputs = Array.isArray(result) ? (result as Tensor[]) : [result as Tensor];
+  const { round } = run;
+  return round === undefined
+    ? outputs
+    : outputs.map((output) => ({ ...output, data: output.data.map(round) }));
+}
+
+function runModel(
+  run: Run,
+  model: LayerConfig,
+  weightsOf: (layer: LayerConfig) => readonly Weight[],
+  inputs: readonly Tensor[],
+  prefix: string,
+): readonly Tensor[] {
+  const layers = insideOf(model) ?? [];
+  const remember = (key: string, outputs: readonly Tensor[]) => {
+    run.values.set(`${prefix}${key}`, outputs[0] as Tensor);
+    return outputs;
+  };
+  if (model.class_name === 'Sequential') {
+    let x: readonly Tensor[] = inputs.slice(0, 1);
+    for (const layer of layers) {
+      const key = `${nameOf(layer)}:0`;
+      if (layer.class_name !== 'InputLayer') {
+        x = runLayer(
+          run,
+          layer,
+          weightsOf(layer),
+          { inputs: x.slice(0, 1), args: x.slice(0, 1), kwargs: {} },
+          `${prefix}${key}`,
+        );
+      }
+      remember(key, x);
+    }
+    return x;
+  }
+  const byName = new Map(layers.map((layer) => [nameOf(layer), layer]));
+  const names = new Set(byName.keys());
+  const done = new Map<string, readonly Tensor[]>();
+  const fields = model.config;
+  // Keras 2 may count the calls of a model inside from 1: the call that made it is number 0 and is not in the file.
+  const everything = [layers.map((layer) => layer.inbound_nodes), fields['output_layers']];
+  const lowest = new Map<string, number>();
+  for (const [name, call] of mentions(everything, names))
+    lowest.set(name, Math.min(call, lowest.get(name) ?? call));
+  const offset = (name: string) => {
+    const layer = byName.get(name) as LayerConfig;
+    const isKeras3 = JSON.stringify(layer.inbound_nodes?.[0] ?? '').includes('"args"');
+    return isModel(layer) && !isKeras3 ? Math.min(lowest.get(name) ?? 0, 1) : 0;
+  };
+  const read = ([name, call, tensor]: Mention): Tensor => {
+    const key = `${name}:${call - offset(name)}`;
+    const known = done.get(key);
+    if (known !== undefined) return known[tensor] as Tensor;
+    const layer = byName.get(name) as LayerConfig;
+    const node = layer.inbound_nodes?.[call - offset(name)];
+    if (node === undefined) throw new Error(`'${name}' has no call ${call}`);
+    const outputs = runLayer(run, layer, weightsOf(layer), callOf(node, names, read), `${prefix}${key}`);
+    done.set(key, outputs);
+    return remember(key, outputs)[tensor] as Tensor;
+  };
+  mentions(fields['input_layers'], names).forEach(([name], i) => {
+    done.set(`${name}:0`, remember(`${name}:0`, [inputs[i] as Tensor]));
+  });
+  return mentions(fields['output_layers'], names).map(([name, call, tensor]) => {
+    const layer = byName.get(name) as LayerConfig;
+    // Where a model inside is an end of a Keras 3 model, its calls count from 1, though they count from 0 elsewhere.
+    const isOff =
+      layer.class_name === 'Functional' && offset(name) === 0 && !Array.isArray(layer.inbound_nodes?.[0]);
+    return read([name, isOff ? call - 1 : call, tensor]);
+  });
+}
+
+/** The arguments of one call, from either form of node. */
+function callOf(node: unknown, names: ReadonlySet<string>, read: (at: Mention) => Tensor) {
+  const tensorsIn = (value: unknown): Tensor[] =>
+    Array.isArray(value)
+      ? value.flatMap(tensorsIn)
+      : value !== null && typeof value === 'object' && 'data' in value
+        ? [value as Tensor]
+        : [];
+  if (!Array.isArray(node)) {
+    const { args, kwargs } = node as { args: unknown[]; kwargs?: Record<string, unknown> };
+    const values = args.map((value) => argument(value, names, read));
+    return {
+      args: values,
+      inputs: tensorsIn(values),
+      kwargs: argument(kwargs ?? {}, names, read) as Record<string, unknown>,
+    };
+  }
+  const entries = (typeof node[0] === 'string' ? [node] : node) as unknown[][];
+  const values = entries.map((entry) => argument(entry.slice(0, 3), names, read));
+  const kwargs = argument(entries[0]?.[3] ?? {}, names, read) as Record<string, unknown>;
+  return { args: values.length === 1 ? values : [values], inputs: tensorsIn(values), kwargs };
 }
 
 /**
  * Runs a Keras model naively in float64, straight from its config: the reference that the converted model is judged by.
- * It shares nothing with layers/ or keras/graph.ts, so that a mistake there cannot hide here.
+ * It shares nothing with layers/ and reads the graph by itself, so that a mistake there cannot hide here.
  * @param inputs one tensor per model input, in the config's order.
+ * @param round what each layer's output is rounded by: shows what float32 alone would do
  */
-export function runReference(model: KerasModel, inputs: readonly Tensor[]): ReferenceRun {
-  const { config } = model.config;
-  const layers = (Array.isArray(config) ? config : (config['layers'] as LayerConfig[])) as LayerConfig[];
-  const values = new Map<string, Tensor>();
-  const nameOf = (layer: LayerConfig) => String(layer.config['name'] ?? layer.name);
-  const byName = new Map(layers.map((layer) => [nameOf(layer), layer]));
-
-  const call = (layer: LayerConfig, operands: readonly Tensor[]): Tensor => {
-    const run = evaluate[layer.class_name];
-    if (run === undefined) throw new Error(`the reference does not know the class '${layer.class_name}'`);
-    const weights = model.weights.get(nameOf(layer)) ?? [];
-    return run({ layer, dialect: model.dialect, weights, inputs: operands });
-  };
-
-  if (model.config.class_name === 'Sequential') {
-    let x = inputs[0] as Tensor;
-    for (const layer of layers) {
-      if (layer.class_name !== 'InputLayer') x = call(layer, [x]);
-      values.set(`${nameOf(layer)}:0`, x);
-    }
-    return { values, outputs: [x] };
-  }
-
-  const valueAt = (name: string, index: number): Tensor => {
-    const known = values.get(`${name}:${index}`);
-    if (known !== undefined) return known;
-    const layer = byName.get(name) as LayerConfig;
-    const operands = mentions(layer.inbound_nodes?.[index]).map(([from, at]) => valueAt(from, at));
-    const value = call(layer, operands);
-    values.set(`${name}:${index}`, value);
-    return value;
-  };
-  const fields = config as Record<string, unknown>;
-  mentions(fields['input_layers']).forEach(([name], i) => {
-    values.set(`${name}:0`, inputs[i] as Tensor);
-  });
-  return { values, outputs: mentions(fields['output_layers']).map(([name, at]) => valueAt(name, at)) };
+export function runReference(
+  model: KerasModel,
+  inputs: readonly Tensor[],
+  custom: CustomReferences = {},
+  round?: (value: number) => number,
+): ReferenceRun {
+  const run: Run = { dialect: model.dialect, custom, values: new Map(), round };
+  const outputs = runModel(run, model.config, (layer) => model.weights.get(nameOf(layer)) ?? [], inputs, '');
+  return { values: run.values, outputs };
 }

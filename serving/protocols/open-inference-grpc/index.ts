@@ -1,8 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TensorSpec } from '../../../conversion/manifest/index.ts';
-import type { DataPlane, DurationTotal } from '../../dataplane.ts';
+import type { DataPlane } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
+import type { DurationTotal } from '../../server-control.ts';
 import { version as serverVersion } from '../../version.ts';
 import {
   classified,

@@ -1,4 +1,5 @@
-import type { DataPlane, DurationTotal, Target, VersionStatistics } from '../../dataplane.ts';
+import type { DataPlane, Target } from '../../dataplane.ts';
+import type { DurationTotal, VersionStatistics } from '../../server-control.ts';
 import type { RestResponse } from '../protocol.ts';
 
 const duration = ({ count, seconds }: DurationTotal) => ({ count, ns: Math.round(seconds * 1e9) });

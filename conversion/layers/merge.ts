@@ -1,0 +1,111 @@
+import type { SymbolicTensor } from '../onnx/index.ts';
+import { asFloat, type LayerContext, type LayerConverter, numberOption, unsupported } from './layer.ts';
+import { anywhere } from './layout.ts';
+import {
+  axisOf,
+  concat,
+  elementwise,
+  matmul,
+  reduce,
+  scalar,
+  squeeze,
+  transpose,
+  unsqueeze,
+} from './shapes.ts';
+
+/** The inputs of a merge; those of lower rank get sizes of 1 after the batch, as Keras does. */
+function operands(layer: LayerContext): SymbolicTensor[] {
+  if (layer.inputs.length < 2) throw unsupported(layer, 'it needs at least two inputs');
+  const isFloat = layer.inputs.some((input) => input.dtype.startsWith('float'));
+  const inputs = layer.inputs.map((input) => (isFloat ? asFloat(layer, input) : input));
+  const rank = Math.max(...inputs.map((input) => input.shape.length));
+  return inputs.map((input) => {
+    const missing = rank - input.shape.length;
+    return missing === 0
+      ? input
+      : unsqueeze(
+          layer,
+          input,
+          Array.from({ length: missing }, (_, i) => i + 1),
+        );
+  });
+}
+
+const fold = (layer: LayerContext, op: string, inputs: readonly SymbolicTensor[]) =>
+  inputs.slice(1).reduce((sum, input) => elementwise(layer, op, [sum, input]), inputs[0] as SymbolicTensor);
+
+/**
+ * Keras `Add`, `Subtract`, `Multiply`, `Maximum`, `Minimum`: one input after the other.
+ * @see https://keras.io/api/layers/merging_layers/
+ */
+export const merge =
+  (op: 'Add' | 'Sub' | 'Mul' | 'Max' | 'Min'): LayerConverter =>
+  (layer) =>
+    anywhere(layer, operands(layer), (inputs) => fold(layer, op, inputs));
+
+/** Keras `Average`. */
+export const average: LayerConverter = (layer) =>
+  anywhere(layer, operands(layer), (inputs) =>
+    elementwise(layer, 'Mul', [fold(layer, 'Add', inputs), scalar(layer, 1 / inputs.length)]),
+  );
+
+/**
+ * Keras `Concatenate` along one axis.
+ * @see https://keras.io/api/layers/merging_layers/concatenate/
+ */
+export const concatenate: LayerConverter = (layer) => {
+  const isFloat = layer.inputs.some((input) => input.dtype.startsWith('float'));
+  const inputs = layer.inputs.map((input) => (isFloat ? asFloat(layer, input) : input));
+  if (inputs.length === 0) throw unsupported(layer, 'it has no inputs');
+  const rank = (inputs[0] as SymbolicTensor).shape.length;
+  const axis = axisOf(numberOption(layer, 'axis', -1), rank);
+  return anywhere(layer, inputs, (values) => {
+    const moved = values.some((value, i) => value.name !== (inputs[i] as SymbolicTensor).name);
+    const here = !moved || axis === 0 ? axis : axis === rank - 1 ? 1 : axis + 1;
+    return concat(layer, values, here);
+  });
+};
+
+/** x / max(|x|, 1e-6) along an axis: what Keras's Dot does for `normalize`. */
+function normalized(layer: LayerContext, x: SymbolicTensor, axis: number): SymbolicTensor {
+  const sum = reduce(layer, 'ReduceSum', elementwise(layer, 'Mul', [x, x]), [axis], true);
+  const least = scalar(layer, 1e-12);
+  const length =
+    layer.dialect === 'keras-3'
+      ? elementwise(layer, 'Max', [elementwise(layer, 'Sqrt', [sum]), least])
+      : elementwise(layer, 'Sqrt', [elementwise(layer, 'Max', [sum, least])]);
+  return elementwise(layer, 'Div', [x, length]);
+}
+
+/**
+ * Keras `Dot`: sums over one axis of each input, the batch in common.
+ * Inputs [N, ..., k, ...] of rank 2 or 3.
+ * @see https://keras.io/api/layers/merging_layers/dot/
+ */
+export const dot: LayerConverter = (layer) => {
+  let [a, b] = layer.inputs.map((input) => asFloat(layer, input)) as [SymbolicTensor, SymbolicTensor];
+  if (layer.inputs.length !== 2 || Math.max(a.shape.length, b.shape.length) > 3) {
+    throw unsupported(layer, 'it is converted for two inputs of rank 2 or 3');
+  }
+  const wanted = layer.config['axes'];
+  const axes = (Array.isArray(wanted) ? wanted : [wanted, wanted]).map(Number) as [number, number];
+  let [i, j] = [axisOf(axes[0], a.shape.length), axisOf(axes[1], b.shape.length)];
+  if (layer.config['normalize'] === true) [a, b] = [normalized(layer, a, i), normalized(layer, b, j)];
+  const squeezed: number[] = [];
+  if (a.shape.length === 2) {
+    a = unsqueeze(layer, a, [1]);
+    i = 2;
+    squeezed.push(1);
+  }
+  if (b.shape.length === 2) {
+    b = unsqueeze(layer, b, [2]);
+    j = 1;
+    squeezed.push(2);
+  }
+  const left = i === 2 ? a : transpose(layer, a, [0, 2, 1]);
+  const right = j === 1 ? b : transpose(layer, b, [0, 2, 1]);
+  const y = matmul(layer, left, right);
+  if (squeezed.length === 0) return y;
+  // Two vectors give [N, 1], not [N].
+  return squeeze(layer, y, squeezed.length === 2 ? [2] : squeezed);
+};

@@ -1,0 +1,80 @@
+import type { SymbolicTensor } from '../onnx/index.ts';
+import { floatInput, type LayerConverter, numberOption, sizesOption, unsupported } from './layer.ts';
+import { isChannelsFirst, spatialInput, spatialOutput } from './layout.ts';
+import { cast, elementwise, reduce, unsqueeze } from './shapes.ts';
+import { type Window, windowAttributes, windowedSizes } from './windows.ts';
+
+/**
+ * Keras `MaxPooling1D..3D`, `AveragePooling1D..3D`. `same` pads with what does not count, as ONNX does.
+ * @see https://keras.io/api/layers/pooling_layers/max_pooling2d/
+ */
+export const pooling =
+  (op: 'MaxPool' | 'AveragePool', rank: number): LayerConverter =>
+  (layer) => {
+    const x = spatialInput(layer, floatInput(layer));
+    const kernel = sizesOption(layer, 'pool_size', rank, 2);
+    const strides =
+      (layer.config['strides'] ?? null) === null
+        ? kernel
+        : sizesOption(layer, 'strides', rank, numberOption(layer, 'pool_size', 2));
+    const padding = String(layer.config['padding'] ?? 'valid').toLowerCase();
+    const window: Window = { kernel, strides, dilations: kernel.map(() => 1), padding };
+    const sizes = x.shape.slice(2);
+    const shape = [...x.shape.slice(0, 2), ...windowedSizes(layer, sizes, window)];
+    const attributes = windowAttributes(layer, sizes, window);
+    const y = layer.graph.node(op, [x], { name: `${layer.name}/pool`, shape }, attributes);
+    return spatialOutput(layer, y);
+  };
+
+/**
+ * Keras `GlobalMaxPooling1D..3D`, `GlobalAveragePooling1D..3D`: over all of space; `keepdims` leaves sizes of 1.
+ * The average over steps leaves out those that the mask takes out.
+ * @see https://keras.io/api/layers/pooling_layers/global_average_pooling2d/
+ */
+export const globalPooling =
+  (op: 'GlobalMaxPool' | 'GlobalAveragePool', rank: number): LayerConverter =>
+  (layer) => {
+    const given = layer.inputs[0];
+    const mask = (layer.kwargs['mask'] ?? layer.inputs[1] ?? given?.mask) as SymbolicTensor | undefined;
+    const keep = layer.config['keepdims'] === true;
+    const source = floatInput({ ...layer, inputs: layer.inputs.slice(0, 1) });
+    if (mask !== undefined && op === 'GlobalAveragePool' && rank === 1) {
+      const steps = isChannelsFirst(layer) ? 2 : 1;
+      const kept = cast(layer, unsqueeze(layer, mask, [isChannelsFirst(layer) ? 1 : 2]), 'float32');
+      const sum = reduce(layer, 'ReduceSum', elementwise(layer, 'Mul', [source, kept]), [steps], keep);
+      return elementwise(layer, 'Div', [sum, reduce(layer, 'ReduceSum', kept, [steps], keep)]);
+    }
+    const x = spatialInput(layer, source);
+    const [batch, channels, ...sizes] = x.shape as [number, number, ...number[]];
+    if (sizes.length !== rank) throw unsupported(layer, `an input of rank ${x.shape.length}`);
+    const shape = [batch, channels, ...sizes.map(() => 1)];
+    const y = layer.graph.node(op, [x], { name: `${layer.name}/pool`, shape });
+    if (keep) return spatialOutput(layer, y);
+    return layer.graph.node(
+      'Flatten',
+      [y],
+      { name: `${layer.name}/flatten`, shape: [batch, channels] },
+      { axis: 1n },
+    );
+  };
+
+/** Keras 3 `AdaptiveAveragePooling`, `AdaptiveMaxPooling` where each window has the same size. */
+export const adaptivePooling =
+  (op: 'MaxPool' | 'AveragePool', rank: number): LayerConverter =>
+  (layer) => {
+    const x = spatialInput(layer, floatInput(layer));
+    const wanted = sizesOption(layer, 'output_size', rank, 1);
+    const sizes = x.shape.slice(2);
+    if (sizes.some((size, i) => size < 1 || size % (wanted[i] as number) !== 0)) {
+      throw unsupported(layer, `an input of [${sizes}] is not a multiple of output_size [${wanted}]`);
+    }
+    const kernel = sizes.map((size, i) => size / (wanted[i] as number));
+    const window: Window = { kernel, strides: kernel, dilations: kernel.map(() => 1), padding: 'valid' };
+    const y = layer.graph.node(
+      op,
+      [x],
+      { name: `${layer.name}/pool`, shape: [...x.shape.slice(0, 2), ...wanted] },
+      windowAttributes(layer, sizes, window),
+    );
+    return spatialOutput(layer, y);
+  };
