@@ -64,7 +64,7 @@ suite('a command that is interrupted, through the real engine', () => {
 
   it('cancels the update where only the command itself is terminated', async () => {
     expect((await checkout.modelmile('down')).code).toBe(0);
-    const { code } = await checkout.interrupted(0.4 * upMs, 'SIGTERM', 'up');
+    const { code } = await checkout.interrupted(/LocalServer server creating/, 'SIGTERM', 'up');
     expect(code).not.toBe(0);
     await up();
   }, 240_000);

@@ -103,13 +103,13 @@ export class Checkout {
     return this.node([this.path('cli', 'main.ts'), ...args]);
   }
 
-  /** Runs `modelmile <args>` and stops it after `afterMs`. */
+  /** Runs `modelmile <args>` and stops it after so many milliseconds, or as soon as it says something. */
   interrupted(
-    afterMs: number,
+    at: number | RegExp,
     signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL',
     ...args: string[]
   ): Promise<CommandResult> {
-    return this.node([this.path('cli', 'main.ts'), ...args], { afterMs, signal });
+    return this.node([this.path('cli', 'main.ts'), ...args], { at, signal });
   }
 
   /** Runs the checkout's own `npx pulumi`. */

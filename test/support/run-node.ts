@@ -10,7 +10,11 @@ interface Surroundings {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Stops it early. As from a terminal, SIGINT (Ctrl-C) and SIGKILL go to every process of its group; SIGTERM goes to it alone. */
-  readonly interrupt?: { readonly afterMs: number; readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL' };
+  readonly interrupt?: {
+    /** After so many milliseconds, or as soon as it says this. */
+    readonly at: number | RegExp;
+    readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL';
+  };
 }
 
 /** Runs `node <args>` as a user's shell would, and gives what it said. */
@@ -24,13 +28,19 @@ export function runNode(
       env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...env },
       detached: interrupt !== undefined,
     });
-    if (interrupt !== undefined) {
-      const pid = child.pid as number;
-      const target = interrupt.signal === 'SIGTERM' ? pid : -pid;
-      const timer = setTimeout(() => process.kill(target, interrupt.signal), interrupt.afterMs);
-      child.on('exit', () => clearTimeout(timer));
-    }
     const said = { stdout: '', stderr: '' };
+    if (interrupt !== undefined) {
+      const { at, signal } = interrupt;
+      const pid = child.pid as number;
+      const startedMs = Date.now();
+      const timer = setInterval(() => {
+        const isDue = typeof at === 'number' ? Date.now() - startedMs >= at : at.test(said.stderr);
+        if (!isDue) return;
+        clearInterval(timer);
+        process.kill(signal === 'SIGTERM' ? pid : -pid, signal);
+      }, 10);
+      child.on('exit', () => clearInterval(timer));
+    }
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].setEncoding('utf8').on('data', (text: string) => {
         said[stream] += text;
