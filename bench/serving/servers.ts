@@ -201,10 +201,8 @@ export const servers = {
     json: () => openInferenceJson('/v2/models/mlp/infer'),
     binary: () => openInferenceBinary('/v2/models/mlp/infer'),
   }),
-  mlserver: peer('mlserver', 'MLServer', {
-    json: () => openInferenceJson('/v2/models/mlp/infer'),
-    binary: () => openInferenceBinary('/v2/models/mlp/infer'),
-  }),
+  // MLServer does not take binary tensors.
+  mlserver: peer('mlserver', 'MLServer', { json: () => openInferenceJson('/v2/models/mlp/infer') }),
   bentoml: peer('bentoml', 'BentoML', {
     json: () => requestBytes('/predict', Buffer.from(`{"instances":[[${numbers}]]}`), json),
   }),

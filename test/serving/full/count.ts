@@ -70,7 +70,9 @@ export async function fullCount<Figures>(program: string, count: FullCount<Figur
     ...count.report(state.done),
     seconds: Math.round(state.seconds),
     load: (loadavg()[0] ?? 0).toFixed(1),
-  }).map(([key, value]) => `| ${key} | ${typeof value === 'number' ? value.toLocaleString('en-US') : value} |`);
+  }).map(
+    ([key, value]) => `| ${key} | ${typeof value === 'number' ? value.toLocaleString('en-US') : value} |`,
+  );
   const command = `node --import ./toolchain/typescript.mjs test/serving/full/${name}.full.ts`;
   writeSection(
     count.title,
