@@ -54,7 +54,7 @@ describe('a machine without Pulumi, Go or internet', () => {
     const lock = join(folder, 'cache', 'pulumi', `${cacheKey()}.lock`);
     mkdirSync(dirname(lock), { recursive: true });
     writeFileSync(lock, '');
-    const touched = new Date(Date.now() - 13_000);
+    const touched = new Date(Date.now() - 5_000);
     utimesSync(lock, touched, touched);
     const { stderr } = await modelmile('up');
     expect(stderr).toContain('another process is getting Pulumi: waiting for it');

@@ -6,7 +6,7 @@ const drills = [() => reloads(50), () => drains(10), () => kills(30)];
 
 await fullCount<Drill>(import.meta.url, {
   title: 'Reloads, drains, kills',
-  what: 'Open-loop load, each answer checked against its own input. Reloads alternate two versions and drains are SIGTERM: nothing may fail or be wrong. A worker is killed about every second: each kill may lose what was in flight on that worker, at most one request a connection.',
+  what: 'Open-loop load, each answer checked against its own input. Reloads alternate two versions and drains are SIGTERM: nothing may fail or be wrong. A worker is killed about every second: each kill may lose what was in flight on that worker, at most one request a connection. Requests that find the port closed after SIGTERM are left out: they were never taken. Where the calm p99 is that of a machine with more work than cores, it is no measure for the p99 during reloads.',
   chunks: drills.length,
   run: (chunk) => (drills[chunk] as () => Promise<Drill>)(),
   report(all) {

@@ -1,23 +1,24 @@
-import { describe, expect, it } from '@jest/globals';
+/** 10,000,000 numbers and 2,000,000 documents against JSON.parse: `npm run test:full -- serving`. */
 import { compareDocuments } from '../wire/scan-documents.ts';
 import { compareNumbers } from '../wire/scan-numbers.ts';
-import { compareWritten } from '../wire/write-floats.ts';
+import { fullCount } from './count.ts';
 
-describe('the number scanner and the tensor writer, full counts', () => {
-  it('reads 10,000,000 numbers bit for bit as JSON.parse and Math.fround do', () => {
-    for (let seed = 1; seed <= 10; seed++) compareNumbers(1_000_000, seed);
-  }, 1_200_000);
+const chunks = 10;
+const numbersEach = 1_000_000;
+const documentsEach = 200_000;
 
-  it('accepts exactly what JSON.parse accepts, on 2,000,000 documents', () => {
-    const { accepted, refused } = compareDocuments(2_000_000, 1);
-    expect(Math.min(accepted, refused)).toBeGreaterThan(500_000);
-  }, 1_200_000);
-
-  it('writes every float32 there is so that it reads back as itself', () => {
-    const bits = new Uint32Array(1 << 20);
-    for (let base = 0; base < 2 ** 32; base += bits.length) {
-      for (let index = 0; index < bits.length; index++) bits[index] = base + index;
-      compareWritten(bits);
-    }
-  }, 3_600_000);
+await fullCount(import.meta.url, {
+  title: 'JSON scanner',
+  what: 'Generated numbers of every kind must be read bit for bit as JSON.parse and Math.fround read them; generated documents, most of them broken, must be accepted where JSON.parse gives a rectangular array of numbers, and nowhere else.',
+  chunks,
+  run(_chunk, seed) {
+    compareNumbers(numbersEach, seed);
+    return compareDocuments(documentsEach, seed);
+  },
+  report: (all) => ({
+    'numbers, float32 and float64': chunks * numbersEach,
+    'documents accepted': all.reduce((sum, { accepted }) => sum + accepted, 0),
+    'documents refused': all.reduce((sum, { refused }) => sum + refused, 0),
+    differences: 0,
+  }),
 });

@@ -7,7 +7,7 @@ const requestsPerSecond = 100;
 
 await fullCount(import.meta.url, {
   title: 'Soak',
-  what: `${minutes} minutes at ${requestsPerSecond} requests a second with predictions recorded, each answer checked; resident memory every 5 s. The slope is that of the later half, ± its standard error; growth compares the medians of that half's two halves and must stay below 5 %.`,
+  what: `${minutes} minutes at ${requestsPerSecond} requests a second with predictions recorded, each answer checked; resident memory every 5 s. The slope is that of the later half, ± its standard error; growth compares the medians of that half's two halves and must stay below 5 %. A slope of many standard errors is growth all the same: whether it ends is what half an hour cannot say.`,
   chunks: 1,
   run: () => soak(minutes * 60, requestsPerSecond),
   report([seen]) {

@@ -76,7 +76,8 @@ export class OpenLoop {
   async stop(): Promise<readonly Outcome[]> {
     clearInterval(this.#timer);
     await Promise.all(this.#pending);
-    await this.#agent.close();
+    // Stopped twice, where a test stops it both at its end and on its way out.
+    if (!this.#agent.destroyed) await this.#agent.close();
     return this.outcomes;
   }
 }

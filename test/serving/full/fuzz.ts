@@ -1,0 +1,154 @@
+import { connect } from 'node:net';
+import type { DescService } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { ServiceError } from '@grpc/grpc-js';
+import { readServerState } from '../../../serving/contract/index.ts';
+import { GRPCInferenceService } from '../../../serving/protocols/open-inference-grpc/generated/open_inference_pb.js';
+import {
+  ModelService,
+  PredictionService,
+} from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
+import { GrpcClient } from '../support/grpc-client.ts';
+import { metricOf } from '../support/metrics.ts';
+import { classifier, everyType, several } from '../support/models.ts';
+import { ask } from '../support/requests.ts';
+import { startServer } from '../support/server.ts';
+import { type Random, seeded } from '../wire/numbers.ts';
+import { edited, httpRequest } from './mutations.ts';
+import { residentMiB } from './soak.ts';
+
+export interface FuzzFigures {
+  readonly http: number;
+  readonly grpc: number;
+  /** Answers by HTTP status; `none` where the request was not whole. */
+  readonly statuses: Record<string, number>;
+  readonly codes: Record<string, number>;
+  /** Resident memory of the worker after a quarter of the requests and at the end, MiB. */
+  readonly quarterMiB: number;
+  readonly endMiB: number;
+}
+
+/** A request that is not whole gets no answer: so long nothing more is expected. */
+const silenceMs = 60;
+const atOnce = 48;
+const byDesign = new Set([501, 503]);
+/** UNKNOWN, INTERNAL, DATA_LOSS. */
+const grpcFaults = new Set([2, 13, 15]);
+const pick = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+
+/** Sends bytes on a connection of their own and answers the statuses that came back. */
+function statusesOf(port: number, bytes: Buffer): Promise<number[]> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const parts: Buffer[] = [];
+    let timer = setTimeout(() => {}, 0);
+    const done = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      const text = Buffer.concat(parts).toString('latin1');
+      resolve([...text.matchAll(/(?:^|\n)HTTP\/1\.1 (\d{3}) /g)].map((found) => Number(found[1])));
+    };
+    socket.on('connect', () => {
+      socket.write(bytes);
+      timer = setTimeout(done, silenceMs);
+    });
+    socket.on('data', (part) => {
+      parts.push(part);
+      // The first answer is what is looked at; what was smuggled behind it would be a second one, at once.
+      clearTimeout(timer);
+      timer = setTimeout(done, 2);
+    });
+    socket.on('error', () => {});
+    socket.on('close', done);
+  });
+}
+
+const services: readonly DescService[] = [PredictionService, ModelService, GRPCInferenceService];
+
+/** Messages that the methods take, to begin with. */
+function grpcMessages(): { service: DescService; method: string; bytes: Buffer }[] {
+  const content = new Uint8Array(16);
+  const tensor = { dtype: 1, tensorShape: { dim: [{ size: 1n }, { size: 4n }] }, tensorContent: content };
+  const infer = {
+    modelName: 'classifier',
+    inputs: [{ name: 'x', datatype: 'FP32', shape: [1n, 4n] }],
+    rawInputContents: [content],
+  };
+  const first: Record<string, object> = {
+    Predict: { modelSpec: { name: 'classifier' }, inputs: { x: tensor } },
+    GetModelMetadata: { modelSpec: { name: 'classifier' }, metadataField: ['signature_def'] },
+    GetModelStatus: { modelSpec: { name: 'classifier' } },
+    ModelInfer: infer,
+    ModelMetadata: { name: 'classifier' },
+    ModelReady: { name: 'several' },
+  };
+  return services.flatMap((service) =>
+    service.methods
+      .filter(({ methodKind }) => methodKind === 'unary')
+      .map(({ input, localName, name }) => ({
+        service,
+        method: localName,
+        bytes: Buffer.from(toBinary(input, create(input, (first[name] ?? {}) as never))),
+      })),
+  );
+}
+
+async function times(count: number, one: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) await one(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+}
+
+/** Malformed requests over HTTP and gRPC. Throws at an answer 5xx that is not by design, and where a worker has crashed. */
+export async function fuzz(http: number, grpc: number, seed: number): Promise<FuzzFigures> {
+  const random = seeded(seed);
+  const server = await startServer(
+    { classifier: { 1: classifier }, several: { 1: several }, types: { 1: everyType } },
+    { workers: 1, recordPerSecond: 0 },
+  );
+  const clients = new Map(services.map((service) => [service, new GrpcClient(service, server.grpc)]));
+  try {
+    const pid = (await readServerState(server.settings.stateDir))?.workers[0]?.pid as number;
+    const statuses: Record<string, number> = {};
+    const codes: Record<string, number> = {};
+    let quarterMiB = 0;
+    await times(http, async (index) => {
+      const bytes = httpRequest(random);
+      const answers = await statusesOf(server.state.rest.port, bytes);
+      const wrong = answers.find((status) => status >= 500 && !byDesign.has(status));
+      if (wrong !== undefined)
+        throw new Error(
+          `seed ${seed}: ${wrong} for ${JSON.stringify(bytes.toString('latin1'))}\n${server.log()}`,
+        );
+      const first = answers[0] ?? 'none';
+      statuses[first] = (statuses[first] ?? 0) + 1;
+      if (index === Math.floor(http / 4)) quarterMiB = residentMiB(pid);
+    });
+    const messages = grpcMessages();
+    await times(grpc, async () => {
+      const { service, method, bytes } = pick(random, messages);
+      const sent = edited(random, bytes, Math.floor(random() * 5));
+      const code = await (clients.get(service) as GrpcClient<DescService>)
+        .raw(method, sent)
+        .then(() => 0)
+        .catch((error: ServiceError) => error.code);
+      if (grpcFaults.has(code))
+        throw new Error(
+          `seed ${seed}: ${method} answered ${code} to ${sent.toString('hex')}\n${server.log()}`,
+        );
+      codes[code] = (codes[code] ?? 0) + 1;
+    });
+    const { status } = await ask(`${server.rest}/v1/models/classifier:predict`, {
+      instances: [[1, 2, 3, 4]],
+    });
+    const crashes = await metricOf(server, 'modelmile_worker_crashes_total');
+    if (status !== 200 || crashes > 0)
+      throw new Error(`seed ${seed}: ${crashes} crashes, afterwards ${status}\n${server.log()}`);
+    return { http, grpc, statuses, codes, quarterMiB, endMiB: residentMiB(pid) };
+  } finally {
+    for (const client of clients.values()) client.close();
+    await server.stop();
+  }
+}
