@@ -47,6 +47,10 @@ function withStack(args: readonly string[], stack: string): string[] {
 /** Other processes hold the stack: Pulumi's own words for it. */
 const lockedPattern = /the stack is currently locked by/;
 
+/** What `destroy` asks its user to do next, and `modelmile down` does by itself. */
+const takenCareOf =
+  /^(The resources in the stack have been deleted|If you want to remove the stack completely).*\n?/gm;
+
 /** Runs the CLI once. */
 function run(
   binary: string,
@@ -60,7 +64,7 @@ function run(
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].setEncoding('utf8').on('data', (text: string) => {
         said[stream] += text;
-        if (show) process.stderr.write(text);
+        if (show) process.stderr.write(text.replaceAll(takenCareOf, ''));
       });
     }
     // A Ctrl-C reaches Pulumi by itself; to a kill of this process alone it would not listen.

@@ -33,3 +33,17 @@ export class ConversionError extends Error {
     this.code = code;
   }
 }
+
+const fileFaults: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'is a folder, not a file',
+  EACCES: 'may not be read',
+  EPERM: 'may not be read',
+};
+
+/** What the file system said of a file that was to be read. */
+export function unreadable(path: string, error: NodeJS.ErrnoException): ConversionError {
+  const fault = fileFaults[error.code ?? ''] ?? error.message;
+  return new ConversionError('CONVERSION_NO_SUCH_FILE', `${path}: ${fault}`);
+}

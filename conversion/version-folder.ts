@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
-import { ConversionError } from './errors.ts';
+import { ConversionError, unreadable } from './errors.ts';
 import { manifestDigest, parseManifest } from './manifest/index.ts';
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
@@ -47,7 +47,7 @@ export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder
 /** Reads a version folder back. @throws ManifestError, or ConversionError CONVERSION_NO_SUCH_FILE */
 export async function readVersion(folder: string): Promise<Conversion> {
   const names = await readdir(folder).catch((error: Error) => {
-    throw new ConversionError('CONVERSION_NO_SUCH_FILE', error.message);
+    throw unreadable(folder, error);
   });
   const files = new Map<string, Uint8Array>();
   for (const name of names.sort()) {

@@ -181,19 +181,39 @@ export class Hdf5File {
   }
 }
 
+/** Bytes by the character that the library makes of them where an attribute says ASCII. */
+const byteOf = new Map(
+  Array.from({ length: 256 }, (_, byte) => [new TextDecoder('ascii').decode(Uint8Array.of(byte)), byte]),
+);
+
+/** h5py marks the UTF-8 that Keras writes as ASCII, and the library believes it. */
+function utf8(text: string): string {
+  if (!/[^\0-\x7f]/.test(text)) return text;
+  return Buffer.from(Array.from(text, (char) => byteOf.get(char) ?? char.charCodeAt(0))).toString('utf8');
+}
+
+/** An attribute's strings. */
+function texts(group: Group, name: string): string[] | undefined {
+  const attribute = group.attrs[name];
+  if (attribute === undefined) return undefined;
+  const { value } = attribute;
+  const found = typeof value === 'string' ? [value] : Array.from(value as ArrayLike<unknown>, String);
+  return attribute.metadata.cset === 0 ? found.map(utf8) : found;
+}
+
 /** A text attribute. */
 export function textAttribute(group: Group, name: string): string | undefined {
-  const value = group.attrs[name]?.value;
-  return typeof value === 'string' ? value : undefined;
+  return typeof group.attrs[name]?.value === 'string' ? texts(group, name)?.[0] : undefined;
 }
 
 /** A list of names; Keras splits lists over 64 KB into `<name>0`, `<name>1`, ... */
 export function namesAttribute(group: Group, name: string): string[] {
-  const whole = group.attrs[name]?.value;
-  if (whole !== undefined) return Array.from(whole as ArrayLike<unknown>, String);
+  const whole = texts(group, name);
+  if (whole !== undefined) return whole;
   const parts: string[] = [];
-  for (let n = 0; group.attrs[`${name}${n}`] !== undefined; n++) {
-    parts.push(...Array.from(group.attrs[`${name}${n}`]?.value as ArrayLike<unknown>, String));
+  for (let n = 0; ; n++) {
+    const part = texts(group, `${name}${n}`);
+    if (part === undefined) return parts;
+    parts.push(...part);
   }
-  return parts;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, open, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { ConversionError } from '../errors.ts';
+import { ConversionError, unreadable } from '../errors.ts';
 import { kerasArchive } from './keras-archive.ts';
 import { kerasConfig } from './keras-config.ts';
 import { kerasHdf5 } from './keras-hdf5.ts';
@@ -43,7 +43,7 @@ async function headOf(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch (error) {
-    throw new ConversionError('CONVERSION_NO_SUCH_FILE', `${path}: ${(error as Error).message}`);
+    throw unreadable(path, error as Error);
   }
 }
 
@@ -97,7 +97,7 @@ export async function identify(path: string): Promise<SourceIdentity> {
   let sizeBytes = 0;
   for (const file of await reader.files(path)) {
     const bytes = await readFile(file).catch((error: Error) => {
-      throw new ConversionError('CONVERSION_NO_SUCH_FILE', error.message);
+      throw unreadable(file, error);
     });
     sizeBytes += bytes.length;
     digests.push(createHash('sha256').update(bytes).digest('hex'));
