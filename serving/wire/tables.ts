@@ -1,10 +1,12 @@
 import {
   CONSTANTS,
   HEAP,
+  PAIRS,
   POWERS_OF_FIVE,
   POWERS_OF_TEN,
   SHUFFLES,
   SINGLE_POWERS,
+  SPACED,
 } from './assembly/layout.ts';
 
 const word = (1n << 64n) - 1n;
@@ -37,6 +39,10 @@ function makeTables(): ArrayBuffer {
     for (let fraction = 0; fraction < 16; fraction++) {
       new Uint8Array(memory, SHUFFLES + 16 * (16 * whole + fraction), 16).set(shuffle(whole, fraction));
     }
+  }
+  for (let fraction = 1; fraction <= 5; fraction++) {
+    fillPair(memory, fraction, fraction, ',');
+    if (fraction < 5) fillPair(memory, fraction + SPACED, fraction, ', ');
   }
   return memory;
 }
@@ -88,4 +94,13 @@ function shuffle(whole: number, fraction: number): Uint8Array {
     lanes[lane] = digit < fraction ? whole + fraction - digit : whole + fraction - 1 - digit;
   }
   return lanes;
+}
+
+/** Two numbers `d.ddd` with what follows each: their text without the digits, and each one's digits aligned right in its half. */
+function fillPair(memory: ArrayBuffer, form: number, fraction: number, separator: string): void {
+  const number = `\0.${'\0'.repeat(fraction)}${separator}`;
+  const marks = Buffer.from((number + number).padEnd(16, '\0'));
+  const first = shuffle(1, fraction).subarray(8);
+  const second = first.map((byte) => (byte === 255 ? 255 : byte + number.length));
+  new Uint8Array(memory, PAIRS + 32 * (form - 1), 32).set([...marks, ...first, ...second]);
 }

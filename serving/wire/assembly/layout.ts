@@ -26,8 +26,14 @@ export const POWERS_OF_FIVE = 1024;
 export const SINGLE_POWERS = 11456;
 /** u8[16 * 16 * 16]: for w whole and f fraction digits, where each of 16 right-aligned digits comes from. */
 export const SHUFFLES = 12288;
+/**
+ * By form, from 1 on: u8[16] where the text of two numbers has its points, commas and spaces, u8[16] where each digit comes from.
+ * Forms 1 to 5 are `d.` with so many digits and a comma, `SPACED` more is with a space behind it (at most 4 digits).
+ */
+export const PAIRS = 16384;
+export const SPACED = 8;
 /** First byte that belongs to a request. */
-export const HEAP = 16384;
+export const HEAP = 16768;
 
 /** Deepest nesting of a tensor. */
 export const MAX_RANK = 32;

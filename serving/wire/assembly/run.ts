@@ -1,4 +1,4 @@
-import { CONSTANTS, POWERS_OF_TEN, SHUFFLES } from './layout';
+import { CONSTANTS, PAIRS, POWERS_OF_TEN, SHUFFLES, SPACED } from './layout';
 import { isBooleanWord, isNegative, isPlain, magnitude, readNumber, status, value } from './number';
 import { NOT_AN_INTEGER, OK, OUT_OF_RANGE, TOO_DEEP, WRONG_TYPE } from './status';
 
@@ -65,6 +65,48 @@ function readElement<T extends number>(at: usize, out: usize, policy: i32): void
   if (runFault !== OK && load<u8>(at) === 0x5b) runFault = TOO_DEEP;
 }
 
+/** Bytes of one number of a form, with what follows it. */
+@inline
+function widthOf(form: i32): i32 {
+  return form < SPACED ? form + 3 : form - SPACED + 4;
+}
+
+/**
+ * Reads numbers of one form (see `PAIRS`) as long as two of them follow: some decimals of what lies between 0 and 1 is what many
+ * clients send. Answers where it stopped.
+ */
+function readPairs<T extends number>(at: usize, out: usize, form: i32): usize {
+  const table = PAIRS + (<usize>(form - 1) << 5);
+  const marks = v128.load(table);
+  const shuffle = v128.load(table + 16);
+  const isMark = i8x16.ne(marks, i8x16.splat(0));
+  const markBits = i8x16.bitmask(isMark);
+  const bytes = <usize>widthOf(form) << 1;
+  const inUse = (1 << <i32>bytes) - 1;
+  const scale = v128.load_splat<f64>((<usize>(form & (SPACED - 1)) << 3) + POWERS_OF_TEN);
+  const zeros = v128.load(CONSTANTS);
+  const tenBytes = v128.load(CONSTANTS + 16);
+  const tens = v128.load(CONSTANTS + 32);
+  const lowBytes = v128.load(CONSTANTS + 48);
+  const hundreds = v128.load(CONSTANTS + 64);
+  const thousands = v128.load(CONSTANTS + 80);
+  while (true) {
+    const text = v128.load(at);
+    const digits = i8x16.sub(text, zeros);
+    if ((i8x16.bitmask(i8x16.ge_u(digits, tenBytes)) & inUse) !== markBits) return at;
+    if (!i8x16.all_true(i8x16.eq(v128.and(text, isMark), marks))) return at;
+    const aligned = i8x16.swizzle(digits, shuffle);
+    const pairs = v128.and(i16x8.add(i16x8.mul(aligned, tens), i16x8.shr_u(aligned, 8)), lowBytes);
+    const fours = i32x4.dot_i16x8_s(pairs, hundreds);
+    const both = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(fours, fours), thousands);
+    const values = f64x2.div(f64x2.convert_low_i32x4_s(both), scale);
+    if (sizeof<T>() === 4) v128.store_lane<u64>(out, f32x4.demote_f64x2_zero(values), 0);
+    else v128.store(out, values);
+    out += sizeof<T>() << 1;
+    at += bytes;
+  }
+}
+
 /**
  * Reads one element after another from `at` on, as long as commas follow (`isList`), and answers where the next element would be
  * written.
@@ -85,6 +127,8 @@ export function readRun<T extends number>(at: usize, out: usize, policy: i32, is
   const thousands = v128.load(CONSTANTS + 80);
   let base = at;
   let mask = separators(at);
+  // Of the number before this one; 0 where it has none of them.
+  let form: i32 = 0;
   while (true) {
     while (mask === 0) {
       base += 64;
@@ -94,6 +138,8 @@ export function readRun<T extends number>(at: usize, out: usize, policy: i32, is
     const negative = <usize>(load<u8>(at) === 0x2d);
     const first = at + negative;
     const length = <u32>(end - first);
+    const formBefore = form;
+    form = 0;
     let isCommon = length < 16;
     if (isCommon) {
       const digits = i8x16.sub(v128.load(first), zeros);
@@ -116,6 +162,7 @@ export function readRun<T extends number>(at: usize, out: usize, policy: i32, is
           const size = <f64>i32x4.extract_lane(eights, 0) * 1e8 + <f64>i32x4.extract_lane(eights, 1);
           const absolute = size / load<f64>((<usize>fraction << 3) + POWERS_OF_TEN);
           store<T>(out, <T>reinterpret<f64>(reinterpret<u64>(absolute) | (<u64>negative << 63)));
+          if (whole === 1 && fraction < 6 && negative === 0) form = <i32>fraction;
         } else {
           const size = <u64>i32x4.extract_lane(eights, 0) * 100000000 + <u64>i32x4.extract_lane(eights, 1);
           runFault = storeInteger<T>(out, size, <bool>negative);
@@ -135,7 +182,22 @@ export function readRun<T extends number>(at: usize, out: usize, policy: i32, is
       break;
     }
     mask &= mask - 1;
-    if (load<u8>(++at) === 0x20) at++;
+    at++;
+    if (isFloat<T>() && form !== 0) {
+      if (load<u8>(at) === 0x20) form = form < 5 ? form + SPACED : 0;
+      if (form !== 0 && form === formBefore) {
+        const start = form < SPACED ? at : at + 1;
+        const after = readPairs<T>(start, out, form);
+        if (after !== start) {
+          out += ((after - start) / <usize>widthOf(form)) * sizeof<T>();
+          at = after;
+          base = at;
+          mask = separators(at);
+          form = 0;
+        }
+      }
+    }
+    if (load<u8>(at) === 0x20) at++;
     if (load<u8>(at) <= 0x20) at = skipSpace(at);
   }
   runEnd = at;

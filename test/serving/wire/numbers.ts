@@ -87,3 +87,10 @@ const families: readonly ((random: Random) => string)[] = [
 export function numberText(random: Random): string {
   return families[below(random, families.length)]!(random);
 }
+
+/** Most of them with the same number of decimals, as programs write lists; now and then another one. */
+export function numbersOfOneForm(random: Random): () => string {
+  const decimals = 1 + below(random, 7);
+  const others = random() < 0.5 ? 0 : 0.1;
+  return () => (random() < others ? numberText(random) : (random() * 9.9).toFixed(decimals));
+}

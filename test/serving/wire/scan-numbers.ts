@@ -1,5 +1,5 @@
 import { JsonReader } from '../../../serving/wire/reader.ts';
-import { numberText, seeded } from './numbers.ts';
+import { numbersOfOneForm, numberText, seeded } from './numbers.ts';
 
 const spaces = ['', '', '', ' ', '\n\t', '  \r\n'];
 
@@ -11,9 +11,15 @@ export function compareNumbers(count: number, seed: number): void {
   const random = seeded(seed);
   for (let done = 0; done < count; ) {
     const size = Math.min(1 + Math.floor(random() * 1000), count - done);
-    const texts = Array.from({ length: size }, () => numberText(random));
+    const isOneForm = random() < 0.3;
+    const texts = Array.from(
+      { length: size },
+      isOneForm ? numbersOfOneForm(random) : () => numberText(random),
+    );
     const space = spaces[Math.floor(random() * spaces.length)]!;
-    const body = `[${texts.map((text) => `${space}${text}${space}`).join(',')}]`;
+    const body = isOneForm
+      ? `[${texts.join(random() < 0.5 ? ',' : ', ')}]`
+      : `[${texts.map((text) => `${space}${text}${space}`).join(',')}]`;
     const expected = JSON.parse(body) as number[];
     const parts = [Buffer.from(body)];
     const single = new JsonReader(parts, 'token').tensor('float32', '').data;
