@@ -36,6 +36,22 @@ export const notTheInternet = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 
 /** HTTPS to public addresses only. */
 export const httpsToTheInternet: EgressRule = egressTo([addresses('0.0.0.0/0', notTheInternet)], 443);
 
+/**
+ * The collector of traces at a URL: pods of this namespace by a bare name, of another by `service.namespace` or `service.namespace.svc...`,
+ * else public addresses. The service's port must be its pods'.
+ */
+export function collectorRule(endpoint: string): EgressRule {
+  const { hostname, port, protocol } = new URL(endpoint);
+  const [, namespace, svc] = hostname.split('.');
+  const peer =
+    namespace === undefined
+      ? { podSelector: {} }
+      : svc === undefined || svc === 'svc'
+        ? namespaceOf(namespace)
+        : addresses('0.0.0.0/0', notTheInternet);
+  return egressTo([peer], Number(port || (protocol === 'https:' ? 443 : 80)));
+}
+
 /** Name resolution: CoreDNS in kube-system, or a resolver of the node at `dnsCidr` where the platform has one. */
 export function dnsRule(dnsCidr?: string): EgressRule {
   const peers = [namespaceOf('kube-system'), ...(dnsCidr === undefined ? [] : [addresses(dnsCidr)])];

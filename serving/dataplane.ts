@@ -15,6 +15,7 @@ import type { Audit } from './security/audit.ts';
 import type { Caller, Permission } from './security/caller.ts';
 import type { RepositoryEntry, ServerControl, VersionStatistics, VersionStatus } from './server-control.ts';
 import type { StoredRequest } from './stored.ts';
+import { noPhases, type Phases } from './tracing/phases.ts';
 import { badInput, orderedInputs, placesOf, rowsOf } from './validation.ts';
 
 export { badInput };
@@ -72,6 +73,8 @@ export interface DataPlaneParts {
     'requestTimeoutMs' | 'nonFinite' | 'maxImagePixels' | 'asyncRequests'
   >;
   readonly pictures: PictureReader;
+  /** Whether anybody asks when the engine did what. */
+  readonly isTraced: boolean;
   readonly audit: Audit;
   /** Lets the canary answer too; resolves when that is over, and never fails. */
   readonly shadow: (shadow: Shadow) => Promise<void>;
@@ -99,6 +102,7 @@ export class DataPlane {
   #fallback: Servable | undefined;
   /** On `performance.now()`'s clock; 0 where the request did not get so far. */
   inferStartedMs = 0;
+  readonly phases: Phases | undefined;
   inferEndedMs = 0;
   /** Of the answer; the servers put it into header or metadata. */
   predictionId: string | undefined;
@@ -107,6 +111,7 @@ export class DataPlane {
     this.#parts = parts;
     this.#models = models ?? new Map(parts.models.map((model) => [model.name, model]));
     this.#caller = caller;
+    if (parts.isTraced) this.phases = noPhases();
   }
 
   /** The data plane of one request. */
@@ -245,7 +250,7 @@ export class DataPlane {
     const asWords = prepared?.isProcessed === true && options.asTensors !== true;
     const choose = chooserOf(servable, options.outputs, asWords);
     this.inferStartedMs = performance.now();
-    const outputs = await servable.runner.run(ordered, rows, deadlineMs, options.signal);
+    const outputs = await servable.runner.run(ordered, rows, deadlineMs, options.signal, this.phases);
     this.inferEndedMs = performance.now();
     this.predictionId = newPredictionId();
     const inference: Inference = {

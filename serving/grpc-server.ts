@@ -11,6 +11,7 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { uuidv7 } from 'uuidv7';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import type { Cancellation } from './engine/runner.ts';
@@ -25,6 +26,7 @@ import type { Audit } from './security/audit.ts';
 import type { Caller } from './security/caller.ts';
 import type { RateLimiter } from './security/rate-limiter.ts';
 import { TlsGate } from './security/tls.ts';
+import type { TraceHeaders } from './tracing/trace-headers.ts';
 
 const protocols: readonly GrpcProtocol[] = Object.values(grpcProtocols);
 
@@ -218,8 +220,11 @@ export class GrpcServer {
       bodyEndedMs: startedMs,
       plane,
       callerId,
-      requestId: requestIdOf(call.metadata.get('x-request-id')[0]),
+      requestId:
+        requestIdOf(call.metadata.get('x-request-id')[0]) ??
+        (this.#context.settings.accessLog ? uuidv7() : undefined),
       refusal,
+      trace: traceHeaders(call.metadata),
     });
   }
 
@@ -231,6 +236,13 @@ export class GrpcServer {
     this.#server.forceShutdown();
   }
 }
+
+const traceHeaders = (metadata: Metadata): TraceHeaders => {
+  const [traceparent, tracestate] = ['traceparent', 'tracestate'].map((name) =>
+    metadata.get(name)[0]?.toString(),
+  );
+  return { traceparent, tracestate };
+};
 
 /** One message on its way to its answer. */
 class RunningCall implements Cancellation {

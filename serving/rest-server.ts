@@ -22,6 +22,7 @@ import type { RateLimiter } from './security/rate-limiter.ts';
 import { TlsGate } from './security/tls.ts';
 import type { StoredRequest, StoredResponse } from './stored.ts';
 import { peerOf, ReplayedRequest, storedRequest } from './stored-request.ts';
+import type { TraceHeaders } from './tracing/trace-headers.ts';
 
 const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
@@ -196,8 +197,9 @@ export class RestServer {
       response = responseOf(refusal, request.path);
     }
     const given = requestIdOf(request.headers['x-request-id']);
-    // A refused request gets a name in any case, to be found in the log.
-    const requestId = given ?? (refusal === undefined ? undefined : uuidv7());
+    // What is logged gets a name in any case, to be found there.
+    const isNamed = refusal !== undefined || this.#context.settings.accessLog;
+    const requestId = given ?? (isNamed ? uuidv7() : undefined);
     send(response.status, headOf(response, plane?.predictionId, requestId), response.body ?? '');
     meter.record({
       protocol: 'rest',
@@ -212,6 +214,7 @@ export class RestServer {
       callerId: caller?.id ?? '',
       requestId,
       refusal,
+      trace: traceHeaders(request.headers),
     });
   }
 
@@ -245,6 +248,12 @@ export class RestServer {
     this.#server.close();
   }
 }
+
+const traceHeaders = ({ traceparent, tracestate }: RestRequest['headers']): TraceHeaders =>
+  typeof traceparent === 'string'
+    ? { traceparent, ...(typeof tracestate === 'string' && { tracestate }) }
+    : untraced;
+const untraced: TraceHeaders = {};
 
 /** Names and values in turn, as node:http and the plain lane write them; without the length of the body. */
 function headOf(

@@ -32,6 +32,7 @@ import {
   type WorkerCalls,
   type WorkerStart,
 } from './supervisor/messages.ts';
+import { openTracer, type Tracer } from './tracing/tracer.ts';
 
 const send = (message: FromWorker): void => {
   process.send?.(message);
@@ -53,6 +54,7 @@ class Worker {
   #recorder: PredictionRecorder | undefined;
   #failures: readonly LoadFailure[] = [];
   #models: readonly LoadedModel[] = [];
+  #tracer: Tracer | undefined;
   #draining = false;
 
   async start({ settings, models: chosen, removed, threads }: WorkerStart): Promise<void> {
@@ -89,6 +91,7 @@ class Worker {
 
   async #open(settings: ServingSettings, models: readonly LoadedModel[]): Promise<void> {
     const log = createLog(settings.logLevel, 'worker');
+    this.#tracer = await openTracer(settings);
     const audit = new LoggedAudit(log);
     const channel = {
       predictions: (records: Extract<FromWorker, { type: 'predictions' }>['records']) =>
@@ -105,9 +108,10 @@ class Worker {
         audit,
         shadow: (shadow) => this.#supervisor.call('shadow', shadow).catch(() => {}),
         pictures: picturesFor(models),
+        isTraced: this.#tracer !== undefined,
       }),
       settings,
-      meter: new RequestMeter(this.#metrics, log),
+      meter: new RequestMeter(this.#metrics, log, settings.accessLog, this.#tracer),
       log,
       audit,
       access: await Access.open(settings, audit, log),
@@ -146,6 +150,7 @@ class Worker {
     this.#draining = true;
     await Promise.all([rest?.drained(), grpc?.drain()]);
     this.#recorder?.flush();
+    await this.#tracer?.close();
     // Sent last and waited for: the totals of a worker that is gone still count.
     const metrics = snapshotWithProcess(this.#metrics, 'worker');
     process.send?.({ type: 'totals', metrics } satisfies FromWorker, () => process.exit(0));

@@ -11,6 +11,7 @@ import { podSysctls } from '../environment/os-parameters.ts';
 import { type Plan, planHardware } from '../environment/sizing.ts';
 import { InfraError } from '../errors.ts';
 import { Monitoring, prometheusUrl, scraper } from '../monitoring/index.ts';
+import { collectorRule } from '../network-rules.ts';
 import { ServingImage, type ServingImageArgs } from '../service/image.ts';
 import {
   InferenceService,
@@ -143,6 +144,10 @@ export function serve(
     {
       ...settings,
       ...environment,
+      egress: [
+        ...environment.egress,
+        ...(settings.serving.tracing ? [collectorRule(settings.serving.tracing.endpoint)] : []),
+      ],
       size: environment.plan,
       models: versionsOf(models),
       settings: pulumi.output(environment.middleware).apply((middleware) => ({

@@ -209,6 +209,20 @@ export const ServingSettings = z.strictObject({
   trustedKeys: z.array(z.string().min(1)).default([]),
   /** The web page at /console. */
   console: z.boolean().default(true),
+  /** A line for each request, with its request and trace id and never with what was sent or answered; refusals get one in any case. */
+  accessLog: z.boolean().default(false),
+  /**
+   * Traces over OTLP/HTTP, W3C trace context in. Left out = none, unless OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT is set; its
+   * OTEL_EXPORTER_OTLP_HEADERS carries a collector's key.
+   */
+  tracing: z
+    .strictObject({
+      /** Of the collector, without `/v1/traces`; for example http://collector:4318. */
+      endpoint: z.url(),
+      /** Share of the traces that begin here; those of callers are kept as they say. */
+      sampleRatio: z.number().min(0).max(1).default(1),
+    })
+    .optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 export type ServingSettings = z.infer<typeof ServingSettings>;

@@ -1,4 +1,5 @@
 import { ServingError } from '../errors.ts';
+import type { Phases } from '../tracing/phases.ts';
 import type { Cancellation, Runner } from './runner.ts';
 import type { Session } from './session.ts';
 import { concatenateRows, sliceRows, type TensorValue } from './tensor.ts';
@@ -27,6 +28,7 @@ interface Waiting {
   readonly deadlineMs: number;
   readonly signal: Cancellation | undefined;
   readonly enqueuedMs: number;
+  readonly phases: Phases | undefined;
   resolve(outputs: readonly TensorValue[]): void;
   reject(error: Error): void;
 }
@@ -67,6 +69,7 @@ export class Batcher implements Runner {
     rows: number,
     deadlineMs: number,
     signal: Cancellation | undefined,
+    phases?: Phases,
   ): Promise<readonly TensorValue[]> {
     if (this.#enqueuedRows + rows > this.#settings.maxEnqueued && this.#enqueuedRows > 0) {
       const error = new ServingError(
@@ -78,7 +81,7 @@ export class Batcher implements Runner {
     const key = this.#rowsVary ? inputs.map(({ shape }) => shape.slice(1).join('x')).join(';') : '';
     return new Promise((resolve, reject) => {
       const enqueuedMs = performance.now();
-      this.#queue.push({ inputs, rows, key, deadlineMs, signal, enqueuedMs, resolve, reject });
+      this.#queue.push({ inputs, rows, key, deadlineMs, signal, enqueuedMs, phases, resolve, reject });
       this.#enqueuedRows += rows;
       this.#schedule();
     });
@@ -153,6 +156,16 @@ export class Batcher implements Runner {
       const startedMs = performance.now();
       const outputs = await this.#session.run(inputs);
       const endedMs = performance.now();
+      for (const { phases, enqueuedMs } of batch) {
+        if (phases === undefined) continue;
+        Object.assign(phases, {
+          enqueuedMs,
+          takenMs,
+          inferStartedMs: startedMs,
+          inferEndedMs: endedMs,
+          batchRows: rows,
+        });
+      }
       this.#deliver(batch, size, outputs);
       this.#onBatch({
         rows,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Cache } from '../middleware/cache/cache.ts';
 import type { Count } from '../monitoring/registry.ts';
+import type { Phases } from '../tracing/phases.ts';
 import { rawFromTensor } from '../wire/raw.ts';
 import { bytesOfTensors, tensorsOfBytes } from './answer-bytes.ts';
 import type { Cancellation, Runner } from './runner.ts';
@@ -31,6 +32,7 @@ export class CachingRunner implements Runner {
     rows: number,
     deadlineMs: number,
     signal: Cancellation | undefined,
+    phases?: Phases,
   ): Promise<readonly TensorValue[]> {
     const { cache, ttlSeconds, hits, misses } = this.#caching;
     const key = this.#keyOf(inputs);
@@ -40,7 +42,7 @@ export class CachingRunner implements Runner {
       return known;
     }
     misses.add();
-    const outputs = await this.#runner.run(inputs, rows, deadlineMs, signal);
+    const outputs = await this.#runner.run(inputs, rows, deadlineMs, signal, phases);
     cache.set(key, bytesOfTensors(outputs), ttlSeconds);
     return outputs;
   }

@@ -1,3 +1,4 @@
+import type { Phases } from '../tracing/phases.ts';
 import type { TensorValue } from './tensor.ts';
 
 /** Tells whether the caller still waits; an AbortSignal is one. */
@@ -10,6 +11,7 @@ export interface Runner {
   /**
    * @param inputs in signature order, batch first; every input has the same number of rows
    * @param deadlineMs on `performance.now()`'s clock
+   * @param phases is filled in with when it ran, where it runs here
    * @throws ServingError SERVING_OVERLOADED, SERVING_DEADLINE, SERVING_CANCELLED, SERVING_INFERENCE_FAILED, SERVING_NOT_READY
    */
   run(
@@ -17,5 +19,6 @@ export interface Runner {
     rows: number,
     deadlineMs: number,
     signal: Cancellation | undefined,
+    phases?: Phases,
   ): Promise<readonly TensorValue[]>;
 }

@@ -1,28 +1,9 @@
-import type { DataPlane } from '../dataplane.ts';
 import type { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { traceIdOf } from '../tracing/trace-headers.ts';
+import type { Tracer } from '../tracing/tracer.ts';
+import type { FinishedRequest } from './finished-request.ts';
 import type { Count, Distribution, Metrics } from './registry.ts';
-
-/** A request that was answered. */
-export interface FinishedRequest {
-  readonly protocol: 'rest' | 'grpc';
-  /** Bounded word: predict, classify, infer, ... or `error`. */
-  readonly verb: string;
-  readonly model: string;
-  readonly version: number | '';
-  /** HTTP status, for gRPC the one that its code maps to. */
-  readonly status: number;
-  /** Path without query, or the gRPC method. */
-  readonly path: string;
-  readonly startedMs: number;
-  /** When the body was there; 0 where it was never read. */
-  readonly bodyEndedMs: number;
-  /** Undefined where it was refused before. */
-  readonly plane: DataPlane | undefined;
-  readonly callerId: string;
-  readonly requestId: string | undefined;
-  readonly refusal: ServingError | undefined;
-}
 
 interface Meters {
   readonly byStatus: Map<number, Count>;
@@ -38,13 +19,18 @@ const maxLinesPerSecond = 50;
 export class RequestMeter {
   readonly #metrics: Metrics;
   readonly #log: Log;
+  readonly #isEveryLogged: boolean;
+  readonly #tracer: Tracer | undefined;
   readonly #meters = new Map<string, Meters>();
   #second = 0;
   #lines = 0;
 
-  constructor(metrics: Metrics, log: Log) {
+  /** @param isEveryLogged whether requests that were answered get a line as well as those that were refused */
+  constructor(metrics: Metrics, log: Log, isEveryLogged = false, tracer?: Tracer) {
     this.#metrics = metrics;
     this.#log = log;
+    this.#isEveryLogged = isEveryLogged;
+    this.#tracer = tracer;
   }
 
   record(request: FinishedRequest): void {
@@ -63,8 +49,12 @@ export class RequestMeter {
       if (bodyEndedMs > 0) meters.parse.observe((plane.inferStartedMs - bodyEndedMs) / 1000);
       meters.serialize.observe((nowMs - plane.inferEndedMs) / 1000);
     }
-    if (request.refusal !== undefined) this.#logRefusal(request, request.refusal, nowMs);
-    else if (this.#log.isLevelEnabled('debug')) this.#log.debug(this.#line(request, nowMs), 'request');
+    const traceId = this.#tracer?.record(request, nowMs) ?? traceIdOf(request.trace);
+    if (request.refusal !== undefined) this.#logRefusal(request, request.refusal, nowMs, traceId);
+    else if (this.#isEveryLogged) this.#log.info(this.#line(request, nowMs, traceId), 'request');
+    else if (this.#log.isLevelEnabled('debug')) {
+      this.#log.debug(this.#line(request, nowMs, traceId), 'request');
+    }
   }
 
   #metersOf(model: string, version: number | '', verb: string): Meters {
@@ -85,12 +75,16 @@ export class RequestMeter {
   }
 
   #line(
-    { protocol, path, status, model, version, callerId, requestId, startedMs }: FinishedRequest,
+    { protocol, verb, path, status, model, version, plane, callerId, requestId, startedMs }: FinishedRequest,
     nowMs: number,
+    traceId: string | undefined,
   ) {
     return {
       ...(requestId !== undefined && { requestId }),
+      ...(traceId !== undefined && { traceId }),
+      ...(plane?.predictionId !== undefined && { predictionId: plane.predictionId }),
       protocol,
+      verb,
       path: path.slice(0, 200),
       status,
       ...(model !== '' && { model, version }),
@@ -99,7 +93,12 @@ export class RequestMeter {
     };
   }
 
-  #logRefusal(request: FinishedRequest, { code, message }: ServingError, nowMs: number): void {
+  #logRefusal(
+    request: FinishedRequest,
+    { code, message }: ServingError,
+    nowMs: number,
+    traceId: string | undefined,
+  ): void {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second) {
       if (this.#lines > maxLinesPerSecond) {
@@ -110,7 +109,7 @@ export class RequestMeter {
     }
     this.#lines += 1;
     if (this.#lines > maxLinesPerSecond) return;
-    const line = { ...this.#line(request, nowMs), code, reason: message.slice(0, 500) };
+    const line = { ...this.#line(request, nowMs, traceId), code, reason: message.slice(0, 500) };
     if (request.status >= 500) this.#log.error(line, 'request failed');
     else this.#log.info(line, 'request refused');
   }
