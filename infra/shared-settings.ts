@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Canary } from '../serving/contract/index.ts';
 import type { SettingRow } from './setting-row.ts';
 
 /** One model of the loop. */
@@ -13,6 +14,14 @@ export const ModelSetting = z.strictObject({
   method: z.string().min(1).default('none'),
   /** Labelled set: its accuracy goes into the manifest and the preview. */
   labels: z.string().min(1).optional(),
+  /** Tries the version that the source is now beside `stable`; judged and taken out by the server itself. Stores that keep versions. */
+  canary: z
+    .strictObject({
+      stable: z.int().min(1),
+      percent: z.number().min(0).max(100).default(5),
+      ...Canary.partial().shape,
+    })
+    .optional(),
 });
 export type ModelSetting = z.infer<typeof ModelSetting>;
 
@@ -25,7 +34,8 @@ export const sharedSettings = {
   },
   models: {
     schema: z.array(ModelSetting).min(1, 'name at least one model'),
-    help: 'The models: [{name, source, method, labels}].',
-    change: 'a new name adds a model, a missing one removes it, a new source or method makes a new version',
+    help: 'The models: [{name, source, method, labels, canary: {stable, percent, shadow, ...}}].',
+    change:
+      'a new name adds a model, a missing one removes it, a new source or method makes a new version; canary rolls the pods',
   },
 } as const satisfies Record<string, SettingRow>;

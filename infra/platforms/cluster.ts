@@ -20,6 +20,7 @@ import {
   type ModelVersion,
   secretsDir,
 } from '../service/index.ts';
+import { type CurrentModel, servedModels } from '../service/served-models.ts';
 import type { Settings } from '../settings.ts';
 import type { DeployableModel, ServiceOutputs } from './platform.ts';
 
@@ -117,6 +118,20 @@ function requireSignatures(settings: Settings, models: readonly DeployableModel[
   }
 }
 
+/** @throws InfraError SETTING_INVALID where a canary is to be tried and the pods get one version only */
+function currentModels(settings: Settings, models: readonly DeployableModel[], kind: ModelSource['kind']) {
+  return models.map(({ name, resource }) => {
+    const canary = settings.models.find((model) => model.name === name)?.canary;
+    if (canary && kind === 'config-map') {
+      throw new InfraError(
+        'SETTING_INVALID',
+        `modelmile:models: canary of ${name} needs a store that keeps versions; set modelStore to s3://..., https://... or volume:<claim>.`,
+      );
+    }
+    return { name, version: resource.version, canary };
+  });
+}
+
 /** service, the same on every cluster. */
 export function serve(
   name: string,
@@ -150,11 +165,14 @@ export function serve(
       ],
       size: environment.plan,
       models: versionsOf(models),
-      settings: pulumi.output(environment.middleware).apply((middleware) => ({
-        ...settings.serving,
-        ...middleware,
-        keysFile: `${secretsDir}/keys/${keysFileName}`,
-      })),
+      settings: pulumi
+        .all([environment.middleware, currentModels(settings, models, environment.modelSource.kind)])
+        .apply(([middleware, current]) => ({
+          ...servedModels(current as CurrentModel[]),
+          ...settings.serving,
+          ...middleware,
+          keysFile: `${secretsDir}/keys/${keysFileName}`,
+        })),
       secrets: [...environment.secrets, { name: 'keys', volume: keysVolume }],
       sysctls: podSysctls(),
       prometheusUrl: prometheusUrl(kind, settings.namespace, operatorNamespace),

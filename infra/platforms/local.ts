@@ -1,3 +1,4 @@
+import { InfraError } from '../errors.ts';
 import { LocalServer } from '../service/local-server.ts';
 import type { Platform } from './platform.ts';
 
@@ -5,6 +6,13 @@ import type { Platform } from './platform.ts';
 export const local: Platform<undefined> = {
   environment: () => undefined,
   service(settings, models) {
+    const tried = settings.models.find(({ canary }) => canary);
+    if (tried) {
+      throw new InfraError(
+        'SETTING_INVALID',
+        `modelmile:models: canary of ${tried.name} is for a cluster; here \`modelmile retrain\` compares before it promotes.`,
+      );
+    }
     const { restPort, grpcPort, managementPort, workers } = settings;
     const server = new LocalServer('server', {
       models: models.map(({ name, resource: { version, digest } }) => ({ name, version, digest })),

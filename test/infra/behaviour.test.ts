@@ -108,15 +108,66 @@ describe('the service in a cluster', () => {
     ).toEqual([]);
   });
 
-  it('gives labels and versions for canary and shadow to the server', async () => {
-    const models = [{ name: 'model', versionPolicy: { latest: 2 }, versionLabels: { stable: 6, canary: 7 } }];
-    const canary = await resourcesOf(settingsOf('staging', { serving: { models, logLevel: 'warn' } }));
-    const map = ofType(canary, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!;
-    expect(JSON.parse(map.inputs.data['settings.json'])).toMatchObject({
-      models,
-      logLevel: 'warn',
-      modelRoot: '/models',
-    });
+  const serverSettings = (resources: readonly Recorded[]) =>
+    ServingSettings.parse(
+      JSON.parse(
+        ofType(resources, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!.inputs.data[
+          'settings.json'
+        ],
+      ),
+    );
+  const tried = (canary: object) => ({
+    models: [{ name: 'model', source: 'samples/digits/model.h5', canary }],
+    modelStore: 'volume:models',
+  });
+
+  it('tries a new version beside the stable one, with its share and its shadow', async () => {
+    const settings = settingsOf('staging', tried({ stable: 6, percent: 10, shadow: 0.5 }));
+    expect(serverSettings(await resourcesOf(settings)).models).toEqual([
+      expect.objectContaining({
+        versionPolicy: { specific: [6, 7] },
+        versionLabels: { stable: 6, canary: 7 },
+        weights: { stable: 90, canary: 10 },
+        canary: expect.objectContaining({ shadow: 0.5, maxSlowdown: 3 }),
+      }),
+    ]);
+  });
+
+  it('tries nothing while the source is the stable version still', async () => {
+    const settings = settingsOf('staging', tried({ stable: 7 }));
+    const [model] = serverSettings(await resourcesOf(settings)).models!;
+    expect(model).toMatchObject({ versionPolicy: { specific: [7] }, weights: {} });
+    expect(model!.canary).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'http://collector.observability:4318',
+      { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'observability' } } },
+      4318,
+    ],
+    ['http://collector:4318', { podSelector: {} }, 4318],
+    ['https://otlp.example.com', { ipBlock: expect.objectContaining({ cidr: '0.0.0.0/0' }) }, 443],
+  ])('lets traces out to %s and nowhere else', async (endpoint, peer, port) => {
+    const policies = async (serving: object) =>
+      ofType(await resourcesOf(settingsOf('staging', { serving })), 'NetworkPolicy').map(
+        ({ inputs }) => inputs,
+      );
+    const [closed, open] = [await policies({}), await policies({ tracing: { endpoint } })];
+    const opened = open.flatMap(({ spec }, i) =>
+      (spec.egress ?? []).filter(
+        (rule: unknown) =>
+          !(closed[i]!.spec.egress ?? []).some(
+            (old: unknown) => JSON.stringify(old) === JSON.stringify(rule),
+          ),
+      ),
+    );
+    expect(opened).toEqual([{ to: [peer], ports: [{ protocol: 'TCP', port }] }]);
+  });
+
+  it('hands on what the server is told by hand', async () => {
+    const serving = { models: [{ name: 'model', versionPolicy: { latest: 2 } }], logLevel: 'warn' };
+    expect(serverSettings(await resourcesOf(settingsOf('staging', { serving })))).toMatchObject(serving);
   });
 });
 
@@ -227,6 +278,16 @@ describe('bad settings are refused with the key, the value and the fix', () => {
     ],
     ['prod', { serving: {} }, /MODELS_UNSIGNED: modelmile:serving.trustedKeys is empty.*openssl/s],
     ['staging', { modelStore: 's3://bucket/models' }, /MODELS_UNSIGNED/],
+    [
+      'staging',
+      { models: [{ name: 'a', source: 'a.h5', canary: { stable: 1 } }] },
+      /canary of a needs a store/,
+    ],
+    [
+      'dev',
+      { models: [{ name: 'a', source: 'a.h5', canary: { stable: 1 } }] },
+      /canary of a is for a cluster/,
+    ],
     ['staging', { serving: { logLevel: 'loud' } }, /serving is .*logLevel/],
     ['staging', { serving: { keysFile: '/tmp/keys' } }, /serving is .*keysFile follows from the stack/],
     ['staging', { namespace: 'Has Spaces' }, /namespace is "Has Spaces": lower-case/],
