@@ -11,7 +11,6 @@ import {
 import type { FinishedRequest } from '../monitoring/finished-request.ts';
 import { version } from '../version.ts';
 import type { TraceHeaders } from './trace-headers.ts';
-import type { Tracer } from './tracer.ts';
 
 const propagator = new W3CTraceContextPropagator();
 const getter = {
@@ -28,7 +27,7 @@ const serviceName = process.env['OTEL_SERVICE_NAME'] ?? 'modelmile';
  * Spans by OpenTelemetry over OTLP/HTTP. They are made when a request has been answered, from times that were noted on the way, so
  * that nothing of it lies on the request's own path. Never a payload, never a query.
  */
-export class OpenTelemetryTracer implements Tracer {
+export class OpenTelemetryTracer {
   readonly #provider: BasicTracerProvider;
 
   /** @param endpoint of a collector, without `/v1/traces`; left out = the environment's */
