@@ -32,7 +32,7 @@ if (cuda) run(join(modules, 'onnxruntime-node'), 'script/install.js', `--onnxrun
 
 /** Only for people, compilers, bundlers and debuggers. */
 const unread =
-  /(\.(map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow)|\/(\.github|docs?|examples?|tests?|__tests__|benchmarks?|dist-es|dist-types))$/i;
+  /(\.(map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow)|\/(\.github|docs?|examples?|tests?|__tests__|benchmarks?|dist-es|dist-types)|@opentelemetry\/[^/]+\/build\/(esm|esnext))$/i;
 /** Of a package: what other machines, or the package's own installer, would use. */
 const unused = {
   'onnxruntime-node': [
@@ -45,6 +45,8 @@ const unused = {
   // The embedded database comes with extensions that nobody loads.
   '@electric-sql/pglite': ['dist/.*\\.tar\\.gz', 'dist/.*\\.cjs', 'src', 'dist/(live|vector|worker)(/.*)?'],
   zod: ['src', 'v3', 'v4/locales/.*\\.cjs'],
+  // Node reads the CommonJS half of OpenTelemetry's packages, and these are its names alone.
+  '@opentelemetry/semantic-conventions': ['dist/.*\\.mjs', 'dist/index-incubating.*'],
 };
 
 function prune(path, rules) {
