@@ -1,13 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { type ConvertOptions, targets } from '../conversion/index.ts';
+import { type ConvertOptions, costOf, targets } from '../conversion/index.ts';
 import type { Option } from './command.ts';
 import { CliError } from './errors.ts';
 
 const methodNames = Object.entries(targets)
   .map(([target, { methods }]) => `${target}: ${Object.keys(methods).join(', ')}`)
   .join('; ');
+
+export const customOption = {
+  custom: {
+    type: 'string',
+    value: 'FILE',
+    help: 'what layers of your own compute: see docs/conversion.md',
+  },
+} as const satisfies Record<string, Option>;
 
 /** How a model is converted, for every command that converts. */
 export const conversionOptions = {
@@ -38,6 +46,7 @@ export const conversionOptions = {
     value: 'FILE',
     help: 'recipe.json of an earlier `--method auto`: its choice again',
   },
+  ...customOption,
 } as const satisfies Record<string, Option>;
 
 /** `recipe.json`: what `auto` chose, for later conversions to follow. */
@@ -47,17 +56,6 @@ export const Recipe = z.strictObject({
   prune: z.string().min(1).optional(),
 });
 export type Recipe = z.infer<typeof Recipe>;
-
-/** @throws CliError CLI_USAGE */
-function budgetOf(text: string): NonNullable<ConvertOptions['budget']> {
-  const [kind, value] = text.split(':');
-  const size = Number(value);
-  if (value !== undefined && value !== '' && size >= 0 && size < Number.POSITIVE_INFINITY) {
-    if (kind === 'error') return { relativeError: size };
-    if (kind === 'accuracy') return { accuracyPoints: size };
-  }
-  throw new CliError('CLI_USAGE', `--budget '${text}': as in error:0.05 or accuracy:0.5.`);
-}
 
 async function readRecipe(path: string): Promise<Recipe> {
   try {
@@ -72,7 +70,7 @@ export async function readConversionOptions(
   options: Readonly<Record<string, unknown>>,
 ): Promise<ConvertOptions> {
   const text = (name: keyof typeof conversionOptions) => options[name] as string | undefined;
-  const file = (name: 'calibration' | 'labels') => {
+  const file = (name: 'calibration' | 'labels' | 'custom') => {
     const path = text(name);
     return path === undefined ? {} : { [name]: resolve(path) };
   };
@@ -88,6 +86,7 @@ export async function readConversionOptions(
     ...(prune === undefined ? {} : { prune }),
     ...file('calibration'),
     ...file('labels'),
-    ...(budget === undefined ? {} : { budget: budgetOf(budget) }),
+    ...file('custom'),
+    ...(budget === undefined ? {} : { budget: costOf(budget) }),
   };
 }

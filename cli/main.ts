@@ -57,6 +57,9 @@ function describe(error: unknown): string {
   return isOurs ? error.message : (error.stack ?? error.message);
 }
 
+/** Codes of what was asked for in a way that cannot be: the command itself is to be changed. */
+const misuse: readonly unknown[] = ['CLI_USAGE', 'CLI_UNKNOWN_COMMAND', 'CONVERSION_BAD_OPTION'];
+
 async function main(argv: readonly string[]): Promise<number> {
   const first = argv[0];
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
@@ -88,8 +91,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const code = (error as { code?: unknown }).code;
     terminal.error(describe(error));
     terminal.document({ error: { code, message: (error as Error).message } });
-    const usage = code === 'CLI_USAGE' || code === 'CLI_UNKNOWN_COMMAND';
-    return usage ? exitCodes.usage : exitCodes.failed;
+    return misuse.includes(code) ? exitCodes.usage : exitCodes.failed;
   }
 }
 

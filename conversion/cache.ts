@@ -18,7 +18,7 @@ async function digestOf(path: string | undefined): Promise<string | null> {
 /** Everything that the bytes of a conversion depend on. */
 async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<string> {
   const { sha256, format } = await identify(sourcePath);
-  const { onProgress: _, labels, calibration, processing, ...rest } = options;
+  const { onProgress: _, labels, calibration, processing, custom, ...rest } = options;
   const declared = processing ?? (await processingBeside(sourcePath));
   const inputs = {
     sha256,
@@ -27,6 +27,7 @@ async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<st
     ...rest,
     labels: await digestOf(labels).catch(() => null),
     calibration: await digestOf(calibration).catch(() => null),
+    custom: await digestOf(custom).catch(() => null),
     processing:
       // A file that is not there is told by the conversion itself.
       typeof declared === 'object' ? JSON.stringify(declared) : await digestOf(declared).catch(() => 'gone'),

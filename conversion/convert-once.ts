@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Cost } from './budget.ts';
+import { readCustomLayers } from './custom-layers.ts';
 import { ConversionError } from './errors.ts';
 import {
   type Accuracy,
@@ -38,11 +40,10 @@ export interface ConvertOptions {
    * Default: `<model>.processing.json` beside the source, where there is one.
    */
   readonly processing?: string | Processing;
+  /** Path of a module that says what classes of the user's own compute (custom-layers.ts). */
+  readonly custom?: string;
   readonly onProgress?: (step: string) => void;
 }
-
-/** Answers off by a share of the largest, or percentage points of accuracy on the labelled set. */
-export type Cost = { readonly relativeError: number } | { readonly accuracyPoints: number };
 
 /** One model version in memory. */
 export interface Conversion {
@@ -121,6 +122,7 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
     seed,
     ...(calibration === undefined ? {} : { calibration }),
     ...(options.prune === undefined ? {} : { prune: options.prune }),
+    custom: options.custom === undefined ? {} : await readCustomLayers(options.custom),
     // Judged by what it is for, a conversion may move its answers as far as it likes.
     budget:
       options.budget === undefined || 'relativeError' in options.budget

@@ -6,13 +6,14 @@ export const errorTable = {
   CONVERSION_SOURCE_CORRUPT:
     'The file is damaged or was cut short: copy or save it again, and compare its size.',
   CONVERSION_UNSUPPORTED_LAYER:
-    'Run `modelmile inspect` for everything that stands in the way, then replace the layer or give a plug-in for it.',
+    'Run `modelmile inspect` for everything that stands in the way, then replace the layer, or say what it computes: `--custom ./my-layers.ts`, see docs/conversion.md.',
   CONVERSION_UNSUPPORTED: 'Run `modelmile inspect` for everything that stands in the way.',
   CONVERSION_UNSUPPORTED_METHOD: 'Choose another --method; `auto` finds the best one that passes the gate.',
   CONVERSION_PARITY_FAILED:
     'The converted model does not answer as the trained one does, so it is not written. Please report it with the model.',
   CONVERSION_BUDGET_EXCEEDED: 'Choose a gentler method, or allow more with --budget.',
   CONVERSION_BAD_OPTION: 'See `modelmile convert --help`.',
+  CONVERSION_BAD_CUSTOM: 'docs/conversion.md shows such a file, with both functions of a layer.',
   CONVERSION_BAD_SAMPLES:
     'A labelled set is an .npz with arrays x and y (and optionally a scalar scale: inputs are x * scale), or JSON lines {"input": [...], "label": 3}.',
   CONVERSION_BAD_PROCESSING:

@@ -1,5 +1,6 @@
 /** Conversion = f(parameters, structure, method): a trained model becomes a deployable one, behind the parity gate. */
 export { type Candidate, type Choice, chooseMethod } from './auto.ts';
+export { type Cost, costOf } from './budget.ts';
 export { convertCached } from './cache.ts';
 export { convert } from './convert.ts';
 export type { Conversion, ConvertOptions } from './convert-once.ts';

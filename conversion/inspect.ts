@@ -1,5 +1,7 @@
+import { type CustomLayers, readCustomLayers } from './custom-layers.ts';
+import { ConversionError } from './errors.ts';
 import { type KerasModel, layerName, layersOf } from './keras/model.ts';
-import { layers } from './layers/index.ts';
+import { isConvertible, kerasToOnnx } from './keras/to-onnx.ts';
 import { elementCount, opsetOf, signatureOf } from './onnx/index.ts';
 import { identify, readSource } from './readers/index.ts';
 import type { OnnxSource, SourceModel, TfliteSource } from './readers/reader.ts';
@@ -27,12 +29,12 @@ export interface Inspection {
 }
 
 const rowsOf = {
-  keras: (model: KerasModel): InspectedLayer[] =>
+  keras: (model: KerasModel, custom: CustomLayers): InspectedLayer[] =>
     layersOf(model.config).map((layer) => ({
       name: layerName(layer),
       kind: layer.class_name,
       parameters: (model.weights.get(layerName(layer)) ?? []).reduce((sum, w) => sum + w.data.length, 0),
-      supported: Object.hasOwn(layers, layer.class_name),
+      supported: isConvertible(layer, model.dialect, custom),
     })),
   onnx: ({ model }: OnnxSource): InspectedLayer[] =>
     (model.graph?.node ?? []).map((node) => ({
@@ -54,16 +56,35 @@ const rowsOf = {
     ),
 };
 
-function rows(model: SourceModel): InspectedLayer[] {
-  if (model.kind === 'keras') return rowsOf.keras(model);
+function rows(model: SourceModel, custom: CustomLayers): InspectedLayer[] {
+  if (model.kind === 'keras') return rowsOf.keras(model, custom);
   return model.kind === 'onnx' ? rowsOf.onnx(model) : rowsOf.tflite(model);
 }
 
-/** @throws ConversionError where the source is damaged or in no known format. */
-export async function inspect(path: string): Promise<Inspection> {
+/** What each class leaves open: an option that is not covered, where all the classes are known. */
+function refusalOf(model: SourceModel, custom: CustomLayers): string[] {
+  if (model.kind !== 'keras') return [];
+  try {
+    kerasToOnnx(model, custom);
+    return [];
+  } catch (error) {
+    if (error instanceof ConversionError) return [error.message];
+    throw error;
+  }
+}
+
+/**
+ * @param customPath module with layers of the user's own, as for a conversion
+ * @throws ConversionError where the source is damaged or in no known format.
+ */
+export async function inspect(path: string, customPath?: string): Promise<Inspection> {
+  const custom = customPath === undefined ? {} : await readCustomLayers(customPath);
   const source = await identify(path);
   const { dialect, model } = await readSource(source);
-  const found = rows(model);
+  const found = rows(model, custom);
+  const unknown = found
+    .filter((row) => !row.supported)
+    .map((row) => `layer '${row.name}': there is no converter for ${row.kind}`);
   if (model.kind === 'onnx') signatureOf(model.model, path);
   return {
     format: model.kind === 'onnx' ? `${source.format} (opset ${opsetOf(model.model)})` : source.format,
@@ -72,8 +93,6 @@ export async function inspect(path: string): Promise<Inspection> {
     sizeBytes: source.sizeBytes,
     parameters: found.reduce((sum, row) => sum + row.parameters, 0),
     layers: found,
-    unsupported: found
-      .filter((row) => !row.supported)
-      .map((row) => `layer '${row.name}': there is no converter for ${row.kind}`),
+    unsupported: unknown.length > 0 ? unknown : refusalOf(model, custom),
   };
 }

@@ -12,8 +12,16 @@ export const ModelSetting = z.strictObject({
   source: z.string().min(1),
   /** Row of conversion/methods. */
   method: z.string().min(1).default('none'),
+  /** `dead`, `structured:0.5` or `unstructured:0.8`, before the method. */
+  prune: z.string().min(1).optional(),
+  /** What a lossy method may cost: `error:0.05` or `accuracy:0.5`. */
+  budget: z.string().min(1).optional(),
   /** Labelled set: its accuracy goes into the manifest and the preview. */
   labels: z.string().min(1).optional(),
+  /** Rows of real data for int8 and for the judgement of lossy methods. */
+  calibration: z.string().min(1).optional(),
+  /** What layers of the user's own compute. */
+  custom: z.string().min(1).optional(),
   /** Tries the version that the source is now beside `stable`; judged and taken out by the server itself. Stores that keep versions. */
   canary: z
     .strictObject({
@@ -34,8 +42,8 @@ export const sharedSettings = {
   },
   models: {
     schema: z.array(ModelSetting).min(1, 'name at least one model'),
-    help: 'The models: [{name, source, method, labels, canary: {stable, percent, shadow, ...}}].',
+    help: 'The models: [{name, source, method, prune, budget, labels, calibration, custom, canary: {stable, percent, shadow, ...}}].',
     change:
-      'a new name adds a model, a missing one removes it, a new source or method makes a new version; canary rolls the pods',
+      'a new name adds a model, a missing one removes it, a new source or another way to convert it makes a new version; canary rolls the pods',
   },
 } as const satisfies Record<string, SettingRow>;

@@ -1,17 +1,22 @@
 import { resolve } from 'node:path';
 import { inspect as inspectModel } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
+import { customOption } from '../conversion-options.ts';
 
 export const inspect: Command = {
-  usage: '<model>',
+  usage: '<model> [--custom FILE]',
   details:
     'Lists every layer and everything that stands in the way of a conversion, before any work is done. Exit code 1 where something does.',
   examples: ['modelmile inspect samples/digits/model.h5'],
   minPositionals: 1,
   maxPositionals: 1,
-  options: {},
-  async run({ positionals, terminal }) {
-    const found = await inspectModel(resolve(positionals[0] as string));
+  options: customOption,
+  async run({ positionals, options, terminal }) {
+    const custom = options['custom'] as string | undefined;
+    const found = await inspectModel(
+      resolve(positionals[0] as string),
+      custom === undefined ? undefined : resolve(custom),
+    );
     terminal.line(
       `${found.format} written by ${found.dialect}: ${found.parameters} parameters, ${found.sizeBytes} bytes`,
     );

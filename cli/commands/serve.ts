@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { convertCached, readVersion, writeVersion } from '../../conversion/index.ts';
+import { type ConvertOptions, convertCached, readVersion, writeVersion } from '../../conversion/index.ts';
 import type { ServingSettingsInput } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
+import { customOption } from '../conversion-options.ts';
 import { CliError } from '../errors.ts';
 import { devPaths } from '../paths.ts';
 import { listVersionFolders } from '../repository.ts';
@@ -37,13 +38,13 @@ function wholeNumber(option: string, text: string, most: number): number {
 /** Converts a model file into a repository of its own, by content. */
 async function repositoryOf(
   source: string,
-  method: string,
+  how: ConvertOptions,
   name: string | undefined,
   terminal: Terminal,
 ): Promise<string> {
   const { cache } = devPaths();
   const onProgress = (step: string) => terminal.progress(step);
-  const conversion = await convertCached(source, { method, onProgress }, cache);
+  const conversion = await convertCached(source, { ...how, onProgress }, cache);
   const root = join(cache, 'serve', conversion.digest.slice(0, 16));
   await writeVersion(conversion, join(root, name ?? modelName(source), '1'));
   const { parity, artifact } = conversion.manifest;
@@ -102,6 +103,7 @@ export const serve: Command = {
       default: '0',
     },
     method: { type: 'string', value: 'NAME', help: 'method of the conversion', default: 'none' },
+    ...customOption,
     name: { type: 'string', value: 'NAME', help: 'name it is served under (default: the name of the file)' },
   },
   async run({ positionals, options, terminal, signal }) {
@@ -116,9 +118,12 @@ export const serve: Command = {
         (found) => found.isDirectory(),
         () => false,
       )) && (await listVersionFolders(source)).length > 0;
-    const root = isRepository
-      ? source
-      : await repositoryOf(source, options['method'] as string, name, terminal);
+    const custom = options['custom'] as string | undefined;
+    const how = {
+      method: options['method'] as string,
+      ...(custom === undefined ? {} : { custom: resolve(custom) }),
+    };
+    const root = isRepository ? source : await repositoryOf(source, how, name, terminal);
     const id = createHash('sha256').update(`${root}:${options['port']}`).digest('hex').slice(0, 12);
     const stateDir = join(devPaths().home, 'serve', id);
     const settings: ServingSettingsInput = {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { convert, readVersion } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
+import { customOption } from '../conversion-options.ts';
 
 export const verify: Command = {
   usage: '<model> <version folder>',
@@ -16,11 +17,13 @@ export const verify: Command = {
       help: 'the calibration rows that the version was converted with',
     },
     labels: { type: 'string', value: 'FILE', help: 'the labelled set that the version was converted with' },
+    ...customOption,
   },
   async run({ positionals, options, terminal }) {
     const [source, folder] = positionals as [string, string];
     const kept = await readVersion(resolve(folder));
     const labels = options['labels'] as string | undefined;
+    const custom = options['custom'] as string | undefined;
     const calibration = options['calibration'] as string | undefined;
     const again = await convert(resolve(source), {
       target: kept.manifest.artifact.format,
@@ -30,6 +33,7 @@ export const verify: Command = {
       budget: { relativeError: Number.MAX_VALUE },
       ...(labels === undefined ? {} : { labels: resolve(labels) }),
       ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
+      ...(custom === undefined ? {} : { custom: resolve(custom) }),
     });
     const differing = [...again.files.keys()].filter(
       (name) => Buffer.compare(again.files.get(name)!, kept.files.get(name) ?? new Uint8Array()) !== 0,

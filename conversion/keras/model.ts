@@ -38,6 +38,13 @@ export function layerName(layer: LayerConfig): string {
   return String(layer.config['name'] ?? layer.name ?? layer.class_name);
 }
 
+/** A row for a class of the user's own; Keras may write the package that it is registered in before its name, as in `shop>Ramp`. */
+export function customRow<T>(rows: Readonly<Record<string, T>>, className: string): T | undefined {
+  const bare = className.slice(className.lastIndexOf('>') + 1);
+  const name = [className, bare].find((each) => Object.hasOwn(rows, each));
+  return name === undefined ? undefined : rows[name];
+}
+
 /** Layers of a Sequential or Functional config, in file order. Very old Keras wrote a Sequential's config as a bare list. */
 export function layersOf(model: LayerConfig): readonly LayerConfig[] {
   const layers = Array.isArray(model.config) ? model.config : model.config['layers'];

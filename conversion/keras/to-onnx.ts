@@ -5,7 +5,14 @@ import { outputMask } from '../layers/masks.ts';
 import { operation, operationName, operations } from '../layers/operations.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
-import { type KerasModel, type LayerConfig, layerName, type Weight, weightsUnder } from './model.ts';
+import {
+  customRow,
+  type KerasModel,
+  type LayerConfig,
+  layerName,
+  type Weight,
+  weightsUnder,
+} from './model.ts';
 
 /** Where a layer's first output lives in the ONNX graph: parity names the first layer that diverges by it. */
 export interface TracePoint {
@@ -22,8 +29,8 @@ export interface OnnxConversion {
   readonly trace: readonly TracePoint[];
 }
 
-/** Converters of classes that are not Keras's own, by class name (`--custom`). */
-export type CustomLayers = Readonly<Record<string, LayerConverter>>;
+/** Converters of classes that are not Keras's own, by class name. */
+type CustomConverters = Readonly<Record<string, { readonly convert: LayerConverter }>>;
 
 const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}`;
 
@@ -31,7 +38,7 @@ const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}`;
 interface Conversion {
   readonly graph: GraphBuilder;
   readonly dialect: KerasModel['dialect'];
-  readonly custom: CustomLayers;
+  readonly custom: CustomConverters;
   readonly trace: TracePoint[];
 }
 
@@ -54,8 +61,20 @@ function isOperation(layer: LayerConfig, dialect: KerasModel['dialect']): boolea
   return !isLayer || (!('dtype' in layer.config) && Object.hasOwn(operations, name));
 }
 
-function converterOf(context: LayerContext, custom: CustomLayers): LayerConverter {
-  if (Object.hasOwn(custom, context.className)) return custom[context.className] as LayerConverter;
+/** Whether a layer's class is known; its options may still be ones that are not covered. */
+export function isConvertible(
+  layer: LayerConfig,
+  dialect: KerasModel['dialect'],
+  custom: CustomConverters,
+): boolean {
+  if (isModel(layer) || customRow(custom, layer.class_name) !== undefined) return true;
+  if (!isOperation(layer, dialect)) return Object.hasOwn(layers, layer.class_name);
+  return Object.hasOwn(operations, operationName({ className: layer.class_name, config: layer.config }));
+}
+
+function converterOf(context: LayerContext, custom: CustomConverters): LayerConverter {
+  const own = customRow(custom, context.className);
+  if (own !== undefined) return own.convert;
   if (context.isOperation) return operation;
   if (Object.hasOwn(layers, context.className)) return layers[context.className as keyof typeof layers];
   throw unsupported(context, 'there is no converter for this class');
@@ -176,7 +195,7 @@ function convertGraph(
  * Converts a model call by call; weights of a layer that is called several times are written once.
  * @throws ConversionError naming the layer for anything that is not covered exactly.
  */
-export function kerasToOnnx(model: KerasModel, custom: CustomLayers = {}): OnnxConversion {
+export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): OnnxConversion {
   const graph = new GraphBuilder();
   const conversion: Conversion = { graph, dialect: model.dialect, custom, trace: [] };
   const place: Place = {

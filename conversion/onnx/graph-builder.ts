@@ -101,6 +101,10 @@ export class GraphBuilder {
   }
 
   constant(wanted: string, dtype: DataType, dims: readonly number[], data: TensorData): SymbolicTensor {
+    const count = dims.reduce((product, dim) => product * dim, 1);
+    if (!ArrayBuffer.isView(data) || data.length !== count) {
+      throw new TypeError(`constant '${wanted}' [${dims}] needs a typed array of ${count} values`);
+    }
     const name = this.uniqueName(wanted);
     this.#initializers.push(tensorProto(name, dtype, dims, data));
     return { name, dtype, shape: dims };

@@ -78,6 +78,16 @@ export function legacyWeights(file: Hdf5File, root: Group, model: LayerConfig): 
   return weights;
 }
 
+/** A layer's own variables in Keras's order, named by their number. */
+function numbered(file: Hdf5File, vars: Group): Weight[] {
+  const weights: Weight[] = [];
+  for (let index = 0; ; index++) {
+    const numbers = file.numbers(vars, String(index));
+    if (numbers === undefined) return weights;
+    weights.push({ name: String(index), shape: numbers.shape, data: numbers.data });
+  }
+}
+
 /** The layout of `.keras` and `.weights.h5`: `layers/<class>_<n>/.../vars/<i>`, in one file or several shards. */
 export function groupedWeights(
   shards: readonly { file: Hdf5File; root: Group }[],
@@ -105,7 +115,10 @@ export function groupedWeights(
       if (recorded !== undefined && recorded !== name) {
         throw corrupt(`The weights at '${path}' are of layer '${recorded}', the model has '${name}' there`);
       }
-      const weights = variableSlots(layer).map((slot): Weight => {
+      const slots = variableSlots(layer);
+      // A class that is not known here has its own variables by number: a plug-in may know it.
+      if (slots.length === 0) return [name, stored === undefined ? [] : numbered(stored.file, stored.vars)];
+      const weights = slots.map((slot): Weight => {
         const candidates = [slot.group, slot.group.replace(/(^|\/)(?=[a-z]+_dense$)/, '$1_')];
         const place = candidates
           .map((group) => find(`${path}/${group}`))

@@ -36,24 +36,25 @@ async function frozenOnnx(model: ModelProto, where: string, seed: number): Promi
 }
 
 /** A Keras model, converted and frozen: held to the reference. */
-async function frozenKeras(source: KerasModel, where: string, seed: number): Promise<ExactModel> {
-  const conversion = kerasToOnnx(source);
+async function frozenKeras(source: KerasModel, { where, seed, custom }: TargetRequest): Promise<ExactModel> {
+  const conversion = kerasToOnnx(source, custom);
   const signature = signatureOf(conversion.model, where);
   try {
     const model = await freeze(conversion.model);
-    const parity = await kerasParity(source, { ...conversion, model }, signature, seed);
+    const parity = await kerasParity(source, { ...conversion, model }, signature, seed, custom);
     return { model, signature, parity };
   } catch (error) {
     // Before freezing every layer has a value of its own: there the gate can name the one that is off.
-    await kerasParity(source, conversion, signature, seed);
+    await kerasParity(source, conversion, signature, seed, custom);
     throw error;
   }
 }
 
 /** The exact float32 model of a source in one self-contained piece, gated. */
-function exactModel({ model, where, seed }: TargetRequest): Promise<ExactModel> {
+function exactModel(request: TargetRequest): Promise<ExactModel> {
+  const { model, where, seed } = request;
   if (model.kind === 'onnx') return frozenOnnx(model.model, where, seed);
-  if (model.kind === 'keras') return frozenKeras(model, where, seed);
+  if (model.kind === 'keras') return frozenKeras(model, request);
   throw new ConversionError(
     'CONVERSION_UNSUPPORTED',
     `${where} is a .tflite file, which is read to inspect it; convert what it was made from`,

@@ -1,3 +1,4 @@
+import type { CustomLayers } from '../custom-layers.ts';
 import type { Manifest, Parity, Signature } from '../manifest/index.ts';
 import type { SourceModel } from '../readers/reader.ts';
 import type { OpenModel } from '../verify/accuracy.ts';
@@ -14,6 +15,7 @@ export interface TargetRequest {
   readonly calibration?: string;
   /** `dead`, `structured:<share>` or `unstructured:<share>`, before the method. */
   readonly prune?: string;
+  readonly custom: CustomLayers;
   readonly seed: number;
   /** What a method that is not exact may cost. */
   readonly budget: Budget;

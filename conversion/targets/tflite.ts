@@ -10,7 +10,7 @@ import type { Target } from './target.ts';
 export const tfliteTarget: Target = {
   file: 'model.tflite',
   methods: Object.fromEntries(Object.entries(tfliteMethods).map(([name, { summary }]) => [name, summary])),
-  async convert({ model, where, method: name, seed, budget, calibration, prune }) {
+  async convert({ model, where, method: name, seed, budget, calibration, prune, custom }) {
     if (model.kind !== 'keras') {
       throw new ConversionError(
         'CONVERSION_UNSUPPORTED',
@@ -19,6 +19,12 @@ export const tfliteTarget: Target = {
     }
     if (prune !== undefined) {
       throw new ConversionError('CONVERSION_BAD_OPTION', `prune '${prune}' is for the target onnx`);
+    }
+    if (Object.keys(custom).length > 0) {
+      throw new ConversionError(
+        'CONVERSION_BAD_OPTION',
+        'layers of your own (--custom) are for the target onnx',
+      );
     }
     const conversion = kerasToTflite(model);
     const signature = signatureOf(conversion.program);

@@ -7,8 +7,16 @@ export interface ConvertedModelArgs {
   readonly source: pulumi.Input<string>;
   /** Row of conversion/methods. Another one makes a new version. @default 'none' */
   readonly method?: pulumi.Input<string>;
+  /** `dead`, `structured:<share>` or `unstructured:<share>`. Another one makes a new version. @default none */
+  readonly prune?: pulumi.Input<string>;
+  /** What a lossy method may cost, `error:<share>` or `accuracy:<points>`. @default 'error:0.05' */
+  readonly budget?: pulumi.Input<string>;
   /** Labelled set: its accuracy goes into the manifest. @default none */
   readonly labels?: pulumi.Input<string>;
+  /** Rows of real data: ranges for int8, and what lossy methods are judged on. @default the labelled set */
+  readonly calibration?: pulumi.Input<string>;
+  /** Module that says what layers of the user's own compute. @default none */
+  readonly custom?: pulumi.Input<string>;
 }
 
 /**

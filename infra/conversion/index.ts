@@ -1,18 +1,17 @@
 import type { DeployableModel } from '../platforms/platform.ts';
+import type { ModelSetting } from '../shared-settings.ts';
+import { conversionArgs } from './conversion-args.ts';
 import { ConvertedModel } from './converted-model.ts';
 
 /** What training hands over: where a trained model lies, and how it is to be converted. */
-export interface TrainedModel {
-  readonly name: string;
-  readonly source: string;
-  readonly method: string;
-  readonly labels?: string | undefined;
-}
+export type TrainedModel = Omit<ModelSetting, 'canary'>;
 
 /** conversion = f(parameters, structure, method): each trained model as a gated, deployable one. */
 export function convertModels(models: readonly TrainedModel[]): DeployableModel[] {
-  return models.map(({ name, source, method, labels }) => ({
-    name,
-    resource: new ConvertedModel(name, { name, source, method, ...(labels === undefined ? {} : { labels }) }),
-  }));
+  return models.map(({ name, source, ...how }) => {
+    const given = Object.fromEntries(
+      conversionArgs.filter((key) => how[key] !== undefined).map((key) => [key, how[key] as string]),
+    );
+    return { name, resource: new ConvertedModel(name, { name, source, ...given }) };
+  });
 }

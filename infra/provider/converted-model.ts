@@ -2,12 +2,15 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Conversion,
+  type ConvertOptions,
   convertCached,
+  costOf,
   identify,
   KeptVersions,
   writeVersion,
 } from '../../conversion/index.ts';
 import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
+import { type conversionArgs, conversionFiles } from '../conversion/conversion-args.ts';
 import { absolute, home } from './project.ts';
 import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
 
@@ -15,6 +18,20 @@ import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
 const servedVersions = 3;
 
 const kept = new KeptVersions(home.keptModels);
+
+function optionsOf(news: Props): ConvertOptions {
+  const text = (key: (typeof conversionArgs)[number]) =>
+    typeof news[key] === 'string' ? { [key]: news[key] } : {};
+  const file = (key: (typeof conversionFiles)[number]) =>
+    typeof news[key] === 'string' ? { [key]: absolute(news[key]) } : {};
+  const budget = news['budget'];
+  return {
+    ...text('method'),
+    ...text('prune'),
+    ...Object.assign({}, ...conversionFiles.map(file)),
+    ...(typeof budget === 'string' ? { budget: costOf(budget) } : {}),
+  };
+}
 
 interface Chosen {
   readonly conversion: Conversion;
@@ -38,12 +55,7 @@ async function choose(news: Props): Promise<Chosen> {
     const conversion = await kept.read(name, champion.digest);
     return { conversion, sourceSha256: champion.insteadOf, origin: champion.reason };
   }
-  const labels = news['labels'];
-  const options = {
-    method: String(news['method'] ?? 'none'),
-    ...(typeof labels === 'string' ? { labels: absolute(labels) } : {}),
-  };
-  const conversion = await convertCached(path, options, home.cache);
+  const conversion = await convertCached(path, optionsOf(news), home.cache);
   return { conversion, sourceSha256: conversion.manifest.source.sha256, origin: 'source' };
 }
 
@@ -51,7 +63,8 @@ async function choose(news: Props): Promise<Chosen> {
 const propertyOf: Readonly<Record<string, string>> = {
   CONVERSION_BAD_OPTION: 'method',
   CONVERSION_UNSUPPORTED_METHOD: 'method',
-  CONVERSION_BUDGET_EXCEEDED: 'method',
+  CONVERSION_BUDGET_EXCEEDED: 'budget',
+  CONVERSION_BAD_CUSTOM: 'custom',
   CONVERSION_BAD_SAMPLES: 'labels',
 };
 

@@ -1,5 +1,5 @@
 import { ellipsis, Slice } from '../../keras/graph.ts';
-import type { KerasModel, LayerConfig, Weight } from '../../keras/model.ts';
+import { customRow, type KerasModel, type LayerConfig, type Weight } from '../../keras/model.ts';
 import type { Evaluate, LayerInput } from './layer-input.ts';
 import { evaluate } from './layers.ts';
 import { knowsOperation, operation } from './operations.ts';
@@ -14,8 +14,8 @@ export interface ReferenceRun {
   readonly outputs: readonly Tensor[];
 }
 
-/** References of classes that are not Keras's own (`--custom`). */
-export type CustomReferences = Readonly<Record<string, Evaluate>>;
+/** References of classes that are not Keras's own, by class name. */
+export type CustomReferences = Readonly<Record<string, { readonly reference: Evaluate }>>;
 
 type Mention = readonly [layer: string, call: number, tensor: number];
 
@@ -89,10 +89,8 @@ function runLayer(
     layer.config['trainable'] !== undefined ||
     (layer.class_name in evaluate && (layer.config['dtype'] !== undefined || !knowsOperation(layer)));
   const isOperation = run.dialect === 'keras-3' && (/\.ops/.test(layer.module ?? '') || !isLayer);
-  const own = Object.hasOwn(run.custom, layer.class_name)
-    ? run.custom[layer.class_name]
-    : evaluate[layer.class_name];
-  const compute = isOperation ? operation : own;
+  const own = customRow(run.custom, layer.class_name);
+  const compute = own?.reference ?? (isOperation ? operation : evaluate[layer.class_name]);
   if (compute === undefined) throw new Error(`the reference does not know the class '${layer.class_name}'`);
   const result = compute({
     layer,
