@@ -1,6 +1,7 @@
 /** 100,000 requests through the batcher: `npm run test:full -- serving`. */
+
+import { fullCount } from '../../support/full-count.ts';
 import { type BatchingFigures, batchingRound } from './batching.ts';
-import { fullCount } from './count.ts';
 
 const chunks = 10;
 const rounds = 50;

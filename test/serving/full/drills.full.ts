@@ -1,5 +1,5 @@
 /** 50 reloads, drains and kills under open-loop load: `npm run test:full -- serving`. */
-import { fullCount } from './count.ts';
+import { fullCount } from '../../support/full-count.ts';
 import { checkKills, type Drill, drains, kills, reloads } from './drills.ts';
 
 const drills = [() => reloads(50), () => drains(10), () => kills(30)];

@@ -1,5 +1,5 @@
 /** 1,000,000 malformed requests over HTTP and gRPC: `npm run test:full -- serving`. */
-import { fullCount } from './count.ts';
+import { fullCount } from '../../support/full-count.ts';
 import { type FuzzFigures, fuzz } from './fuzz.ts';
 
 const chunks = 10;

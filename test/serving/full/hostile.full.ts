@@ -1,5 +1,5 @@
 /** Slow clients, 1 GB bodies, 10,000 idle connections: `npm run test:full -- serving`. */
-import { fullCount } from './count.ts';
+import { fullCount } from '../../support/full-count.ts';
 import { checkHostility, type Hostility, idleConnections, largeBodies, slowClients } from './hostile.ts';
 
 /** What the worker may hold for them, MiB: its limits on bodies are 4 x 64 MiB. */

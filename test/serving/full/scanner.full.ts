@@ -1,7 +1,8 @@
 /** 10,000,000 numbers and 2,000,000 documents against JSON.parse: `npm run test:full -- serving`. */
+
+import { fullCount } from '../../support/full-count.ts';
 import { compareDocuments } from '../wire/scan-documents.ts';
 import { compareNumbers } from '../wire/scan-numbers.ts';
-import { fullCount } from './count.ts';
 
 const chunks = 10;
 const numbersEach = 1_000_000;

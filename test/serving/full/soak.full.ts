@@ -1,5 +1,5 @@
 /** 30 minutes of load: `npm run test:full -- serving`. */
-import { fullCount } from './count.ts';
+import { fullCount } from '../../support/full-count.ts';
 import { slopeOf, soak } from './soak.ts';
 
 const minutes = 30;
