@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { readServerState, type ServerState, type ServingSettingsInput } from '../serving/contract/index.ts';
 import { CliError } from './errors.ts';
-import { projectRoot } from './paths.ts';
+import { projectRoot, typescriptLoader } from './paths.ts';
 
 /** A server in the foreground of this command. */
 export interface ServingProcess {
@@ -30,10 +29,9 @@ export async function startServing(settings: ServingSettingsInput): Promise<Serv
   await mkdir(settings.stateDir, { recursive: true });
   const path = join(settings.stateDir, 'settings.json');
   await writeFile(path, JSON.stringify(settings, null, 2));
-  const loader = pathToFileURL(join(projectRoot, 'toolchain', 'typescript.mjs')).href;
   const child = spawn(
     process.execPath,
-    ['--import', loader, join(projectRoot, 'serving', 'main.ts'), '--settings', path],
+    ['--import', typescriptLoader, join(projectRoot, 'serving', 'main.ts'), '--settings', path],
     {
       // A group of its own: Ctrl-C reaches this command, which then drains the server.
       detached: true,

@@ -33,7 +33,7 @@ export async function readCustomLayers(path: string): Promise<CustomLayers> {
   const version = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
   let rows: unknown;
   try {
-    rows = (await import(`${pathToFileURL(resolve(path)).href}?${version}`)).default;
+    rows = await defaultOf(`${pathToFileURL(resolve(path)).href}?${version}`);
   } catch (error) {
     throw refused((error as Error).message);
   }
@@ -50,6 +50,21 @@ export async function readCustomLayers(path: string): Promise<CustomLayers> {
       },
     ]),
   );
+}
+
+/** The default export of a module, which may be TypeScript in a process that knows JavaScript alone. */
+async function defaultOf(url: string): Promise<unknown> {
+  let found: { default?: unknown };
+  try {
+    found = await import(url);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
+    const { tsImport } = await import('tsx/esm/api');
+    found = await tsImport(url, import.meta.url);
+  }
+  const rows = found.default as { default?: unknown } | undefined;
+  // Without a package.json that says otherwise the file is CommonJS, which has its exports one deeper.
+  return rows?.default ?? rows;
 }
 
 /** A function of the user's, whose mistakes are told as such. */

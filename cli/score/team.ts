@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CliError } from '../errors.ts';
+import { typescriptLoader } from '../paths.ts';
 import type { Rows } from './record.ts';
 import type { Scored, ScorerStart } from './scorer.ts';
 import type { FromScorer, ToScorer } from './worker.ts';
@@ -16,6 +17,8 @@ class Member {
 
   constructor(start: ScorerStart) {
     this.#child = fork(entry, [], {
+      // However this process came to run TypeScript.
+      execArgv: ['--import', typescriptLoader],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

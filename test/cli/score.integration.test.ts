@@ -20,16 +20,12 @@ interface Ended {
   readonly stderr: string;
 }
 
+/** As npx runs it. */
 function start(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const loader = join(root, 'toolchain', 'typescript.mjs');
-  const child = spawn(
-    process.execPath,
-    ['--import', loader, join(root, 'cli', 'main.ts'), 'score', ...args],
-    {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(process.execPath, [join(root, 'toolchain/bin/modelmile.mjs'), 'score', ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout?.on('data', (text) => (stdout += text));
   child.stderr?.on('data', (text) => (stderr += text));

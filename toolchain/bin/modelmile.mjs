@@ -1,10 +1,8 @@
 #!/usr/bin/env node
-// The command `modelmile`: installs the checkout's dependencies where they are missing, then runs cli/main.ts as it is written.
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+// The command `modelmile`: installs the checkout's dependencies where they are missing, then runs cli/main.ts.
+import { bundledCommand } from '../bundle.mjs';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
-import { checkout } from '../pulumi-environment.mjs';
 
 const progress = progressLine();
 try {
@@ -15,5 +13,6 @@ try {
   process.exit(1);
 }
 progress.end();
-await import('../typescript.mjs');
-await import(pathToFileURL(join(checkout, 'cli', 'main.ts')).href);
+const bundled = await bundledCommand();
+if (bundled === undefined) await import('../typescript.mjs');
+await import(bundled ?? new URL('../../cli/main.ts', import.meta.url).href);

@@ -1,0 +1,54 @@
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Checkout } from '../support/checkout.ts';
+import { type CommandResult, runNode } from '../support/run-node.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'modelmile-bundle-'));
+let checkout: Checkout;
+
+const bin = (...args: string[]): Promise<CommandResult> =>
+  runNode([checkout.path('toolchain', 'bin', 'modelmile.mjs'), ...args], {
+    cwd: work,
+    env: { MODELMILE_HOME: checkout.path('.modelmile') },
+  });
+const bundles = () =>
+  readdirSync(checkout.path('.modelmile', 'cache', 'command')).filter((name) => /^[0-9a-f]{16}$/.test(name));
+
+beforeAll(async () => {
+  checkout = await Checkout.create();
+});
+afterAll(async () => {
+  await checkout.remove();
+  rmSync(work, { recursive: true, force: true });
+});
+
+describe('the command as npx runs it', () => {
+  it('is bundled once, however many start it at the same time, and again when a source has changed', async () => {
+    const first = await Promise.all([bin('--help'), bin('--help'), bin('env', '--help')]);
+    expect(first.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(bundles()).toHaveLength(1);
+    appendFileSync(checkout.path('cli', 'help.ts'), "\nprocess.stdout.write('changed\\n');\n");
+    expect((await bin('--help')).stdout).toContain('changed');
+    expect(bundles()).toHaveLength(2);
+  }, 60_000);
+
+  it('takes layers of your own in TypeScript, whatever kind of module they are to Node', async () => {
+    const layers = join(work, 'layers.ts');
+    writeFileSync(
+      layers,
+      'const why: string = "reached";\nexport default { Ramp: { convert() { throw new Error(why); }, reference() {} } };\n',
+    );
+    const source = checkout.path('test', 'conversion', 'fixtures', 'custom', 'custom.h5');
+    const { code, stderr } = await bin('convert', source, '--custom', layers);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("convert of 'Ramp': reached")]);
+  }, 60_000);
+
+  it('runs a source that cannot be compiled as it is, and shows what is wrong with it', async () => {
+    writeFileSync(checkout.path('cli', 'figures.ts'), 'export const percent = (;\n');
+    const { code, stderr } = await bin('convert', '--help');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/figures\.ts:1/);
+  }, 60_000);
+});

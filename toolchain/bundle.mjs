@@ -1,0 +1,124 @@
+// The command as a few files of plain JavaScript in the cache: compiled module by module in every process, its four hundred sources cost
+// more than most of what it does. Made from the sources as they are, and again as soon as one of them has changed.
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { checkout, homeFolder } from './pulumi-environment.mjs';
+
+/** Packages of many small modules, taken in. All others stay in node_modules, where they find their own files. */
+const takenIn = /^(zod|@bufbuild\/protobuf|flatbuffers|fflate|picocolors)(\/|$)/;
+const entry = 'cli/main.ts';
+/** A process that still runs may load more of an older bundle. */
+const keptMs = 24 * 60 * 60 * 1000;
+
+/** A source as it was: another time or size, another source. */
+const stateOf = (path) => {
+  const found = statSync(join(checkout, path), { throwIfNoEntry: false });
+  return found === undefined ? 'gone' : `${found.mtimeMs} ${found.size}`;
+};
+
+/** Sources keep knowing where they lie. */
+const inPlace = {
+  name: 'in-place',
+  setup(build) {
+    build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+      kind === 'entry-point' || takenIn.test(path) ? undefined : { path, external: true },
+    );
+    build.onLoad({ filter: /\.(ts|mjs)$/ }, ({ path }) => {
+      if (path.includes('node_modules')) return undefined;
+      const here = JSON.stringify(pathToFileURL(path).href);
+      const contents = readFileSync(path, 'utf8').replaceAll('import.meta.url', here);
+      return { contents, loader: path.endsWith('.ts') ? 'ts' : 'js' };
+    });
+  },
+};
+
+async function build() {
+  const require = createRequire(import.meta.url);
+  // The compiler that runs the sources elsewhere, tsx's.
+  const { build: bundle } = createRequire(require.resolve('tsx/package.json'))('esbuild');
+  const { outputFiles, metafile } = await bundle({
+    absWorkingDir: checkout,
+    entryPoints: [entry],
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    outdir: 'command',
+    outExtension: { '.js': '.mjs' },
+    metafile: true,
+    logLevel: 'silent',
+    write: false,
+    plugins: [inPlace],
+  });
+  return { outputFiles, sources: [...Object.keys(metafile.inputs), 'toolchain/bundle.mjs'] };
+}
+
+/** Written whole or not at all, for others may be starting at the same time. */
+function writeWhole(path, write) {
+  const unfinished = `${path}.${randomUUID()}.part`;
+  write(unfinished);
+  try {
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+  }
+}
+
+async function make(folder) {
+  const startedMs = Date.now();
+  const { outputFiles, sources } = await build();
+  const hash = createHash('sha256');
+  for (const { path, contents } of outputFiles) hash.update(basename(path)).update(contents);
+  const name = hash.digest('hex').slice(0, 16);
+  mkdirSync(folder, { recursive: true });
+  writeWhole(join(folder, name), (unfinished) => {
+    mkdirSync(unfinished);
+    for (const { path, contents } of outputFiles) writeFileSync(join(unfinished, basename(path)), contents);
+  });
+  utimesSync(join(folder, name), new Date(), new Date());
+  const states = Object.fromEntries(sources.map((source) => [source, stateOf(source)]));
+  // What was written while this ran may or may not be in it.
+  const isCertain = Object.values(states).every((state) => Number.parseFloat(state) < startedMs);
+  if (isCertain)
+    writeWhole(join(folder, 'current.json'), (path) => writeFileSync(path, JSON.stringify({ name, states })));
+  for (const other of readdirSync(folder)) {
+    const age = startedMs - statSync(join(folder, other), { throwIfNoEntry: false })?.mtimeMs;
+    if (age > keptMs) rmSync(join(folder, other), { recursive: true, force: true });
+  }
+  return join(folder, name, 'main.mjs');
+}
+
+/** Of the bundle that is there, where it is of these very sources. */
+function kept(folder) {
+  try {
+    const { name, states } = JSON.parse(readFileSync(join(folder, 'current.json'), 'utf8'));
+    const isCurrent = Object.entries(states).every(([source, state]) => stateOf(source) === state);
+    return isCurrent ? join(folder, name, 'main.mjs') : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the URL of the command's entry; undefined where it cannot be made or kept: then the sources run as they are, and say why. */
+export async function bundledCommand() {
+  const folder = join(homeFolder(), 'cache', 'command');
+  try {
+    return pathToFileURL(kept(folder) ?? (await make(folder))).href;
+  } catch {
+    return undefined;
+  }
+}
