@@ -33,7 +33,10 @@ const inPlace = {
   name: 'in-place',
   setup(build) {
     build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === 'entry-point' || takenIn.test(path) ? undefined : { path, external: true },
+      kind === 'entry-point' || takenIn.test(path)
+        ? undefined
+        : // The cache may lie anywhere; packages are found from here.
+          { path: import.meta.resolve(path), external: true },
     );
     build.onLoad({ filter: /\.(ts|mjs)$/ }, ({ path }) => {
       if (path.includes('node_modules')) return undefined;
