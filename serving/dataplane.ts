@@ -409,7 +409,7 @@ type Choose = (outputs: readonly TensorValue[]) => readonly TensorValue[];
 function chooserOf(servable: Servable, names: readonly string[] | undefined, asWords: boolean): Choose {
   const { processor } = servable;
   if (names === undefined) return processor && asWords ? (all) => processor.answer(all) : (all) => all;
-  const isWord = (name: string) => name in processedOutputs;
+  const isWord = (name: string) => Object.hasOwn(processedOutputs, name);
   if (processor?.postprocessing === undefined || !names.some(isWord)) {
     const places = placesOf(servable, names);
     return (all) => places.map((index) => all[index] as TensorValue);

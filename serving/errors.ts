@@ -144,6 +144,20 @@ export const errorTable = {
 
 export type ServingErrorCode = keyof typeof errorTable;
 
+/** Messages quote what a client sent, which is as long as it likes. */
+const maxMessageLength = 2_000;
+
+/** The beginning of a text; half a character would be no text, and gRPC's headers take none. */
+const cut = (text: string, length: number): string =>
+  `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '')}...`;
+
+/** A text that ends with one full stop. */
+function sentence(text: string): string {
+  let end = text.length;
+  while (end > 0 && '. \n'.includes(text[end - 1] as string)) end--;
+  return `${text.slice(0, end)}.`;
+}
+
 /** A refusal: what was expected, what came, what to do, and where it helps a request that works. */
 export class ServingError extends Error {
   override readonly name = 'ServingError';
@@ -154,7 +168,7 @@ export class ServingError extends Error {
   retryAfterSeconds = 1;
 
   constructor(code: ServingErrorCode, message: string, example?: string) {
-    super(message);
+    super(message.length > maxMessageLength ? cut(message, maxMessageLength) : message);
     this.code = code;
     this.example = example;
   }
@@ -170,6 +184,6 @@ export class ServingError extends Error {
   /** One text with what to do next, and the example. */
   describe(): string {
     const example = this.example === undefined ? '' : ` A request that works: ${this.example}`;
-    return `${this.message.replace(/[.\s]*$/, '.')} ${errorTable[this.code].fix}${example}`;
+    return `${sentence(this.message)} ${errorTable[this.code].fix}${example}`;
   }
 }

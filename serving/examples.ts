@@ -1,7 +1,14 @@
 import type { TensorSpec } from '../conversion/manifest/index.ts';
 import { badInput } from './dataplane.ts';
 import type { Servable } from './engine/servable.ts';
-import { allocate, countOf, rowSizeOf, type TensorData, type TensorValue } from './engine/tensor.ts';
+import {
+  allocate,
+  countOf,
+  mayGrowTo,
+  rowSizeOf,
+  type TensorData,
+  type TensorValue,
+} from './engine/tensor.ts';
 import { columnTensor } from './processing/columns.ts';
 import { halfBits } from './wire/float16.ts';
 
@@ -51,6 +58,8 @@ function columnOf(servable: Servable, spec: TensorSpec, examples: readonly Examp
     );
   }
   const shape = [examples.length, ...spec.shape.slice(1)];
+  if (!mayGrowTo(spec.dtype, countOf(shape)))
+    throw badInput(servable, `${examples.length} examples are too many for one request`);
   const data = allocate(spec.dtype, countOf(shape));
   examples.forEach((example, row) => {
     const values = example.get(spec.name);

@@ -30,6 +30,10 @@ import type { TraceHeaders } from './tracing/trace-headers.ts';
 
 const protocols: readonly GrpcProtocol[] = Object.values(grpcProtocols);
 
+/** A client that does not answer a ping in time is gone; without pings its connection would stay for ever. */
+const keepaliveTimeMs = 60_000;
+const keepaliveTimeoutMs = 20_000;
+
 export interface GrpcServerContext {
   readonly dataPlane: DataPlane;
   readonly settings: ServingSettings;
@@ -73,6 +77,8 @@ export class GrpcServer {
     this.#server = new Server({
       'grpc.max_receive_message_length': context.settings.maxBodyBytes,
       'grpc.max_send_message_length': -1,
+      'grpc.keepalive_time_ms': keepaliveTimeMs,
+      'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
     });
     for (const { services } of protocols) for (const service of services) this.#add(service);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -266,8 +272,7 @@ class RunningCall implements Cancellation {
 }
 
 /** A status goes into an HTTP/2 header, where there is no room for an example of a request. */
-const describe = ({ code, message }: ServingError): string =>
-  new ServingError(code, message.slice(0, 2000)).describe();
+const describe = ({ code, message }: ServingError): string => new ServingError(code, message).describe();
 
 function statusOf(refusal: ServingError): Partial<StatusObject> {
   const metadata = new Metadata();

@@ -1,11 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import type { RestRequest } from './protocols/protocol.ts';
-
-const unzip = promisify(gunzip);
 
 /** Bytes of bodies that one worker holds at a time, in multiples of the largest body. */
 const bodiesAtOnce = 4;
@@ -80,49 +78,50 @@ export class IncomingRequest implements RestRequest, Cancellation {
   async body(): Promise<Buffer> {
     const declared = Number(this.headers['content-length'] ?? 0);
     if (declared > this.#limits.maxBodyBytes) throw this.#limits.tooLarge();
-    const body = await this.#read();
+    const body = await this.#all(
+      this.#incoming,
+      () => new ServingError('SERVING_CANCELLED', 'The client closed the connection'),
+    );
     this.bodyEndedMs = performance.now();
     return this.headers['content-encoding'] === 'gzip' ? this.#unzipped(body) : body;
   }
 
-  #read(): Promise<Buffer> {
-    const incoming = this.#incoming;
+  /** All that a stream holds, which counts against the limits while it comes: a few bytes unpack to many. */
+  #all(stream: Readable, faultOf: (error: Error) => ServingError): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const parts: Buffer[] = [];
       let size = 0;
-      incoming.on('data', (part: Buffer) => {
+      stream.on('data', (part: Buffer) => {
         size += part.length;
         try {
           if (size > this.#limits.maxBodyBytes) throw this.#limits.tooLarge();
           this.#limits.hold(part.length);
           this.#held += part.length;
         } catch (error) {
-          incoming.removeAllListeners('data');
-          incoming.pause();
+          stream.removeAllListeners('data');
+          stream.pause();
           reject(error as Error);
           return;
         }
         parts.push(part);
       });
-      incoming.on('end', () =>
-        resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, size)),
-      );
-      incoming.on('error', () =>
-        reject(new ServingError('SERVING_CANCELLED', 'The client closed the connection')),
-      );
+      stream.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, size)));
+      stream.on('error', (error) => reject(faultOf(error)));
     });
   }
 
-  async #unzipped(body: Buffer): Promise<Buffer> {
-    try {
-      return await unzip(body, { maxOutputLength: this.#limits.maxBodyBytes });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw this.#limits.tooLarge();
-      throw new ServingError(
-        'SERVING_BAD_REQUEST',
-        `Content-Encoding is gzip, the body is not: ${(error as Error).message}`,
-      );
-    }
+  #unzipped(body: Buffer): Promise<Buffer> {
+    const gunzip = createGunzip();
+    const unpacked = this.#all(
+      gunzip,
+      (error) =>
+        new ServingError(
+          'SERVING_BAD_REQUEST',
+          `Content-Encoding is gzip, the body is not: ${error.message}`,
+        ),
+    );
+    gunzip.end(body);
+    return unpacked.finally(() => gunzip.destroy());
   }
 
   /** The request is answered: its body is no longer held. */

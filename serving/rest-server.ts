@@ -105,6 +105,7 @@ export class RestServer {
       maxBodyBytes: Math.min(maxPlainBodyBytes, context.settings.maxBodyBytes),
       keepAliveTimeoutMs,
       arrivalTimeoutMs: headersTimeoutMs,
+      departureTimeoutMs: requestTimeoutMs,
       limits: this.#limits,
       onRequest: (head, body, connection) => void this.#handlePlain(head, body, connection),
       onOther: (socket) => this.#server.emit('connection', socket),
@@ -139,6 +140,11 @@ export class RestServer {
   }
 
   async #handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    // Two hosts are one to this server and another to what stands before it (RFC 9112, 3.2).
+    if ((incoming.headersDistinct['host']?.length ?? 0) > 1) {
+      outgoing.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
+      return;
+    }
     const request = new IncomingRequest(incoming, this.#limits);
     await this.#answer(request, incoming.socket, (status, head, body) => {
       // What is left of a body that was refused is not read: the connection ends with the answer.

@@ -51,6 +51,8 @@ function checkTensor(servable: Servable, spec: TensorSpec, { dtype, shape, data 
 export function rowsOf(servable: Servable, inputs: readonly TensorValue[]): number {
   const first = inputs[0] as TensorValue;
   const rows = first.shape[0] ?? 1;
+  // A shape like [1e12, 0] is as short as any other, and its rows would be made by the model.
+  if (inputs.every(({ data }) => data.length === 0)) throw badInput(servable, 'There are no values');
   if (!servable.batchable) return Math.max(rows, 1);
   for (const input of inputs) {
     if (input.shape[0] === rows) continue;
@@ -63,8 +65,10 @@ export function rowsOf(servable: Servable, inputs: readonly TensorValue[]): numb
   return rows;
 }
 
-/** Places of outputs by name. @throws ServingError SERVING_BAD_INPUT */
+/** Places of outputs by name; an answer many times as long as its request is nobody's. @throws ServingError SERVING_BAD_INPUT */
 export function placesOf({ signature }: Servable, names: readonly string[]): number[] {
+  if (new Set(names).size < names.length)
+    throw new ServingError('SERVING_BAD_INPUT', 'An output is named twice');
   return names.map((name) => {
     const index = signature.outputs.findIndex((spec) => spec.name === name);
     if (index >= 0) return index;

@@ -42,6 +42,15 @@ export function allocate(dtype: DataType, count: number): TensorData {
   return dtype === 'string' ? new Array<string>(count).fill('') : new arrayTypes[dtype](count);
 }
 
+/** Most memory that one request may have made out of fewer bytes than that: by repeating, decoding, encoding. */
+const maxGrownBytes = 256 * 1024 * 1024;
+
+/** Whether a request may have so many values made that it does not hold one by one. */
+export function mayGrowTo(dtype: DataType, count: number): boolean {
+  const bytes = dtype === 'string' ? 16 : arrayTypes[dtype].BYTES_PER_ELEMENT;
+  return count * bytes <= maxGrownBytes;
+}
+
 export function countOf(shape: readonly number[]): number {
   let count = 1;
   for (const size of shape) count *= size;

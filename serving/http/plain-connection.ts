@@ -12,6 +12,8 @@ export interface PlainServer {
   /** Larger bodies are node:http's. */
   readonly maxBodyBytes: number;
   readonly keepAliveTimeoutMs: number;
+  /** How long a client may take to read an answer. */
+  readonly departureTimeoutMs: number;
   /** What all connections together may hold. */
   readonly limits: BodyLimits;
   /** A whole request with its body; answered by `connection.respond`, once. */
@@ -48,9 +50,12 @@ export class PlainConnection {
   #lastHead: PlainHead | undefined;
   #lastHeadBytes: Buffer | undefined;
   #isBusy = false;
+  /** Whether the client has yet to read the answer before: until then it gets no other one. */
+  #isDeparting = false;
   /** Bytes that count against the limits: what came and is not answered. */
   #held = 0;
   #sinceMs = performance.now();
+  readonly #onDrain = () => this.#departed();
   readonly #onData = (part: Buffer) => this.#take(part);
   readonly #onEnd = () => this.socket.end();
   readonly #onError = () => this.socket.destroy();
@@ -70,21 +75,26 @@ export class PlainConnection {
 
   /** Since when, on `performance.now()`'s clock, it waits for a request to begin; undefined where it does not. */
   get idleSinceMs(): number | undefined {
-    return this.#isBusy || this.#bytes > 0 ? undefined : this.#sinceMs;
+    return this.#isBusy || this.#isDeparting || this.#bytes > 0 ? undefined : this.#sinceMs;
   }
 
   /** Since when a request has been arriving. */
   get arrivingSinceMs(): number | undefined {
-    return this.#isBusy || this.#bytes === 0 ? undefined : this.#sinceMs;
+    return this.#isBusy || this.#isDeparting || this.#bytes === 0 ? undefined : this.#sinceMs;
+  }
+
+  /** Since when an answer waits to be read. */
+  get departingSinceMs(): number | undefined {
+    return this.#isDeparting ? this.#sinceMs : undefined;
   }
 
   #take(part: Buffer): void {
-    if (this.#bytes === 0) this.#sinceMs = performance.now();
+    if (this.#bytes === 0 && !this.#isDeparting) this.#sinceMs = performance.now();
     this.#parts.push(part);
     this.#bytes += part.length;
     const hasRoom = this.#hold(part.length);
     // Whoever sends on without waiting for answers does not fill the memory.
-    if (this.#isBusy) this.socket.pause();
+    if (this.#isBusy || this.#isDeparting) this.socket.pause();
     else if (hasRoom) this.#next();
     else this.leave();
   }
@@ -169,10 +179,23 @@ export class PlainConnection {
     this.#sinceMs = performance.now();
     this.#release(this.#held - this.#bytes);
     if (isLast) socket.end();
-    else if (this.#bytes > 0) {
-      socket.resume();
-      this.#next();
-    }
+    else if (socket.writableNeedDrain) {
+      this.#isDeparting = true;
+      socket.once('drain', this.#onDrain);
+    } else this.#goOn();
+  }
+
+  #departed(): void {
+    this.#isDeparting = false;
+    this.#sinceMs = performance.now();
+    this.#goOn();
+  }
+
+  /** To the request that came behind the one that is answered. */
+  #goOn(): void {
+    if (this.#bytes === 0) return;
+    this.socket.resume();
+    this.#next();
   }
 
   /** Hands the connection to node:http. */

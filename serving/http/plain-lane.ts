@@ -24,6 +24,7 @@ export class PlainLane {
     this.#server = {
       maxBodyBytes: options.maxBodyBytes,
       keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+      departureTimeoutMs: options.departureTimeoutMs,
       limits: options.limits,
       onRequest: options.onRequest,
       onOther: options.onOther,
@@ -38,9 +39,11 @@ export class PlainLane {
 
   #expire(): void {
     const nowMs = performance.now();
-    const { keepAliveTimeoutMs, arrivalTimeoutMs } = this.#options;
+    const { keepAliveTimeoutMs, arrivalTimeoutMs, departureTimeoutMs } = this.#options;
     for (const connection of this.#connections) {
       if (nowMs - (connection.idleSinceMs ?? nowMs) > keepAliveTimeoutMs) connection.socket.destroy();
+      else if (nowMs - (connection.departingSinceMs ?? nowMs) > departureTimeoutMs)
+        connection.socket.destroy();
       else if (nowMs - (connection.arrivingSinceMs ?? nowMs) > arrivalTimeoutMs) connection.leave();
     }
   }

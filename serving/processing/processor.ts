@@ -9,7 +9,7 @@ import {
   type Signature,
   type TensorSpec,
 } from '../../conversion/manifest/index.ts';
-import { allocate, type TensorData, type TensorValue } from '../engine/tensor.ts';
+import { allocate, mayGrowTo, type TensorData, type TensorValue } from '../engine/tensor.ts';
 import { halfValue } from '../wire/float16.ts';
 import { ProcessingFault } from './fault.ts';
 import { type Cell, FeatureEncoder } from './features.ts';
@@ -133,9 +133,11 @@ export class Processor {
     columns: ReadonlyMap<string, TensorValue>,
     rows: number,
   ): TensorValue {
+    const { dtype, shape } = this.#specs.get(input) as TensorSpec;
+    if (!mayGrowTo(dtype, rows * encoder.width))
+      throw new ProcessingFault(`input '${input}': ${rows} rows are too many for one request`);
     const cells = new Map([...columns].map(([name, tensor]) => [name, cellsOf(tensor)]));
     const data = encoder.encode(rows, (name, row) => cells.get(name)?.(row));
-    const { dtype, shape } = this.#specs.get(input) as TensorSpec;
     return { name: input, dtype, shape: [rows, ...shape.slice(1)], data };
   }
 
@@ -149,6 +151,8 @@ export class Processor {
     const target: PictureTarget = { image, dtype, maxPixels };
     const depth = image.channels === 'gray' ? 1 : 3;
     const size = image.width * image.height * depth;
+    if (!mayGrowTo(dtype, data.length * size))
+      throw new ProcessingFault(`input '${name}': ${data.length} pictures are too many for one request`);
     const all = allocate(dtype, data.length * size) as Float32Array;
     for (const [row, picture] of (data as (string | Uint8Array)[]).entries()) {
       try {

@@ -25,6 +25,10 @@ const algorithms = [
 const believedMs = 30_000;
 const maxBelieved = 10_000;
 const fetchTimeoutMs = 5_000;
+/** After an issuer could not be reached it is not asked again for so long, however many tokens come. */
+const retryAfterMs = 1_000;
+/** As OpenID Connect has it. */
+const maxSubjectLength = 255;
 
 /** Bearer tokens of an OpenID Connect issuer. */
 export class TokenVerifier {
@@ -47,7 +51,8 @@ export class TokenVerifier {
     const { issuer, audience } = this.#settings;
     try {
       const { payload } = await jwtVerify(token, await this.#issuerKeys(), { issuer, audience, algorithms });
-      if (payload.sub === undefined || payload.exp === undefined) return undefined;
+      if (payload.sub === undefined || payload.sub.length > maxSubjectLength) return undefined;
+      if (payload.exp === undefined) return undefined;
       const caller = this.#callerOf(payload, payload.sub);
       const ttl = Math.min(believedMs, payload.exp * 1000 - Date.now());
       if (ttl > 0) this.#verified.set(id, caller, { ttl });
@@ -63,18 +68,21 @@ export class TokenVerifier {
   #callerOf({ scope }: JWTPayload, subject: string): Caller {
     const words = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
     const scopes = words.filter((word) => Scope.safeParse(word).success);
-    return new ScopedCaller(subject.slice(0, 128), scopes, {
+    // No API key can have such an id: a subject must not get at what a key of the same name may.
+    return new ScopedCaller(`jwt:${subject}`, scopes, {
       requestsPerSecond: this.#settings.requestsPerSecond,
     });
   }
 
   #issuerKeys(): Promise<ReturnType<typeof createRemoteJWKSet>> {
-    this.#keys ??= this.#discover().then((uri) =>
+    if (this.#keys !== undefined) return this.#keys;
+    this.#keys = this.#discover().then((uri) =>
       createRemoteJWKSet(uri, { timeoutDuration: fetchTimeoutMs, cooldownDuration: 10_000 }),
     );
-    // The issuer may be back at the next request.
     this.#keys.catch(() => {
-      this.#keys = undefined;
+      setTimeout(() => {
+        this.#keys = undefined;
+      }, retryAfterMs).unref();
     });
     return this.#keys;
   }

@@ -44,6 +44,13 @@ export function parseSettings(json: unknown): ServingSettings {
   return parsed.data;
 }
 
+/** @throws ServingError SERVING_MODEL_NOT_FOUND where no model can have the name */
+function modelNamed(name: string): ServedModel {
+  const parsed = ServedModel.safeParse({ name });
+  if (parsed.success) return parsed.data;
+  throw new ServingError('SERVING_MODEL_NOT_FOUND', `No model can be called '${name.slice(0, 200)}'`);
+}
+
 /** Which versions an error is about. */
 function failuresOf(error: Error): readonly LoadFailure[] {
   if (error instanceof LoadRefused) return error.failures;
@@ -350,7 +357,7 @@ export class Supervisor {
     const settings = this.#controllable();
     const served = this.#servedNow();
     const others = served.filter((model) => model.name !== name);
-    const loaded = served.find((model) => model.name === name) ?? ServedModel.parse({ name });
+    const loaded = served.find((model) => model.name === name) ?? modelNamed(name);
     await this.apply({ ...settings, models: action === 'load' ? [...others, loaded] : others });
     this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
   }

@@ -21,7 +21,7 @@ import {
   type TensorInfoSchema,
 } from './generated/tensorflow_serving_pb.js';
 import { modelsOf } from './reload-config.ts';
-import { dataTypeOf, protoFromTensor, tensorFromProto } from './tensor.ts';
+import { dataTypeOf, protoFromTensor, tensorsFromProtos } from './tensor.ts';
 
 const methodNames = {
   predict: 'tensorflow/serving/predict',
@@ -117,7 +117,7 @@ const infosOf = (specs: readonly TensorSpec[]) =>
 const predictionService = grpcService(PredictionService, {
   async predict(request, call) {
     const servable = servableOf(call.dataPlane, request.modelSpec);
-    const inputs = Object.entries(request.inputs).map(([name, proto]) => tensorFromProto(name, proto));
+    const inputs = tensorsFromProtos(request.inputs);
     const outputs = request.outputFilter.length > 0 ? request.outputFilter : undefined;
     const inference = await call.dataPlane.infer(servable, inputs, { ...call, outputs });
     return answerOf(inference, 'predict', {

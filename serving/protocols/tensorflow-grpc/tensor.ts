@@ -40,8 +40,13 @@ export function dataTypeOf(dtype: ElementType): DataType {
   return numberOf(tensorflowNames[dtype]);
 }
 
-/** @throws ServingError SERVING_BAD_INPUT naming the input */
-export function tensorFromProto(name: string, proto: TensorProto): TensorValue {
+/** The inputs of one request. @throws ServingError SERVING_BAD_INPUT naming the input */
+export function tensorsFromProtos(protos: Readonly<Record<string, TensorProto>>): TensorValue[] {
+  const repeats = { left: maxRepeated };
+  return Object.entries(protos).map(([name, proto]) => tensorFromProto(name, proto, repeats));
+}
+
+function tensorFromProto(name: string, proto: TensorProto, repeats: { left: number }): TensorValue {
   const bad = (message: string) => new ServingError('SERVING_BAD_INPUT', `Input '${name}': ${message}`);
   const dtype = typesByNumber.get(proto.dtype);
   if (!dtype) throw bad(`dtype ${DataType[proto.dtype] ?? proto.dtype} is not supported`);
@@ -60,8 +65,8 @@ export function tensorFromProto(name: string, proto: TensorProto): TensorValue {
   const values: readonly unknown[] = proto[valueFields[dtype]];
   // One value stands for all that follow it, none for zeros; that must not make memory out of a few bytes.
   if (values.length > count) throw bad(`shape [${shape}] holds ${count} values, ${values.length} came`);
-  if (values.length < count && count > maxRepeated)
-    throw bad(`${values.length} values came for shape [${shape}]`);
+  if (values.length < count) repeats.left -= count;
+  if (repeats.left < 0) throw bad(`${values.length} values came for shape [${shape}]`);
   const data = allocate(dtype, count);
   for (let index = 0; index < count && values.length > 0; index++) {
     (data as unknown[])[index] = values[Math.min(index, values.length - 1)];
@@ -69,7 +74,7 @@ export function tensorFromProto(name: string, proto: TensorProto): TensorValue {
   return { name, dtype, shape, data };
 }
 
-/** Most elements that a client may have repeated for it. */
+/** Most elements that a client may have repeated for it in one request. */
 const maxRepeated = 1 << 16;
 
 /** Values one by one, as TensorFlow Serving gives them: clients read `float_val`. */

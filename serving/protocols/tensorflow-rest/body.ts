@@ -6,6 +6,9 @@ import { WireFault } from '../../wire/faults.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import { JsonReader } from '../../wire/reader.ts';
 
+/** An object for each row takes many times the memory of its text: more rows than this come as columns. */
+export const maxRowObjects = 100_000;
+
 /** Faults of the document itself; the others are of the tensors in it. */
 const documentFaults: readonly string[] = ['WIRE_SYNTAX', 'WIRE_EMPTY', 'WIRE_NOT_AN_OBJECT'];
 

@@ -8,7 +8,7 @@ import { type FeatureValue, inputsOfExamples } from '../../examples.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
 import { tensorText } from '../../wire/writer.ts';
-import { checkSignatureName, readBody } from './body.ts';
+import { checkSignatureName, maxRowObjects, readBody } from './body.ts';
 
 type Features = Map<string, readonly FeatureValue[]>;
 
@@ -38,7 +38,11 @@ function readExamples(servable: Servable, body: Buffer, policy: NonFinitePolicy)
       else if (key === 'context') context = readFeatures(servable, reader, 'context');
       else if (key === 'examples') {
         const list: Features[] = [];
-        reader.array((index) => list.push(readFeatures(servable, reader, `examples[${index}]`)));
+        reader.array((index) => {
+          if (index === maxRowObjects)
+            throw badInput(servable, `There are more than ${maxRowObjects} examples: predict takes columns`);
+          list.push(readFeatures(servable, reader, `examples[${index}]`));
+        });
         examples = list;
       } else reader.value();
     });
@@ -46,7 +50,7 @@ function readExamples(servable: Servable, body: Buffer, policy: NonFinitePolicy)
     if (!examples) throw badInput(servable, "Missing 'examples' key");
     return inputsOfExamples(
       servable,
-      examples.map((features) => new Map([...context, ...features])),
+      examples.map((features) => (features.size === 0 ? context : new Map([...context, ...features]))),
     );
   });
 }

@@ -85,14 +85,14 @@ async function reload(
   return { status: 200, headers: json, body: JSON.stringify({ changed }), model, verb: 'reload' };
 }
 
-/** What can be asked of a model, after the colon. */
-const verbs: Readonly<Record<string, Verb>> = {
-  predict,
-  classify: ofExamples('classify', renderClasses),
-  regress: ofExamples('regress', renderRegressions),
-  feedback,
-  reload,
-};
+/** What can be asked of a model, after the colon. A map: an object knows words like `constructor` too. */
+const verbs: ReadonlyMap<string, Verb> = new Map([
+  ['predict', predict],
+  ['classify', ofExamples('classify', renderClasses)],
+  ['regress', ofExamples('regress', renderRegressions)],
+  ['feedback', feedback],
+  ['reload', reload],
+]);
 
 function status(matched: Matched, dataPlane: DataPlane): RestResponse {
   const chosen =
@@ -172,7 +172,7 @@ async function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestR
   if (request.method === 'GET' && matched.verb === undefined) {
     return matched.metadata ? metadata(dataPlane.find(matched)) : status(matched, dataPlane);
   }
-  const verb = request.method === 'POST' && matched.verb !== undefined ? verbs[matched.verb] : undefined;
+  const verb = request.method === 'POST' ? verbs.get(matched.verb ?? '') : undefined;
   if (verb === undefined) {
     throw new ServingError('SERVING_BAD_REQUEST', `Malformed request: ${request.method} ${request.path}`);
   }

@@ -11,7 +11,7 @@ import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
 import type { Tensor } from '../../wire/tensor.ts';
 import { tensorText } from '../../wire/writer.ts';
-import { checkSignatureName, readBody } from './body.ts';
+import { checkSignatureName, maxRowObjects, readBody } from './body.ts';
 
 /** How a request gave its inputs, and so how its answer gives the outputs. */
 export type Form = 'row' | 'column';
@@ -72,6 +72,8 @@ class PredictReader {
     const cells = new Map<string, Cell[]>();
     const count = reader.array((index) => {
       if (!reader.isObject()) throw this.#bad(`Row ${index} is no object, row 0 is one`);
+      if (index === maxRowObjects)
+        throw this.#bad(`There are more than ${maxRowObjects} rows by name: send 'inputs' by column`);
       reader.object((name) => {
         if (this.#processor?.isColumn(name)) {
           const column = cells.get(name) ?? [];
@@ -194,7 +196,8 @@ class PredictReader {
   #checkDatatype({ name, dtype }: TensorSpec, datatype: unknown): void {
     const expected = openInferenceNames[dtype];
     if (datatype === undefined || datatype === dtype || datatype === expected) return;
-    throw this.#bad(`Input '${name}': expected datatype ${expected}, got ${JSON.stringify(datatype)}`);
+    const got = typeof datatype === 'string' ? datatype : typeof datatype;
+    throw this.#bad(`Input '${name}': expected datatype ${expected}, got ${got}`);
   }
 
   /** Flat data of k times a row is k rows; nested data, or a shape beside it, says its own. */

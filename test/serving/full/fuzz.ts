@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import type { DescService } from '@bufbuild/protobuf';
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { ServiceError } from '@grpc/grpc-js';
@@ -14,6 +13,7 @@ import { classifier, everyType, several } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
 import { startServer } from '../support/server.ts';
 import { type Random, seeded } from '../wire/numbers.ts';
+import { FuzzConnection } from './fuzz-connection.ts';
 import { edited, httpRequest } from './mutations.ts';
 import { residentMiB } from './soak.ts';
 
@@ -28,40 +28,11 @@ export interface FuzzFigures {
   readonly endMiB: number;
 }
 
-/** A request that is not whole gets no answer: so long nothing more is expected. */
-const silenceMs = 60;
 const atOnce = 48;
 const byDesign = new Set([501, 503]);
 /** UNKNOWN, INTERNAL, DATA_LOSS. */
 const grpcFaults = new Set([2, 13, 15]);
 const pick = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
-
-/** Sends bytes on a connection of their own and answers the statuses that came back. */
-function statusesOf(port: number, bytes: Buffer): Promise<number[]> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const parts: Buffer[] = [];
-    let timer = setTimeout(() => {}, 0);
-    const done = () => {
-      clearTimeout(timer);
-      socket.destroy();
-      const text = Buffer.concat(parts).toString('latin1');
-      resolve([...text.matchAll(/(?:^|\n)HTTP\/1\.1 (\d{3}) /g)].map((found) => Number(found[1])));
-    };
-    socket.on('connect', () => {
-      socket.write(bytes);
-      timer = setTimeout(done, silenceMs);
-    });
-    socket.on('data', (part) => {
-      parts.push(part);
-      // The first answer is what is looked at; what was smuggled behind it would be a second one, at once.
-      clearTimeout(timer);
-      timer = setTimeout(done, 2);
-    });
-    socket.on('error', () => {});
-    socket.on('close', done);
-  });
-}
 
 const services: readonly DescService[] = [PredictionService, ModelService, GRPCInferenceService];
 
@@ -93,12 +64,12 @@ function grpcMessages(): { service: DescService; method: string; bytes: Buffer }
   );
 }
 
-async function times(count: number, one: (index: number) => Promise<void>): Promise<void> {
+async function times(count: number, one: (index: number, lane: number) => Promise<void>): Promise<void> {
   let next = 0;
-  const lane = async () => {
-    while (next < count) await one(next++);
+  const run = async (_: unknown, lane: number) => {
+    while (next < count) await one(next++, lane);
   };
-  await Promise.all(Array.from({ length: atOnce }, lane));
+  await Promise.all(Array.from({ length: atOnce }, run));
 }
 
 /** Malformed requests over HTTP and gRPC. Throws at an answer 5xx that is not by design, and where a worker has crashed. */
@@ -108,15 +79,16 @@ export async function fuzz(http: number, grpc: number, seed: number): Promise<Fu
     { classifier: { 1: classifier }, several: { 1: several }, types: { 1: everyType } },
     { workers: 1, recordPerSecond: 0 },
   );
+  const connections = Array.from({ length: atOnce }, () => new FuzzConnection(server.state.rest.port));
   const clients = new Map(services.map((service) => [service, new GrpcClient(service, server.grpc)]));
   try {
     const pid = (await readServerState(server.settings.stateDir))?.workers[0]?.pid as number;
     const statuses: Record<string, number> = {};
     const codes: Record<string, number> = {};
     let quarterMiB = 0;
-    await times(http, async (index) => {
+    await times(http, async (index, lane) => {
       const bytes = httpRequest(random);
-      const answers = await statusesOf(server.state.rest.port, bytes);
+      const answers = await (connections[lane] as FuzzConnection).ask(bytes);
       const wrong = answers.find((status) => status >= 500 && !byDesign.has(status));
       if (wrong !== undefined)
         throw new Error(
@@ -148,7 +120,7 @@ export async function fuzz(http: number, grpc: number, seed: number): Promise<Fu
       throw new Error(`seed ${seed}: ${crashes} crashes, afterwards ${status}\n${server.log()}`);
     return { http, grpc, statuses, codes, quarterMiB, endMiB: residentMiB(pid) };
   } finally {
-    for (const client of clients.values()) client.close();
+    for (const client of [...clients.values(), ...connections]) client.close();
     await server.stop();
   }
 }

@@ -1,16 +1,28 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readServerState } from '../../../serving/contract/index.ts';
 import { scaledSum } from '../support/models.ts';
 import { faultsOf, OpenLoop, sumsTarget } from '../support/open-loop.ts';
 import { startServer } from '../support/server.ts';
 
+/** What a process holds, MiB, each time after a garbage collection; `native` is what is neither JavaScript's nor known to it. */
+export interface Memory {
+  readonly residentMiB: number;
+  readonly heapMiB: number;
+  readonly externalMiB: number;
+  readonly nativeMiB: number;
+}
+
 export interface Soak {
   readonly answers: number;
   readonly faults: Record<string, number>;
-  /** Resident memory of the supervisor and of each worker, MiB, a sample each so many seconds. */
-  readonly residentMiB: readonly number[][];
+  /** Of the supervisor and of each worker, a sample each so many seconds. */
+  readonly memory: readonly (readonly Memory[])[];
 }
 
+const probe = fileURLToPath(new URL('../support/memory-probe.mjs', import.meta.url));
 const sampleEverySeconds = 5;
 
 /** Resident memory of a process in MiB; Linux only. */
@@ -21,20 +33,27 @@ export function residentMiB(pid: number): number {
 
 /** Load at a fixed rate for so long, each answer checked; the memory of each process meanwhile. */
 export async function soak(seconds: number, requestsPerSecond: number): Promise<Soak> {
-  const server = await startServer({ sums: { 1: scaledSum(2) } }, { workers: 2, recordInputs: true });
+  const folder = mkdtempSync(join(tmpdir(), 'modelmile-memory-'));
+  const server = await startServer(
+    { sums: { 1: scaledSum(2) } },
+    { workers: 2, recordInputs: true },
+    { MEMORY_PROBE: folder, NODE_OPTIONS: `--expose-gc --import=${probe}` },
+  );
   try {
     const workers = (await readServerState(server.settings.stateDir))?.workers ?? [];
-    const pids = [server.state.pid, ...workers.map(({ pid }) => pid)];
     const load = new OpenLoop(sumsTarget(server.rest, [2]), requestsPerSecond, 16);
-    const samples: number[][] = [];
-    for (let at = 0; at < seconds; at += sampleEverySeconds) {
-      await new Promise((resolve) => setTimeout(resolve, sampleEverySeconds * 1000));
-      samples.push(pids.map(residentMiB));
-    }
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     const outcomes = await load.stop();
-    return { answers: outcomes.length, faults: faultsOf(outcomes), residentMiB: samples };
+    const memory = [server.state.pid, ...workers.map(({ pid }) => pid)].map((pid) => {
+      const lines = readFileSync(join(folder, `${pid}.jsonl`), 'utf8')
+        .trim()
+        .split('\n');
+      return lines.map((line) => JSON.parse(line) as Memory);
+    });
+    return { answers: outcomes.length, faults: faultsOf(outcomes), memory };
   } finally {
     await server.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -26,6 +26,7 @@ beforeAll(async () => {
     maxBodyBytes: 2000,
     keepAliveTimeoutMs: 60_000,
     arrivalTimeoutMs: 60_000,
+    departureTimeoutMs: 60_000,
     limits,
     onRequest: (head, body, connection) => {
       seen.plain += 1;

@@ -101,6 +101,11 @@ export const several = model(
   },
 );
 
+/** `y = x`: float32 [-1,-1], rows of any width. */
+export const anyWidth = model([{ name: 'x', dtype: 'float32', shape: [-1, -1] }], (graph, { x }) => ({
+  y: graph.node('Identity', [x!], { name: 'same', shape: [-1, -1] }),
+}));
+
 /** Gives back what it gets, one input and one output for each element type. */
 export const everyType = model(
   dataTypes.map((dtype) => ({ name: `in_${dtype}`, dtype, shape: [-1, 2] })),
