@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { repository } from '../support/checkout.ts';
 
 const shell = promisify(execFile);
+const started: ChildProcess[] = [];
 
 /** What `modelmile serve` says, line by line, until it has said all it has to say. */
 async function serve(folder: string, ...args: string[]) {
@@ -14,6 +15,7 @@ async function serve(folder: string, ...args: string[]) {
     cwd: folder,
     env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', MODELMILE_HOME: join(folder, 'home') },
   });
+  started.push(child);
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   let said = '';
   await new Promise<void>((resolve, reject) => {
@@ -39,7 +41,10 @@ describe('any model in one command, from a folder with nothing else in it', () =
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'modelmile-serve-'));
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => {
+    for (const child of started) child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   it('gates and serves two inputs and two outputs; the line that it prints works when it is pasted', async () => {
     cpSync(join(repository, 'test/conversion/fixtures/keras3-functional.h5'), join(folder, 'my model.h5'));
