@@ -75,6 +75,13 @@ function both(read: Read) {
 
 const corrupt = (what: string) => new ConversionError('CONVERSION_SOURCE_CORRUPT', what);
 
+/** libhdf5 tells its whole stack, outermost call first: what was wrong is in the last line that names a function. */
+function reasonOf(error: unknown): string {
+  const told = (error as Error).message ?? String(error);
+  const innermost = [...told.matchAll(/^ *#\d+: .* in \w+\(\): (.+)$/gm)].at(-1)?.[1];
+  return innermost === undefined ? told : `HDF5: ${innermost}`;
+}
+
 /** An HDF5 file that is open for reading. Nothing in it is believed: sizes are checked against the file's before memory is taken. */
 export class Hdf5File {
   readonly root: Group;
@@ -98,7 +105,7 @@ export class Hdf5File {
       return await use(file);
     } catch (error) {
       if (error instanceof ConversionError) throw error;
-      throw corrupt(`${path}: ${(error as Error).message ?? String(error)}`);
+      throw corrupt(`${path}: ${reasonOf(error)}`);
     } finally {
       try {
         if (file !== undefined) file.#file.close();

@@ -126,6 +126,11 @@ suite('the dev stack, through the real engine', () => {
       /damaged or was cut short/,
     ],
     [
+      'a damaged file',
+      (path: string) => writeFileSync(path, readFileSync(path).fill(0xff, 800, 2600)),
+      /model\.h5: HDF5: [^\n]+\. The file is damaged/,
+    ],
+    [
       'an unsupported layer',
       (path: string) => copyFileSync(checkout.path('test/conversion/fixtures/unsupported.h5'), path),
       /custom_scale/,
