@@ -1,7 +1,12 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { request as send } from 'undici';
 import { cached, findOnPath } from '../../toolchain/pulumi-cli.mjs';
 import { Checkout } from '../support/checkout.ts';
+import { until } from '../support/load.ts';
+
+const list = promisify(execFile);
 
 const engine = cached() ?? (await findOnPath());
 const suite = engine === undefined ? describe.skip : describe;
@@ -14,6 +19,13 @@ suite('a command that is interrupted, through the real engine', () => {
     const { statusCode, body } = await send(`${checkout.endpoint}/v1/models/${model}`, { reset: true });
     await body.dump();
     return statusCode;
+  };
+  /** Programs, providers and language hosts of this checkout that run. */
+  const startedByPulumi = async () => {
+    const { stdout } = await list('ps', ['-eo', 'args']);
+    const own = ['infra/provider/main.ts', 'cmd/run', 'language-host/host.mjs'];
+    const lines = stdout.split('\n').filter((line) => line.includes(checkout.folder));
+    return lines.filter((line) => own.some((part) => line.includes(part))).join('\n');
   };
   const up = async () => {
     const { code, stderr } = await checkout.modelmile('up');
@@ -46,6 +58,7 @@ suite('a command that is interrupted, through the real engine', () => {
     async (share) => {
       expect((await checkout.modelmile('down')).code).toBe(0);
       await checkout.interrupted(share * upMs, 'SIGKILL', 'up');
+      await until(async () => (await startedByPulumi()) === '', 'nothing that Pulumi started is left');
       await up();
       expect(await status('model')).toBe(200);
       expect((await checkout.modelmile('up')).stderr).toContain('3 unchanged');

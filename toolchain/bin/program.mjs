@@ -1,5 +1,6 @@
 // How a Pulumi program and a provider of this project start: `node --import modelmile-bin/program.mjs`.
 import { createRequire } from 'node:module';
+import '../end-with-parent.mjs';
 import '../typescript.mjs';
 
 const ofSdk = createRequire(createRequire(import.meta.url).resolve('@pulumi/pulumi/package.json'));

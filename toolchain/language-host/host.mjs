@@ -5,6 +5,12 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
+// An engine that is killed ends nothing that it started, and nobody else would. (Also in ../end-with-parent.mjs: this file stands alone.)
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(1);
+}, 1000).unref();
+
 /** Exit code of a program that has already told the user what is wrong. */
 const alreadyReported = 32;
 
