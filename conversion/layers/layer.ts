@@ -114,6 +114,21 @@ export function weightConstant(
   });
 }
 
+/** Numbers that a processor reads at once. */
+const stripLength = 16;
+
+/** Offsets of all places of a tensor with such steps, in order. */
+function placesOf(dims: readonly number[], steps: readonly number[]): Uint32Array {
+  let places = Uint32Array.of(0);
+  dims.forEach((size, axis) => {
+    const further = new Uint32Array(places.length * size);
+    for (let p = 0, at = 0; p < places.length; p++)
+      for (let i = 0; i < size; i++) further[at++] = (places[p] as number) + i * (steps[axis] as number);
+    places = further;
+  });
+  return places;
+}
+
 /** A weight's numbers with its axes in another order. */
 export function permuted({ shape, data }: Weight, perm: readonly number[]): Float32Array {
   if (perm.length !== shape.length) {
@@ -126,17 +141,14 @@ export function permuted({ shape, data }: Weight, perm: readonly number[]): Floa
   const dims = perm.map((axis) => shape[axis] as number);
   const steps = perm.map((axis) => strides[axis] as number);
   const out = new Float32Array(data.length);
-  const at = dims.map(() => 0);
-  let from = 0;
-  for (let i = 0; i < out.length; i++) {
-    out[i] = data[from] as number;
-    for (let axis = dims.length - 1; axis >= 0; axis--) {
-      from += steps[axis] as number;
-      at[axis] = (at[axis] as number) + 1;
-      if ((at[axis] as number) < (dims[axis] as number)) break;
-      from -= (steps[axis] as number) * (dims[axis] as number);
-      at[axis] = 0;
-    }
+  // Where every run along the first axis begins, in the order of what comes out.
+  const [runs, length, step] = [placesOf(dims.slice(1), steps.slice(1)), dims[0] ?? 1, steps[0] ?? 1];
+  // In strips, so that what is read lies together: most of all when the last axis becomes the first.
+  for (let strip = 0; strip < length; strip += stripLength) {
+    const end = Math.min(strip + stripLength, length);
+    for (let r = 0; r < runs.length; r++)
+      for (let i = strip; i < end; i++)
+        out[i * runs.length + r] = data[(runs[r] as number) + i * step] as number;
   }
   return out;
 }

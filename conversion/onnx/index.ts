@@ -1,4 +1,6 @@
 /** ONNX as this project reads and writes it: messages, models, tensors and the graph builder. */
+
+export * from './encode.ts';
 export {
   type AttributeProto,
   AttributeProto_AttributeType as AttributeType,

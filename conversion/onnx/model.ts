@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { ConversionError } from '../errors.ts';
 import type { Signature, TensorSpec } from '../manifest/index.ts';
 import {
@@ -13,11 +13,6 @@ import { dataTypeOf, elementTypes } from './tensors.ts';
 /** What is written: every onnxruntime since 1.20 loads it. */
 export const irVersion = 10;
 export const opset = 21;
-
-/** Deterministic protobuf bytes of a model. */
-export function encodeModel(model: ModelProto): Uint8Array {
-  return toBinary(ModelProtoSchema, model);
-}
 
 /** @throws ConversionError CONVERSION_SOURCE_CORRUPT where the bytes are not an ONNX model. */
 export function decodeModel(bytes: Uint8Array, where: string): ModelProto {

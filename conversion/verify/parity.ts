@@ -5,9 +5,10 @@ import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
 import { encodeModel, type ModelProto, ModelProtoSchema, valueInfo } from '../onnx/index.ts';
-import { type CustomReferences, type ReferenceRun, runReference, type Tensor } from './interpreter/index.ts';
+import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
 import { mean, permute, zip } from './interpreter/tensor.ts';
 import { seededRandom } from './random.ts';
+import { RuntimeProducts } from './runtime-products.ts';
 import { openSession, runSession, runtimeTensor } from './session.ts';
 
 /** Rows per reference run: fewer for large rows, which the naive reference takes long for. */
@@ -143,11 +144,13 @@ async function run(
 
 /** The first layer, in the order of computation, whose output is off: where to look for the mistake. */
 async function firstDivergence(
+  source: KerasModel,
   conversion: OnnxConversion,
   signature: Signature,
   inputs: readonly Tensor[],
-  reference: ReferenceRun,
+  custom: CustomReferences,
 ): Promise<string | undefined> {
+  const reference = runReference(source, inputs, custom);
   const probe = clone(ModelProtoSchema, conversion.model);
   const known = new Set([...probe.graph!.output, ...probe.graph!.input].map((info) => info.name));
   const made = new Set(probe.graph!.node.flatMap((node) => node.output));
@@ -254,7 +257,8 @@ export function tableSizes(model: ModelProto): Map<string, number> {
 }
 
 /** Runs the reference on random inputs, with larger open sizes where it cannot run on small ones. */
-function referenceOn(
+async function referenceOn(
+  products: RuntimeProducts,
   source: KerasModel,
   conversion: OnnxConversion,
   signature: Signature,
@@ -267,8 +271,8 @@ function referenceOn(
   for (const size of isOpen ? openSizes : openSizes.slice(0, 1)) {
     const inputs = randomInputs(signature, seed, bounds, size);
     try {
-      const reference = runReference(source, inputs, custom);
-      if (reference.outputs.every((output) => output.data.length > 0)) return { inputs, reference };
+      const reference = await referenceOutputs(products.multiply, source, inputs, custom);
+      if (reference.every((output) => output.data.length > 0)) return { inputs, reference };
     } catch (error) {
       failure = error;
     }
@@ -296,22 +300,33 @@ export async function kerasParity(
   seed: number,
   custom: CustomReferences = {},
 ): Promise<Parity> {
-  const { inputs, reference } = referenceOn(source, conversion, signature, seed, custom);
-  const { actual, expected } = await judgedOutputs(conversion.model, inputs, signature, reference.outputs);
+  const products = new RuntimeProducts();
+  try {
+    return await judge(products, source, conversion, signature, seed, custom);
+  } finally {
+    await products.release();
+  }
+}
+
+async function judge(
+  products: RuntimeProducts,
+  source: KerasModel,
+  conversion: OnnxConversion,
+  signature: Signature,
+  seed: number,
+  custom: CustomReferences,
+): Promise<Parity> {
+  const { inputs, reference } = await referenceOn(products, source, conversion, signature, seed, custom);
+  const { actual, expected } = await judgedOutputs(conversion.model, inputs, signature, reference);
   let result = compare(actual, expected, exactBudget, seed);
   if (!result.passed && result.maxRelError <= roundingLimit) {
-    const rounded = runReference(source, inputs, custom, Math.fround);
-    const noise = compare(
-      judgedAlike(expected, rounded.outputs, reference.outputs),
-      expected,
-      exactBudget,
-      seed,
-    );
+    const rounded = await referenceOutputs(products.multiply, source, inputs, custom, Math.fround);
+    const noise = compare(judgedAlike(expected, rounded, reference), expected, exactBudget, seed);
     const relativeError = Math.min(roundingLimit, roundingFactor * noise.maxRelError);
     result = compare(actual, expected, { relativeError }, seed);
   }
   if (!result.passed) {
-    const layer = await firstDivergence(conversion, signature, inputs, reference);
+    const layer = await firstDivergence(source, conversion, signature, inputs, custom);
     const where = layer === undefined ? '' : `; the first layer that differs is '${layer}'`;
     throw new ConversionError(
       'CONVERSION_PARITY_FAILED',

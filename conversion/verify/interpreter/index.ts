@@ -1,8 +1,9 @@
 import { ellipsis, Slice } from '../../keras/graph.ts';
 import { customRow, type KerasModel, type LayerConfig, type Weight } from '../../keras/model.ts';
 import type { Evaluate, LayerInput } from './layer-input.ts';
-import { evaluate } from './layers.ts';
+import { evaluate, steps } from './layers.ts';
 import { knowsOperation, operation } from './operations.ts';
+import { type Asking, answered, answeredBy, type Product } from './products.ts';
 import type { Tensor } from './tensor.ts';
 
 export type { Evaluate } from './layer-input.ts';
@@ -28,7 +29,8 @@ const isModel = (layer: LayerConfig) => ['Functional', 'Sequential', 'Model'].in
 interface Run {
   readonly dialect: KerasModel['dialect'];
   readonly custom: CustomReferences;
-  readonly values: Map<string, Tensor>;
+  /** Undefined where nobody wants what is in between. */
+  readonly values: Map<string, Tensor> | undefined;
   /** Applied to every number that a layer gives. */
   readonly round: ((value: number) => number) | undefined;
 }
@@ -45,7 +47,8 @@ function mention(value: unknown, names: ReadonlySet<string>): Mention | undefine
 /** Every mention inside a value. */
 function mentions(value: unknown, names: ReadonlySet<string>): Mention[] {
   const found = mention(value, names);
-  if (found !== undefined) return [found];
+  // Keras 2 keeps the other arguments behind the first.
+  if (found !== undefined) return [found, ...(Array.isArray(value) ? mentions(value.slice(3), names) : [])];
   return value !== null && typeof value === 'object'
     ? Object.values(value).flatMap((item) => mentions(item, names))
     : [];
@@ -72,19 +75,19 @@ function argument(value: unknown, names: ReadonlySet<string>, read: (at: Mention
 }
 
 /** One layer on its inputs; a model inside is run. */
-function runLayer(
+function* runLayer(
   run: Run,
   layer: LayerConfig,
   weights: readonly Weight[],
   call: Pick<LayerInput, 'args' | 'kwargs' | 'inputs'>,
   path: string,
-): readonly Tensor[] {
+): Asking<readonly Tensor[]> {
   const below = (prefix: string) =>
     weights
       .filter((weight) => weight.name.startsWith(`${prefix}/`))
       .map((weight) => ({ ...weight, name: weight.name.slice(prefix.length + 1) }));
   if (isModel(layer))
-    return runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), call.inputs, `${path}/`);
+    return yield* runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), call.inputs, `${path}/`);
   const isLayer =
     layer.config['trainable'] !== undefined ||
     (layer.class_name in evaluate && (layer.config['dtype'] !== undefined || !knowsOperation(layer)));
@@ -92,20 +95,24 @@ function runLayer(
   const own = customRow(run.custom, layer.class_name);
   const compute = own?.reference ?? (isOperation ? operation : evaluate[layer.class_name]);
   if (compute === undefined) throw new Error(`the reference does not know the class '${layer.class_name}'`);
-  const result = compute({
+  const asking = compute === evaluate[layer.class_name] ? steps[layer.class_name] : undefined;
+  const input: LayerInput = {
     layer,
     dialect: run.dialect,
     weights,
     ...call,
     inner: (inside, attribute, inputs) =>
-      runLayer(
-        run,
-        inside,
-        below(attribute),
-        { inputs, args: inputs, kwargs: {} },
-        `${path}/${nameOf(inside)}:0`,
+      answered(
+        runLayer(
+          run,
+          inside,
+          below(attribute),
+          { inputs, args: inputs, kwargs: {} },
+          `${path}/${nameOf(inside)}:0`,
+        ),
       ),
-  });
+  };
+  const result = asking === undefined ? compute(input) : yield* asking(input);
   const outputs = Array.isArray(result) ? (result as Tensor[]) : [result as Tensor];
   const { round } = run;
   return round === undefined
@@ -113,16 +120,16 @@ function runLayer(
     : outputs.map((output) => ({ ...output, data: output.data.map(round) }));
 }
 
-function runModel(
+function* runModel(
   run: Run,
   model: LayerConfig,
   weightsOf: (layer: LayerConfig) => readonly Weight[],
   inputs: readonly Tensor[],
   prefix: string,
-): readonly Tensor[] {
+): Asking<readonly Tensor[]> {
   const layers = insideOf(model) ?? [];
   const remember = (key: string, outputs: readonly Tensor[]) => {
-    run.values.set(`${prefix}${key}`, outputs[0] as Tensor);
+    run.values?.set(`${prefix}${key}`, outputs[0] as Tensor);
     return outputs;
   };
   if (model.class_name === 'Sequential') {
@@ -130,7 +137,7 @@ function runModel(
     for (const layer of layers) {
       const key = `${nameOf(layer)}:0`;
       if (layer.class_name !== 'InputLayer') {
-        x = runLayer(
+        x = yield* runLayer(
           run,
           layer,
           weightsOf(layer),
@@ -156,27 +163,51 @@ function runModel(
     const isKeras3 = JSON.stringify(layer.inbound_nodes?.[0] ?? '').includes('"args"');
     return isModel(layer) && !isKeras3 ? Math.min(lowest.get(name) ?? 0, 1) : 0;
   };
-  const read = ([name, call, tensor]: Mention): Tensor => {
-    const key = `${name}:${call - offset(name)}`;
-    const known = done.get(key);
-    if (known !== undefined) return known[tensor] as Tensor;
-    const layer = byName.get(name) as LayerConfig;
-    const node = layer.inbound_nodes?.[call - offset(name)];
-    if (node === undefined) throw new Error(`'${name}' has no call ${call}`);
-    const outputs = runLayer(run, layer, weightsOf(layer), callOf(node, names, read), `${prefix}${key}`);
-    done.set(key, outputs);
-    return remember(key, outputs)[tensor] as Tensor;
-  };
-  mentions(fields['input_layers'], names).forEach(([name], i) => {
-    done.set(`${name}:0`, remember(`${name}:0`, [inputs[i] as Tensor]));
-  });
-  return mentions(fields['output_layers'], names).map(([name, call, tensor]) => {
+  const keyOf = ([name, call]: Mention) => `${name}:${call - offset(name)}`;
+  const read = (at: Mention): Tensor => done.get(keyOf(at))?.[at[2]] as Tensor;
+  const ends = mentions(fields['output_layers'], names).map(([name, call, tensor]): Mention => {
     const layer = byName.get(name) as LayerConfig;
     // Where a model inside is an end of a Keras 3 model, its calls count from 1, though they count from 0 elsewhere.
     const isOff =
       layer.class_name === 'Functional' && offset(name) === 0 && !Array.isArray(layer.inbound_nodes?.[0]);
-    return read([name, isOff ? call - 1 : call, tensor]);
+    return [name, isOff ? call - 1 : call, tensor];
   });
+  // A value goes when the last call that takes it is done: all of them together are many times the model.
+  const takers = new Map<string, number>();
+  const nodes = layers.map((layer) => layer.inbound_nodes);
+  for (const at of [...mentions(nodes, names), ...ends])
+    takers.set(keyOf(at), (takers.get(keyOf(at)) ?? 0) + 1);
+  const taken = (at: Mention) => {
+    const left = (takers.get(keyOf(at)) as number) - 1;
+    takers.set(keyOf(at), left);
+    if (left === 0) done.delete(keyOf(at));
+  };
+  /** What a call needs comes before it. */
+  function* compute(at: Mention): Asking<void> {
+    const key = keyOf(at);
+    if (done.has(key)) return;
+    const [name, call] = at;
+    const layer = byName.get(name) as LayerConfig;
+    const node = layer.inbound_nodes?.[call - offset(name)];
+    if (node === undefined) throw new Error(`'${name}' has no call ${call}`);
+    const needed = mentions(node, names);
+    for (const one of needed) yield* compute(one);
+    const outputs = yield* runLayer(
+      run,
+      layer,
+      weightsOf(layer),
+      callOf(node, names, read),
+      `${prefix}${key}`,
+    );
+    done.set(key, outputs);
+    remember(key, outputs);
+    needed.forEach(taken);
+  }
+  mentions(fields['input_layers'], names).forEach(([name], i) => {
+    done.set(`${name}:0`, remember(`${name}:0`, [inputs[i] as Tensor]));
+  });
+  for (const end of ends) yield* compute(end);
+  return ends.map(read);
 }
 
 /** The arguments of one call, from either form of node. */
@@ -214,7 +245,22 @@ export function runReference(
   custom: CustomReferences = {},
   round?: (value: number) => number,
 ): ReferenceRun {
-  const run: Run = { dialect: model.dialect, custom, values: new Map(), round };
-  const outputs = runModel(run, model.config, (layer) => model.weights.get(nameOf(layer)) ?? [], inputs, '');
-  return { values: run.values, outputs };
+  const values = new Map<string, Tensor>();
+  return { values, outputs: answered(reference(values, model, inputs, custom, round)) };
+}
+
+/** The model's outputs alone, with the large products of matrices in other hands. */
+export function referenceOutputs(
+  multiply: (product: Product) => Promise<Tensor>,
+  ...request: Parameters<typeof runReference>
+): Promise<readonly Tensor[]> {
+  return answeredBy(reference(undefined, ...request), multiply);
+}
+
+function reference(
+  values: Run['values'],
+  ...[model, inputs, custom = {}, round]: Parameters<typeof runReference>
+): Asking<readonly Tensor[]> {
+  const weightsOf = (layer: LayerConfig) => model.weights.get(nameOf(layer)) ?? [];
+  return runModel({ dialect: model.dialect, custom, values, round }, model.config, weightsOf, inputs, '');
 }

@@ -12,12 +12,14 @@ import {
   variable,
 } from './layer-input.ts';
 import { operation } from './operations.ts';
+import { type Asking, answered } from './products.ts';
 import { bidirectional, embedding, masking, recurrent, timeDistributed } from './sequence.ts';
 import {
   adaptivePooling,
   batchNormalization,
   centerCrop,
   convolution,
+  convolutionSteps,
   cropping,
   depthwise,
   flatten,
@@ -25,6 +27,7 @@ import {
   pooling,
   resizing,
   separable,
+  separableSteps,
   transposed,
   upSampling,
   zeroPadding,
@@ -38,7 +41,6 @@ import {
   map,
   mean,
   permute,
-  product,
   reshaped,
   sum,
   type Tensor,
@@ -46,17 +48,19 @@ import {
   zip,
 } from './tensor.ts';
 
-/** y[..., j] = sum_i x[..., i] kernel[i, j] + bias[j], with every sum in float64. */
-const dense: Evaluate = (input) => {
+/** y[..., j] = sum_i x[..., i] kernel[i, j] + bias[j], with every sum in float64; keeps the mask. */
+function* denseSteps(input: LayerInput): Asking<Tensor> {
   const x = first(input);
   const kernel = variable(input, 'kernel');
   const [width, units] = kernel.shape as [number, number];
-  const flat = product(reshaped({ shape: x.shape, data: x.data }, [x.data.length / width, width]), kernel);
+  const rows = reshaped({ shape: x.shape, data: x.data }, [x.data.length / width, width]);
+  const flat = yield { a: rows, b: kernel };
   const biasedFlat = flag(input, 'use_bias', true)
     ? zip(flat, variable(input, 'bias'), (a, b) => a + b)
     : flat;
-  return activated(reshaped(biasedFlat, [...x.shape.slice(0, -1), units]), input);
-};
+  const y = activated(reshaped(biasedFlat, [...x.shape.slice(0, -1), units]), input);
+  return x.mask === undefined ? y : { ...y, mask: x.mask };
+}
 
 const relu: Evaluate = (input) => {
   const slope = number(input, ['negative_slope'], 0);
@@ -375,7 +379,7 @@ export const evaluate: Record<string, Evaluate> = {
   Cropping1D: cropping(1),
   Cropping2D: cropping(2),
   Cropping3D: cropping(3),
-  Dense: passing(dense),
+  Dense: (input) => answered(denseSteps(input)),
   DepthwiseConv1D: depthwise(1),
   DepthwiseConv2D: depthwise(2),
   Discretization: discretization,
@@ -448,4 +452,14 @@ export const evaluate: Record<string, Evaluate> = {
   ZeroPadding1D: zeroPadding(1),
   ZeroPadding2D: zeroPadding(2),
   ZeroPadding3D: zeroPadding(3),
+};
+
+/** Of those whose products are worth more than a loop: the same, for who has something better. */
+export const steps: Readonly<Record<string, (input: LayerInput) => Asking<Tensor>>> = {
+  Conv1D: convolutionSteps(1),
+  Conv2D: convolutionSteps(2),
+  Conv3D: convolutionSteps(3),
+  Dense: denseSteps,
+  SeparableConv1D: separableSteps(1),
+  SeparableConv2D: separableSteps(2),
 };

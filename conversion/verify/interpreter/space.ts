@@ -9,7 +9,8 @@ import {
   optional,
   variable,
 } from './layer-input.ts';
-import { filled, map, mean, permute, picked, sizeOf, type Tensor, zip } from './tensor.ts';
+import { type Asking, answered } from './products.ts';
+import { filled, mean, permute, picked, sizeOf, type Tensor, zip } from './tensor.ts';
 
 /*
  * Layers over space. Everything is brought to [N, a, b, c, channels]: missing dimensions have size 1, so that one loop serves 1D to 3D.
@@ -104,8 +105,8 @@ const windowOf = (input: LayerInput, rank: number): Sliding => ({
 const outSizes = (sizes: readonly number[], window: Sliding) =>
   sizes.map((size, i) => extent(size, window, i).out);
 
-/** y[out, f] = sum over taps and channels of x[in, c] kernel[tap, c, f], in groups of channels. */
-function convolve(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Tensor {
+/** y[out, f] = sum over taps and channels of x[in, c] kernel[tap, c, f], in groups of channels, as it is written. */
+function convolveInGroups(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Tensor {
   const [batch, channels] = [x.shape[0] as number, x.shape.at(-1) as number];
   const sizes = x.shape.slice(1, -1);
   const filters = kernel.shape.at(-1) as number;
@@ -132,6 +133,41 @@ function convolve(x: Tensor, kernel: Tensor, window: Sliding, groups: number): T
       }
     });
   }
+  return { shape: [batch, ...out, filters], data };
+}
+
+/** Numbers beyond which the windows of one image are not laid out as a matrix: a quarter of a gigabyte. */
+const mostLaidOut = 2 ** 25;
+
+/** The window below each place that comes out as a row, [places, taps * channels], of image `n`; 0 where it lies outside. */
+function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
+  const channels = x.shape.at(-1) as number;
+  const sizes = x.shape.slice(1, -1);
+  const start = n * sizeOf(sizes) * channels;
+  const width = sizeOf(window.kernel) * channels;
+  const places = sizeOf(outSizes(sizes, window));
+  const isWhole = [...window.kernel, ...window.strides].every((size) => size === 1);
+  if (isWhole) return { shape: [places, width], data: x.data.subarray(start, start + places * channels) };
+  const data = new Float64Array(places * width);
+  slide(sizes, window, (to, from, tap) => {
+    const source = start + from * channels;
+    const target = to * width + tap * channels;
+    for (let c = 0; c < channels; c++) data[target + c] = x.data[source + c] as number;
+  });
+  return { shape: [places, width], data };
+}
+
+/** The same by a product of matrices for each image, where the channels are in one group. */
+function* convolve(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Asking<Tensor> {
+  const batch = x.shape[0] as number;
+  const filters = kernel.shape.at(-1) as number;
+  const out = outSizes(x.shape.slice(1, -1), window);
+  const depth = kernel.data.length / filters;
+  if (groups !== 1 || sizeOf(out) * depth > mostLaidOut) return convolveInGroups(x, kernel, window, groups);
+  const size = sizeOf(out) * filters;
+  const data = new Float64Array(batch * size);
+  const b = { shape: [depth, filters], data: kernel.data };
+  for (let n = 0; n < batch; n++) data.set((yield { a: windowsOf(x, n, window), b }).data, n * size);
   return { shape: [batch, ...out, filters], data };
 }
 
@@ -163,13 +199,22 @@ const biased = (input: LayerInput, y: Tensor): Tensor => {
   return bias === undefined ? y : zip(y, bias, (a, b) => a + b);
 };
 
-export const convolution =
-  (rank: number): Evaluate =>
-  (input) => {
+export const convolutionSteps = (rank: number) =>
+  function* (input: LayerInput): Asking<Tensor> {
     const x = lastForm(input, first(input));
-    const y = convolve(x, variable(input, 'kernel'), windowOf(input, rank), number(input, ['groups'], 1));
+    const y = yield* convolve(
+      x,
+      variable(input, 'kernel'),
+      windowOf(input, rank),
+      number(input, ['groups'], 1),
+    );
     return activated(ownForm(input, biased(input, y)), input);
   };
+
+export const convolution =
+  (rank: number): Evaluate =>
+  (input) =>
+    answered(convolutionSteps(rank)(input));
 
 export const depthwise =
   (rank: number): Evaluate =>
@@ -182,9 +227,8 @@ export const depthwise =
     return activated(ownForm(input, biased(input, y)), input);
   };
 
-export const separable =
-  (rank: number): Evaluate =>
-  (input) => {
+export const separableSteps = (rank: number) =>
+  function* (input: LayerInput): Asking<Tensor> {
     const deep = convolveDepthwise(
       lastForm(input, first(input)),
       variable(input, 'depthwise_kernel'),
@@ -192,11 +236,14 @@ export const separable =
     );
     const ones = Array.from({ length: rank }, () => 1);
     const point = { kernel: ones, strides: ones, dilations: ones, padding: 'valid' };
-    return activated(
-      ownForm(input, biased(input, convolve(deep, variable(input, 'pointwise_kernel'), point, 1))),
-      input,
-    );
+    const y = yield* convolve(deep, variable(input, 'pointwise_kernel'), point, 1);
+    return activated(ownForm(input, biased(input, y)), input);
   };
+
+export const separable =
+  (rank: number): Evaluate =>
+  (input) =>
+    answered(separableSteps(rank)(input));
 
 /** The backward pass of a convolution over the larger side: each input place is spread over its window. */
 export const transposed =
@@ -460,22 +507,17 @@ export const batchNormalization: Evaluate = (input) => {
   const wanted = input.layer.config['axis'] ?? -1;
   const axis = Number(Array.isArray(wanted) ? wanted[0] : wanted);
   const at = axis < 0 ? axis + x.shape.length : axis;
-  const along = (v: Tensor | undefined) =>
-    v === undefined
-      ? undefined
-      : { shape: x.shape.map((_, i) => (i === at ? v.data.length : 1)), data: v.data };
   const epsilon = number(input, ['epsilon'], 1e-3);
-  const [mu, spread] = [along(variable(input, 'moving_mean')), along(variable(input, 'moving_variance'))] as [
-    Tensor,
-    Tensor,
-  ];
-  let y = zip(
-    zip(x, mu, (a, b) => a - b),
-    map(spread, (v) => Math.sqrt(v + epsilon)),
-    (a, b) => a / b,
-  );
-  const gamma = flag(input, 'scale', true) ? along(optional(input, 'gamma')) : undefined;
-  const beta = flag(input, 'center', true) ? along(optional(input, 'beta')) : undefined;
-  if (gamma !== undefined) y = zip(y, gamma, (a, b) => a * b);
-  return beta === undefined ? y : zip(y, beta, (a, b) => a + b);
+  const [mu, spread] = [variable(input, 'moving_mean').data, variable(input, 'moving_variance').data];
+  const gamma = flag(input, 'scale', true) ? optional(input, 'gamma')?.data : undefined;
+  const beta = flag(input, 'center', true) ? optional(input, 'beta')?.data : undefined;
+  const deviation = spread.map((v) => Math.sqrt(v + epsilon));
+  const inside = sizeOf(x.shape.slice(at + 1));
+  const data = new Float64Array(x.data.length);
+  for (let i = 0; i < data.length; i++) {
+    const c = Math.floor(i / inside) % mu.length;
+    const centred = ((x.data[i] as number) - (mu[c] as number)) / (deviation[c] as number);
+    data[i] = centred * (gamma?.[c] ?? 1) + (beta?.[c] ?? 0);
+  }
+  return { shape: x.shape, data };
 };

@@ -231,5 +231,5 @@ export function picked(x: Tensor, axis: number, places: readonly number[]): Tens
 /** A variable as float64. */
 export const tensorOf = (weight: { shape: readonly number[]; data: Float32Array }): Tensor => ({
   shape: weight.shape,
-  data: Float64Array.from(weight.data),
+  data: new Float64Array(weight.data),
 });

@@ -1,0 +1,77 @@
+import { Tensor as RuntimeTensor } from 'onnxruntime-node';
+import { encodeModel, GraphBuilder } from '../onnx/index.ts';
+import type { Product } from './interpreter/products.ts';
+import { product, type Tensor } from './interpreter/tensor.ts';
+import { seededRandom } from './random.ts';
+import { openSession } from './session.ts';
+
+/** Multiplications below which a call costs more than they do. */
+const fewest = 2 ** 20;
+/** Of the largest sum: what the order of float64 sums changes, and nothing else does. */
+const tolerance = 1e-9;
+
+function multiplier(): Uint8Array {
+  const graph = new GraphBuilder();
+  const [a, b] = ['a', 'b'].map((name) => graph.input(name, 'float64', [-1, -1]));
+  graph.output('y', graph.node('MatMul', [a!, b!], { name: 'product', shape: [-1, -1] }));
+  return encodeModel(graph.build('product'));
+}
+
+/** x v for a matrix [rows, columns], and |x| |v|, by which rounding is judged. */
+function applied({ shape, data }: Tensor, v: Float64Array): { sums: Float64Array; sizes: Float64Array } {
+  const [rows, columns] = shape as [number, number];
+  const sums = new Float64Array(rows);
+  const sizes = new Float64Array(rows);
+  for (let i = 0, at = 0; i < rows; i++) {
+    let sum = 0;
+    let size = 0;
+    for (let j = 0; j < columns; j++, at++) {
+      const term = (data[at] as number) * (v[j] as number);
+      sum += term;
+      size += Math.abs(term);
+    }
+    sums[i] = sum;
+    sizes[i] = size;
+  }
+  return { sums, sizes };
+}
+
+/**
+ * Freivalds' check: whether `y` is `a b`, by what both make of a random vector, worked out in plain numbers.
+ * @see https://en.wikipedia.org/wiki/Freivalds%27_algorithm
+ */
+function isProduct(y: Tensor, { a, b }: Product): boolean {
+  const random = seededRandom(y.data.length);
+  const v = Float64Array.from({ length: b.shape[1] as number }, () => random() - 0.5);
+  const inner = applied(b, v);
+  const expected = applied(a, inner.sums);
+  const seen = applied(y, v);
+  const largest = expected.sizes.reduce((max, size) => Math.max(max, size), 0);
+  return seen.sums.every((sum, i) => Math.abs(sum - (expected.sums[i] as number)) <= tolerance * largest);
+}
+
+/**
+ * Large products in float64 by the runtime, some twenty times faster than plain loops. None is believed: each is checked by one
+ * that is worked out here, and worked out naively where the check fails.
+ */
+export class RuntimeProducts {
+  #session: ReturnType<typeof openSession> | undefined;
+
+  readonly multiply = async ({ a, b }: Product): Promise<Tensor> => {
+    const [rows, inner] = a.shape as [number, number];
+    const columns = b.shape[1] as number;
+    if (rows * inner * columns < fewest) return product(a, b);
+    this.#session ??= openSession(multiplier());
+    const session = await this.#session;
+    const { y } = await session.run({
+      a: new RuntimeTensor('float64', a.data, [rows, inner]),
+      b: new RuntimeTensor('float64', b.data, [inner, columns]),
+    });
+    const found = { shape: [rows, columns], data: (y as RuntimeTensor).data as Float64Array };
+    return isProduct(found, { a, b }) ? found : product(a, b);
+  };
+
+  async release(): Promise<void> {
+    await (await this.#session)?.release();
+  }
+}
