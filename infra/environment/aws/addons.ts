@@ -1,7 +1,7 @@
-import * as eks from '@pulumi/aws/eks/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
 import { serviceRole } from './iam.ts';
+import { eks } from './sdk.ts';
 
 /** One EKS add-on. */
 interface AddonRow {

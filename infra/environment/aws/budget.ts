@@ -1,6 +1,6 @@
-import * as budgets from '@pulumi/aws/budgets/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import { InfraError } from '../../errors.ts';
+import { budgets } from './sdk.ts';
 
 export interface BudgetArgs {
   readonly accountId: string;

@@ -1,9 +1,9 @@
-import * as cloudwatch from '@pulumi/aws/cloudwatch/index.js';
-import * as eks from '@pulumi/aws/eks/index.js';
+import type { Cluster as EksCluster } from '@pulumi/aws/eks/cluster.js';
 import * as pulumi from '@pulumi/pulumi';
 import { InfraError } from '../../errors.ts';
 import type { Account } from './account.ts';
 import { type Statement, serviceRole } from './iam.ts';
+import { cloudwatch, eks } from './sdk.ts';
 
 /** From where the API server answers. */
 export type EndpointAccess = 'private' | { readonly cidrs: readonly string[] };
@@ -192,7 +192,7 @@ function grant(
   );
 }
 
-function kubeconfig(cluster: eks.Cluster, region: string): pulumi.Output<string> {
+function kubeconfig(cluster: EksCluster, region: string): pulumi.Output<string> {
   const context = 'modelmile';
   return pulumi.jsonStringify({
     apiVersion: 'v1',

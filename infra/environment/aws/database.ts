@@ -1,9 +1,7 @@
-import * as ec2 from '@pulumi/aws/ec2/index.js';
-import * as rds from '@pulumi/aws/rds/index.js';
-import * as vpc from '@pulumi/aws/vpc/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
 import { serviceRole } from './iam.ts';
+import { ec2, rds, vpc } from './sdk.ts';
 
 export interface DatabaseArgs {
   readonly account: Account;

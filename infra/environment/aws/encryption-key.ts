@@ -1,7 +1,7 @@
-import * as kms from '@pulumi/aws/kms/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
 import { policyDocument } from './iam.ts';
+import { kms } from './sdk.ts';
 
 export interface EncryptionKeyArgs {
   readonly account: Account;

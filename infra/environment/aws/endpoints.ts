@@ -1,6 +1,5 @@
-import * as ec2 from '@pulumi/aws/ec2/index.js';
-import * as vpc from '@pulumi/aws/vpc/index.js';
 import * as pulumi from '@pulumi/pulumi';
+import { ec2, vpc } from './sdk.ts';
 
 export interface VpcEndpointsArgs {
   readonly region: string;

@@ -1,11 +1,10 @@
-import * as ec2 from '@pulumi/aws/ec2/index.js';
-import * as eks from '@pulumi/aws/eks/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import { type CheckedGpuStack, checkGpuStack } from '../compatibility.ts';
 import { type InstanceTypeName, instanceType } from '../hardware.ts';
 import type { Account } from './account.ts';
 import { poolLabel } from './elastic-pool.ts';
 import { serviceRole } from './iam.ts';
+import { ec2, eks } from './sdk.ts';
 import { userData } from './user-data.ts';
 
 export interface FixedPoolArgs {

@@ -1,5 +1,6 @@
-import * as iam from '@pulumi/aws/iam/index.js';
+import type { Role } from '@pulumi/aws/iam/role.js';
 import * as pulumi from '@pulumi/pulumi';
+import { iam } from './sdk.ts';
 
 /** One statement of an IAM, key or bucket policy. */
 export interface Statement {
@@ -41,7 +42,7 @@ export interface ServiceRoleArgs {
 }
 
 /** A role for one AWS service in this account, and nothing beyond what is listed. */
-export function serviceRole(name: string, args: ServiceRoleArgs, opts: pulumi.ResourceOptions): iam.Role {
+export function serviceRole(name: string, args: ServiceRoleArgs, opts: pulumi.ResourceOptions): Role {
   const role = new iam.Role(
     name,
     {

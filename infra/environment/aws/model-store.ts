@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import * as s3 from '@pulumi/aws/s3/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import { policyDocument } from './iam.ts';
+import { s3 } from './sdk.ts';
 
 /** A version folder on the machine that runs `up` (contract 1). */
 export interface StoredModel {

@@ -1,9 +1,8 @@
-import * as cloudwatch from '@pulumi/aws/cloudwatch/index.js';
-import * as ec2 from '@pulumi/aws/ec2/index.js';
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
 import { VpcEndpoints } from './endpoints.ts';
 import { serviceRole } from './iam.ts';
+import { cloudwatch, ec2 } from './sdk.ts';
 import { addressPlan } from './subnets.ts';
 
 export interface NetworkArgs {

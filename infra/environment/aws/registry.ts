@@ -1,5 +1,5 @@
-import * as ecr from '@pulumi/aws/ecr/index.js';
 import * as pulumi from '@pulumi/pulumi';
+import { ecr } from './sdk.ts';
 
 export interface RegistryArgs {
   /** Changing it replaces the repository with all its images. */

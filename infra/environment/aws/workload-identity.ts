@@ -1,8 +1,8 @@
-import * as eks from '@pulumi/aws/eks/index.js';
 import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
 import { serviceRole } from './iam.ts';
+import { eks } from './sdk.ts';
 
 export interface WorkloadIdentityArgs {
   readonly account: Account;
