@@ -27,3 +27,8 @@ for (const name of ['typescript', '@npmcli/arborist']) {
   );
   ofSdk.cache[path] = { id: path, filename: path, loaded: true, exports, children: [], paths: [] };
 }
+
+// tsx has stack traces in terms of the sources already; the SDK's own mapper would read every source map anew for each of the many traces
+// that it takes, one at least a resource.
+const mapper = ofSdk.resolve('source-map-support/register');
+ofSdk.cache[mapper] = { id: mapper, filename: mapper, loaded: true, exports: {}, children: [], paths: [] };
