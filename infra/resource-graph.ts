@@ -1,6 +1,6 @@
 /**
  * The resources of a stack as a page: `modelmile preview prod --offline --json | npx tsx infra/resource-graph.ts prod` prints the
- * section of docs/resources.md for it.
+ * section of docs/architecture.md for it.
  */
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -65,7 +65,7 @@ export function section(stack: string, steps: readonly Step[]): string {
   const packages = countsByType(types.map(packageOf));
   const rows = countsByType(types).map(([type, count]) => `| \`${type}\` | ${count} |`);
   return [
-    `## ${stack}`,
+    `### ${stack}`,
     '',
     `${types.length} resources: ${packages.map(([name, count]) => `${count} ${name}`).join(', ')}.`,
     '',

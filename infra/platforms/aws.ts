@@ -3,7 +3,6 @@ import * as pulumi from '@pulumi/pulumi';
 import { whereToRunFrom } from '../environment/aws/cluster.ts';
 import { AwsEnvironment, selectPool } from '../environment/aws/index.ts';
 import type { InstanceTypeName } from '../environment/hardware.ts';
-import { Namespace } from '../environment/kubernetes/namespace.ts';
 import { InfraError } from '../errors.ts';
 import { addresses, egressTo } from '../network-rules.ts';
 import { enforcePolicies } from '../policy/index.ts';
@@ -49,6 +48,7 @@ export const amazon: Platform<ClusterEnvironment> = {
       name(),
       {
         ...settings,
+        gpuMetrics: settings.monitoring.gpuMetrics,
         accountId,
         budget: required(settings, 'budget'),
         models: versionsOf(models),
@@ -56,16 +56,11 @@ export const amazon: Platform<ClusterEnvironment> = {
       },
       { providers: [provider] },
     );
-    const opts = { providers: [environment.kubernetes], dependsOn: [environment] };
     const { repositoryUrl, login } = environment.registry;
     const pool = settings.nodePools.find((one) => typesOf(one).includes(chosen.instanceType))?.name;
     return {
       plan: chosen,
-      namespace: new Namespace(
-        `${name()}-namespace`,
-        { name: settings.namespace, quota: settings.quota, dnsCidr: environment.serviceCidr },
-        opts,
-      ).name,
+      namespace: environment.namespace.name,
       image: servingImage(name(), settings, chosen, { repository: repositoryUrl, registry: login }),
       modelSource: { kind: 'remote', root: environment.modelStore.root },
       middleware: environment.middleware(secretsDir),
@@ -75,7 +70,10 @@ export const amazon: Platform<ClusterEnvironment> = {
         egressTo([addresses(podIdentityAgent)], 80),
       ],
       nodeSelector: settings.nodeSelector ?? selectPool(name(), pool),
-      opts,
+      opts: {
+        providers: [environment.kubernetes],
+        dependsOn: environment.modelStore.uploads.apply((uploads) => [environment, ...uploads]),
+      },
     };
   },
   service: (settings, models, environment) => serve(name(), settings, models, environment),

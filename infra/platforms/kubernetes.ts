@@ -32,12 +32,13 @@ export const kubernetes: Platform<ClusterEnvironment> = {
       `${name()}-namespace`,
       { name: settings.namespace, create: clusterRights, quota: settings.quota },
       opts,
-    ).name;
+    );
+    const inside = { ...opts, dependsOn: [namespace] };
     const image = servingImage(name(), settings, chosen, { repository: settings.imageRepository });
     const middleware = new Middleware(
       `${name()}-middleware`,
       {
-        namespace,
+        namespace: namespace.name,
         kind: settings.middleware,
         image,
         secretsDir,
@@ -45,12 +46,15 @@ export const kubernetes: Platform<ClusterEnvironment> = {
         imageRegistry,
         storageClass,
       },
-      opts,
+      inside,
     );
-    if (monitoring.gpuMetrics && clusterRights) new NodeAgents(`${name()}-agents`, { imageRegistry }, opts);
+    const agents =
+      monitoring.gpuMetrics && clusterRights
+        ? [new NodeAgents(`${name()}-agents`, { imageRegistry }, opts)]
+        : [];
     return {
       plan: chosen,
-      namespace,
+      namespace: namespace.name,
       image,
       modelSource: modelSource(settings.modelStore),
       middleware: middleware.settings,
@@ -60,7 +64,7 @@ export const kubernetes: Platform<ClusterEnvironment> = {
       })),
       egress: middleware.egress,
       nodeSelector: settings.nodeSelector,
-      opts,
+      opts: { ...inside, dependsOn: [namespace, ...agents] },
     };
   },
   service: (settings, models, environment) => serve(name(), settings, models, environment),

@@ -201,8 +201,9 @@ describe('prod', () => {
     expect(spec.disruption).toMatchObject({ consolidationPolicy: 'WhenEmpty' });
   });
 
-  it('scales on requests and asks the Prometheus that it runs', () => {
-    const [trigger] = only(all, 'ScaledObject').inputs.spec.triggers;
+  it('scales on requests where KEDA is installed, and asks the Prometheus that it runs', async () => {
+    const scaled = await resourcesOf(settingsOf('prod', { scaleOn: 'keda' }));
+    const [trigger] = only(scaled, 'ScaledObject').inputs.spec.triggers;
     expect(trigger.metadata.serverAddress).toBe('http://modelmile-prometheus.modelmile.svc:9090');
     const url = new URL(trigger.metadata.serverAddress);
     const service = ofType(all, 'Service').find(
@@ -220,6 +221,8 @@ describe('prod', () => {
       .map(Number);
     expect(service.spec.ports.map(({ port }: { port: number }) => port).sort()).toEqual(tls.sort());
     expect(annotations.find(([key]) => key.endsWith('scheme'))).toEqual([expect.any(String), 'internal']);
+    // HTTP2Preferred would talk HTTP/2 to the REST port of every caller that offers it.
+    expect(annotations.find(([key]) => key.endsWith('alpn-policy'))![1]).toBe('HTTP2Optional');
   });
 
   it('sends pages and tickets to addresses that only the cluster knows', () => {

@@ -3,12 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import { countsByType, isMade } from '../../infra/resource-graph.ts';
 import { resourcesOf, settingsOf } from './stacks.ts';
 
-const page = readFileSync(new URL('../../docs/resources.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8');
 
-describe('docs/resources.md', () => {
+describe('docs/architecture.md', () => {
   it.each(['staging', 'prod'])('counts what %s asks for', async (stack) => {
-    const start = page.indexOf(`## ${stack}\n`);
-    const end = page.indexOf('\n## ', start + 1);
+    const start = page.indexOf(`### ${stack}\n`);
+    const end = page.indexOf('\n### ', start + 1);
     const section = page.slice(start, end === -1 ? undefined : end);
     const counted = [...section.matchAll(/^\| `(.+)` \| (\d+) \|$/gm)].map(([, type, count]) => [
       type,
@@ -20,6 +20,6 @@ describe('docs/resources.md', () => {
   });
 
   it('has resources of all three packages in prod', () => {
-    expect(page.slice(page.indexOf('## prod'))).toMatch(/resources: \d+ aws, \d+ kubernetes, \d+ docker\./);
+    expect(page.slice(page.indexOf('### prod'))).toMatch(/resources: \d+ aws, \d+ kubernetes, \d+ docker\./);
   });
 });

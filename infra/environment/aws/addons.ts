@@ -1,6 +1,6 @@
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
-import { serviceRole } from './iam.ts';
+import { ServiceRole } from './iam.ts';
 import { eks } from './sdk.ts';
 
 /** One EKS add-on. */
@@ -61,20 +61,20 @@ export class Addons extends pulumi.ComponentResource {
     const { accountId, partition } = args.account;
     for (const [addonName, addon] of Object.entries(addons) as [AddonName, AddonRow][]) {
       if (addon.neededBy === 'fixed' && !args.fixedPools) continue;
-      const identity = addon.account && {
-        serviceAccount: addon.account.name,
-        roleArn: serviceRole(
+      const { account } = addon;
+      const role =
+        account &&
+        new ServiceRole(
           `${name}-${addonName}`,
           {
             service: 'pods.eks.amazonaws.com',
             tagSession: true,
             accountId,
             partition,
-            managedPolicies: addon.account.policies,
+            managedPolicies: account.policies,
           },
           child,
-        ).arn,
-      };
+        );
       new eks.Addon(
         `${name}-${addonName}`,
         {
@@ -84,9 +84,9 @@ export class Addons extends pulumi.ComponentResource {
           resolveConflictsOnCreate: 'OVERWRITE',
           resolveConflictsOnUpdate: 'PRESERVE',
           ...(addon.configuration ? { configurationValues: JSON.stringify(addon.configuration) } : {}),
-          ...(identity ? { podIdentityAssociations: [identity] } : {}),
+          ...(role ? { podIdentityAssociations: [{ serviceAccount: account.name, roleArn: role.arn }] } : {}),
         },
-        child,
+        { ...child, dependsOn: role ? [role] : [] },
       );
     }
     this.registerOutputs({});

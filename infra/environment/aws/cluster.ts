@@ -2,7 +2,7 @@ import type { Cluster as EksCluster } from '@pulumi/aws/eks/cluster.js';
 import * as pulumi from '@pulumi/pulumi';
 import { InfraError } from '../../errors.ts';
 import type { Account } from './account.ts';
-import { type Statement, serviceRole } from './iam.ts';
+import { ServiceRole, type Statement } from './iam.ts';
 import { cloudwatch, eks } from './sdk.ts';
 
 /** From where the API server answers. */
@@ -21,7 +21,7 @@ export interface ClusterArgs {
   readonly endpointAccess?: EndpointAccess | undefined;
   /** @default '172.20.0.0/16' */
   readonly serviceCidr?: string | undefined;
-  /** Refuses deletion by AWS itself, whoever asks. @default true */
+  /** Refuses deletion by AWS itself, whoever asks; its logs then outlive it too. @default true */
   readonly deletionProtection?: boolean | undefined;
   /** @default 365 */
   readonly logRetentionDays?: number | undefined;
@@ -85,6 +85,7 @@ export class Cluster extends pulumi.ComponentResource {
     super('modelmile:environment:Cluster', name, {}, opts);
     const child = { parent: this };
     const { accountId, partition, region } = args.account;
+    const protect = args.deletionProtection ?? true;
     if (args.admins.length === 0) {
       throw new InfraError(
         'SETTING_INVALID',
@@ -99,9 +100,9 @@ export class Cluster extends pulumi.ComponentResource {
         retentionInDays: args.logRetentionDays ?? 365,
         kmsKeyId: args.keyArn,
       },
-      { ...child, retainOnDelete: true },
+      { ...child, retainOnDelete: protect },
     );
-    const role = serviceRole(
+    const role = new ServiceRole(
       `${name}-cluster`,
       {
         service: 'eks.amazonaws.com',
@@ -133,11 +134,11 @@ export class Cluster extends pulumi.ComponentResource {
         },
         upgradePolicy: { supportType: 'STANDARD' },
         zonalShiftConfig: { enabled: true },
-        deletionProtection: args.deletionProtection ?? true,
+        deletionProtection: protect,
       },
-      { ...child, dependsOn: [logs], protect: args.deletionProtection ?? true },
+      { ...child, dependsOn: [logs, role], protect },
     );
-    const nodeRole = serviceRole(
+    const nodeRole = new ServiceRole(
       `${name}-node`,
       {
         service: 'ec2.amazonaws.com',

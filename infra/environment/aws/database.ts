@@ -1,6 +1,6 @@
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
-import { serviceRole } from './iam.ts';
+import { ServiceRole } from './iam.ts';
 import { ec2, rds, vpc } from './sdk.ts';
 
 export interface DatabaseArgs {
@@ -63,7 +63,7 @@ export class Database extends pulumi.ComponentResource {
       },
       child,
     );
-    const monitoring = serviceRole(
+    const monitoring = new ServiceRole(
       `${name}-monitoring`,
       {
         service: 'monitoring.rds.amazonaws.com',
@@ -109,7 +109,7 @@ export class Database extends pulumi.ComponentResource {
         monitoringRoleArn: monitoring.arn,
         autoMinorVersionUpgrade: true,
       },
-      { ...child, protect },
+      { ...child, protect, dependsOn: [monitoring] },
     );
     this.host = instance.address;
     this.secretArn = instance.masterUserSecrets.apply((secrets) => secrets[0]!.secretArn);

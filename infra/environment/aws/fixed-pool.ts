@@ -3,7 +3,7 @@ import { type CheckedGpuStack, checkGpuStack } from '../compatibility.ts';
 import { type InstanceTypeName, instanceType } from '../hardware.ts';
 import type { Account } from './account.ts';
 import { poolLabel } from './elastic-pool.ts';
-import { serviceRole } from './iam.ts';
+import { ServiceRole } from './iam.ts';
 import { ec2, eks } from './sdk.ts';
 import { userData } from './user-data.ts';
 
@@ -51,7 +51,7 @@ export class FixedPool extends pulumi.ComponentResource {
       });
     }
     const { accountId, partition } = args.account;
-    const role = serviceRole(
+    const role = new ServiceRole(
       name,
       {
         service: 'ec2.amazonaws.com',
@@ -132,6 +132,7 @@ export class FixedPool extends pulumi.ComponentResource {
       },
       {
         ...child,
+        dependsOn: [role],
         // Whoever scales the group owns the number.
         ignoreChanges: ['scalingConfig.desiredSize'],
         ...(rolling ? {} : { replaceOnChanges: ['releaseVersion', 'launchTemplate', 'version'] }),

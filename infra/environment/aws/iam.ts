@@ -1,4 +1,3 @@
-import type { Role } from '@pulumi/aws/iam/role.js';
 import * as pulumi from '@pulumi/pulumi';
 import { iam } from './sdk.ts';
 
@@ -41,38 +40,50 @@ export interface ServiceRoleArgs {
   readonly statements?: readonly Statement[] | undefined;
 }
 
-/** A role for one AWS service in this account, and nothing beyond what is listed. */
-export function serviceRole(name: string, args: ServiceRoleArgs, opts: pulumi.ResourceOptions): Role {
-  const role = new iam.Role(
-    name,
-    {
-      assumeRolePolicy: pulumi.jsonStringify({
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'Assume',
-            Effect: 'Allow',
-            Principal: { Service: args.service },
-            Action: args.tagSession ? ['sts:AssumeRole', 'sts:TagSession'] : ['sts:AssumeRole'],
-            // Another account's cluster or service cannot borrow it (confused deputy).
-            ...(args.service === 'pods.eks.amazonaws.com' || args.service === 'ec2.amazonaws.com'
-              ? {}
-              : { Condition: { StringEquals: { 'aws:SourceAccount': args.accountId } } }),
-          },
-        ],
-      }),
-    },
-    opts,
-  );
-  for (const policy of args.managedPolicies ?? []) {
-    new iam.RolePolicyAttachment(
-      `${name}-${policy.split('/').at(-1)}`,
-      { role: role.name, policyArn: `arn:${args.partition}:iam::aws:policy/${policy}` },
-      opts,
+/**
+ * A role for one AWS service in this account, and nothing beyond what is listed. Whoever uses it names it in `dependsOn`: what it may do
+ * is then there before its user and goes after it, or a tear-down would be left with what nobody may delete.
+ */
+export class ServiceRole extends pulumi.ComponentResource {
+  readonly arn: pulumi.Output<string>;
+  readonly name: pulumi.Output<string>;
+
+  constructor(name: string, args: ServiceRoleArgs, opts?: pulumi.ComponentResourceOptions) {
+    super('modelmile:environment:ServiceRole', name, {}, opts);
+    const child = { parent: this };
+    const role = new iam.Role(
+      name,
+      {
+        assumeRolePolicy: pulumi.jsonStringify({
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Sid: 'Assume',
+              Effect: 'Allow',
+              Principal: { Service: args.service },
+              Action: args.tagSession ? ['sts:AssumeRole', 'sts:TagSession'] : ['sts:AssumeRole'],
+              // Another account's cluster or service cannot borrow it (confused deputy).
+              ...(args.service === 'pods.eks.amazonaws.com' || args.service === 'ec2.amazonaws.com'
+                ? {}
+                : { Condition: { StringEquals: { 'aws:SourceAccount': args.accountId } } }),
+            },
+          ],
+        }),
+      },
+      child,
     );
+    for (const policy of args.managedPolicies ?? []) {
+      new iam.RolePolicyAttachment(
+        `${name}-${policy.split('/').at(-1)}`,
+        { role: role.name, policyArn: `arn:${args.partition}:iam::aws:policy/${policy}` },
+        child,
+      );
+    }
+    if (args.statements) {
+      new iam.RolePolicy(`${name}-policy`, { role: role.id, policy: policyDocument(args.statements) }, child);
+    }
+    this.arn = role.arn;
+    this.name = role.name;
+    this.registerOutputs({ arn: this.arn });
   }
-  if (args.statements) {
-    new iam.RolePolicy(`${name}-policy`, { role: role.id, policy: policyDocument(args.statements) }, opts);
-  }
-  return role;
 }

@@ -2,6 +2,7 @@ import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import type { ServingSettingsInput } from '../../../serving/contract/index.ts';
 import { type InstanceTypeName, instanceType } from '../hardware.ts';
+import { Namespace, type NamespaceArgs } from '../kubernetes/namespace.ts';
 import { NodeAgents } from '../kubernetes/node-agents.ts';
 import { type Account, account } from './account.ts';
 import { Addons } from './addons.ts';
@@ -48,8 +49,13 @@ export interface AwsEnvironmentArgs {
   /** See NodeClassArgs. @default 'prefix' */
   readonly podAddresses?: 'prefix' | 'single' | undefined;
   readonly models: readonly StoredModel[];
-  /** Kubernetes namespace of the service, for its identity. */
+  /** Namespace of the service. Another name replaces everything in it. */
   readonly namespace: string;
+  readonly quota?: NamespaceArgs['quota'];
+  /** Mirror of the public registries, for what runs on the nodes. @default the public ones */
+  readonly imageRegistry?: string | undefined;
+  /** DCGM on every GPU node. @default false */
+  readonly gpuMetrics?: boolean | undefined;
   readonly onnxruntime: string;
   /** Refuses deletion of what holds data, and of the cluster. @default true */
   readonly protectData?: boolean | undefined;
@@ -70,8 +76,8 @@ export class AwsEnvironment extends pulumi.ComponentResource {
   readonly modelStore: ModelStore;
   readonly database: Database;
   readonly cache: Cache;
+  readonly namespace: Namespace;
   readonly identity: WorkloadIdentity;
-  readonly serviceCidr = defaultServiceCidr;
 
   constructor(name: string, args: AwsEnvironmentArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:AwsEnvironment', name, {}, opts);
@@ -92,6 +98,7 @@ export class AwsEnvironment extends pulumi.ComponentResource {
         cidr: args.vpcCidr ?? defaults.vpcCidr,
         keyArn,
         natGateways: args.natGateways,
+        keepLogs: protect,
       },
       child,
     );
@@ -107,7 +114,8 @@ export class AwsEnvironment extends pulumi.ComponentResource {
         deletionProtection: protect,
         endpointAccess: args.endpointAccess,
       },
-      child,
+      // Nodes must reach AWS until the last of them is gone.
+      { ...child, dependsOn: [network] },
     );
     this.kubernetes = new k8s.Provider(
       name,
@@ -116,9 +124,11 @@ export class AwsEnvironment extends pulumi.ComponentResource {
         clusterIdentifier: `${where.accountId}/${where.region}/${name}`,
         enableServerSideApply: true,
       },
-      child,
+      // Before the access entries are there nobody gets in, and once they are gone nothing can be deleted any more.
+      { ...child, dependsOn: [this.cluster] },
     );
-    this.nodes(name, args, { account: where, kubernetes, subnetIds, keyArn });
+    const inCluster = { ...child, providers: [this.kubernetes] };
+    const addons = this.nodes(name, args, { account: where, kubernetes, subnetIds, keyArn });
     this.registry = new Registry(
       `${name}-registry`,
       { repositoryName: `modelmile-${name}`, keyArn, forceDelete: !protect },
@@ -147,19 +157,25 @@ export class AwsEnvironment extends pulumi.ComponentResource {
       child,
     );
     this.cache = new Cache(`${name}-cache`, { ...stateful, ...args.cache }, child);
+    this.namespace = new Namespace(
+      `${name}-namespace`,
+      { name: args.namespace, quota: args.quota, dnsCidr: defaultServiceCidr },
+      inCluster,
+    );
     this.identity = new WorkloadIdentity(
       `${name}-serving`,
       {
         account: where,
         clusterName: this.cluster.name,
-        namespace: args.namespace,
+        namespace: this.namespace.name,
         serviceAccount: 'modelmile-serving',
         bucketArn: this.modelStore.bucketArn,
         keyArn,
         databaseSecretArn: this.database.secretArn,
         cacheArns: this.cache.connectArns,
+        addons,
       },
-      { ...child, providers: [this.kubernetes] },
+      inCluster,
     );
     new Budget(`${name}-budget`, { accountId: where.accountId, ...args.budget }, child);
     this.registerOutputs({ cluster: this.cluster.name });
@@ -185,7 +201,7 @@ export class AwsEnvironment extends pulumi.ComponentResource {
     name: string,
     args: AwsEnvironmentArgs,
     shared: Pick<FixedPoolArgs, 'account' | 'kubernetes' | 'subnetIds' | 'keyArn'>,
-  ) {
+  ): Addons {
     const child = { parent: this };
     const inCluster = { ...child, providers: [this.kubernetes] };
     const fixedPools = args.nodePools.some((pool) => pool.kind === 'fixed');
@@ -220,12 +236,19 @@ export class AwsEnvironment extends pulumi.ComponentResource {
         inCluster,
       );
     }
-    new Addons(
+    const devicePlugin = args.nodePools.some(
+      (pool) => pool.kind === 'fixed' && instanceType(pool.instanceType).gpu !== undefined,
+    );
+    const metrics = args.gpuMetrics ?? false;
+    if (devicePlugin || metrics) {
+      const { imageRegistry } = args;
+      new NodeAgents(`${name}-agents`, { devicePlugin, metrics, imageRegistry }, inCluster);
+    }
+    return new Addons(
       `${name}-addons`,
       { account: shared.account, clusterName: this.cluster.name, fixedPools },
       child,
     );
-    new NodeAgents(`${name}-agents`, { devicePlugin: fixedPools }, inCluster);
   }
 }
 

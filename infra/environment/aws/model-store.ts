@@ -19,15 +19,19 @@ export interface ModelStoreArgs {
   readonly forceDestroy?: boolean | undefined;
 }
 
-/** Files of a version folder; the first two are always there. */
-const versionFiles = ['manifest.json', 'model.onnx', 'model.onnx.data', 'manifest.json.sig', 'profile.json'];
-const alwaysThere = 2;
+/** Files of a version folder: external data, a signature and a profile are not in every one. */
+const versionFiles = {
+  always: ['manifest.json', 'model.onnx'],
+  maybe: ['model.onnx.data', 'manifest.json.sig', 'profile.json'],
+} as const;
 
 /** The model repository on S3: every version kept, encrypted under our key, TLS only, public to nobody. */
 export class ModelStore extends pulumi.ComponentResource {
   readonly bucketArn: pulumi.Output<string>;
   /** `s3://bucket`: ServingSettings.modelRoot. */
   readonly root: pulumi.Output<string>;
+  /** Every file of every version: pods that are to load them wait for these. */
+  readonly uploads: pulumi.Output<pulumi.Resource[]>;
 
   constructor(name: string, args: ModelStoreArgs, opts?: pulumi.ComponentResourceOptions) {
     super('modelmile:environment:ModelStore', name, {}, opts);
@@ -107,7 +111,9 @@ export class ModelStore extends pulumi.ComponentResource {
       },
       { ...child, dependsOn: [block] },
     );
-    for (const model of args.models) this.upload(name, model, bucket.id, encryption);
+    this.uploads = pulumi
+      .all(args.models.map((model) => this.upload(name, model, bucket.id, encryption)))
+      .apply((all) => all.flat());
     this.bucketArn = bucket.arn;
     this.root = pulumi.interpolate`s3://${bucket.id}`;
     this.registerOutputs({ root: this.root });
@@ -115,24 +121,24 @@ export class ModelStore extends pulumi.ComponentResource {
 
   /** Old objects stay: a rollback, and pods that still start with the old settings, find theirs. */
   private upload(name: string, model: StoredModel, bucket: pulumi.Output<string>, after: pulumi.Resource) {
-    versionFiles.forEach((file, i) => {
-      const object = (folder: pulumi.Input<string>) =>
-        new s3.BucketObjectv2(
-          `${name}-${model.name}-${file}`,
-          {
-            bucket,
-            key: pulumi.interpolate`${model.name}/${model.version}/${file}`,
-            source: pulumi.output(folder).apply((path) => new pulumi.asset.FileAsset(`${path}/${file}`)),
-            serverSideEncryption: 'aws:kms',
-          },
-          { parent: this, dependsOn: [after], retainOnDelete: true },
-        );
-      if (i < alwaysThere) object(model.folder);
-      // Whether there are external data, a signature or a profile is known once the model is converted, which a preview has done.
-      else
-        pulumi.output(model.folder).apply((folder) => {
-          if (existsSync(`${folder}/${file}`)) object(folder);
-        });
-    });
+    const object = (file: string): pulumi.Resource =>
+      new s3.BucketObjectv2(
+        `${name}-${model.name}-${file}`,
+        {
+          bucket,
+          key: pulumi.interpolate`${model.name}/${model.version}/${file}`,
+          source: pulumi.output(model.folder).apply((path) => new pulumi.asset.FileAsset(`${path}/${file}`)),
+          serverSideEncryption: 'aws:kms',
+        },
+        { parent: this, dependsOn: [after], retainOnDelete: true },
+      );
+    const always = versionFiles.always.map(object);
+    // Which of the others there are is known once the model is converted, which a preview has done.
+    return pulumi
+      .output(model.folder)
+      .apply((folder) => [
+        ...always,
+        ...versionFiles.maybe.filter((file) => existsSync(`${folder}/${file}`)).map(object),
+      ]);
   }
 }

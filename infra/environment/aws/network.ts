@@ -1,7 +1,7 @@
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
 import { VpcEndpoints } from './endpoints.ts';
-import { serviceRole } from './iam.ts';
+import { ServiceRole } from './iam.ts';
 import { cloudwatch, ec2 } from './sdk.ts';
 import { addressPlan } from './subnets.ts';
 
@@ -13,6 +13,8 @@ export interface NetworkArgs {
   readonly natGateways?: 'per-zone' | 'single' | undefined;
   /** @default 365 */
   readonly flowLogRetentionDays?: number | undefined;
+  /** The flow log outlives the stack. @default true */
+  readonly keepLogs?: boolean | undefined;
   readonly keyArn: pulumi.Input<string>;
 }
 
@@ -133,9 +135,9 @@ export class Network extends pulumi.ComponentResource {
         retentionInDays: args.flowLogRetentionDays ?? 365,
         kmsKeyId: args.keyArn,
       },
-      { parent: this, retainOnDelete: true },
+      { parent: this, retainOnDelete: args.keepLogs ?? true },
     );
-    const role = serviceRole(
+    const role = new ServiceRole(
       `${name}-flow`,
       {
         service: 'vpc-flow-logs.amazonaws.com',
@@ -162,7 +164,7 @@ export class Network extends pulumi.ComponentResource {
         iamRoleArn: role.arn,
         maxAggregationInterval: 60,
       },
-      { parent: this },
+      { parent: this, dependsOn: [role] },
     );
   }
 }

@@ -1,19 +1,21 @@
 import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import type { Account } from './account.ts';
-import { serviceRole } from './iam.ts';
+import { ServiceRole } from './iam.ts';
 import { eks } from './sdk.ts';
 
 export interface WorkloadIdentityArgs {
   readonly account: Account;
   readonly clusterName: pulumi.Input<string>;
-  readonly namespace: string;
+  readonly namespace: pulumi.Input<string>;
   readonly serviceAccount: string;
   readonly bucketArn: pulumi.Input<string>;
   readonly keyArn: pulumi.Input<string>;
   /** Secret of the database, with `username` and `password`. */
   readonly databaseSecretArn: pulumi.Input<string>;
   readonly cacheArns: readonly pulumi.Input<string>[];
+  /** What defines SecretProviderClass. */
+  readonly addons: pulumi.Resource;
 }
 
 /** What the serving pods may do in AWS, and how the database's password reaches them: as files, never through the stack. */
@@ -25,7 +27,7 @@ export class WorkloadIdentity extends pulumi.ComponentResource {
     super('modelmile:environment:WorkloadIdentity', name, {}, opts);
     const child = { parent: this };
     const { accountId, partition, region } = args.account;
-    const role = serviceRole(
+    const role = new ServiceRole(
       name,
       {
         service: 'pods.eks.amazonaws.com',
@@ -92,7 +94,7 @@ export class WorkloadIdentity extends pulumi.ComponentResource {
           },
         },
       },
-      child,
+      { ...child, dependsOn: [args.addons] },
     );
     this.volume = {
       csi: {

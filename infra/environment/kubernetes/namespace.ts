@@ -12,12 +12,14 @@ export interface NamespaceArgs {
    */
   readonly create?: boolean | undefined;
   /** What all pods of the namespace may ask for together. @default 64 CPUs, 256 GiB, 16 GPUs, 100 pods */
-  readonly quota?: {
-    readonly cpus?: number | undefined;
-    readonly memoryGiB?: number | undefined;
-    readonly gpus?: number | undefined;
-    readonly pods?: number | undefined;
-  };
+  readonly quota?:
+    | {
+        readonly cpus?: number | undefined;
+        readonly memoryGiB?: number | undefined;
+        readonly gpus?: number | undefined;
+        readonly pods?: number | undefined;
+      }
+    | undefined;
   /** Where the node itself resolves names, as on EKS Auto Mode. @default only CoreDNS in kube-system */
   readonly dnsCidr?: string | undefined;
 }

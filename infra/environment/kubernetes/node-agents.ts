@@ -6,6 +6,8 @@ import { labelsOf } from '../../labels.ts';
 export interface NodeAgentsArgs {
   /** Announces GPUs to Kubernetes: on nodes whose image does not do so itself (managed node groups). @default false */
   readonly devicePlugin?: boolean | undefined;
+  /** DCGM's exporter. @default true */
+  readonly metrics?: boolean | undefined;
   /** @default the public registries */
   readonly imageRegistry?: string | undefined;
 }
@@ -78,36 +80,41 @@ export class NodeAgents extends pulumi.ComponentResource {
         { ...child, dependsOn: [namespace] },
       );
     };
-    agent(
-      'dcgm-exporter',
-      {
-        image: imageRef('dcgmExporter', args.imageRegistry),
-        args: ['--kubernetes=true', '--kubernetes-gpu-id-type=uid', `--address=:${dcgmPort}`],
-        ports: [{ name: 'metrics', containerPort: dcgmPort }],
-        readinessProbe: {
-          httpGet: { path: '/health', port: 'metrics' },
-          initialDelaySeconds: 30,
-          periodSeconds: 10,
+    if (args.metrics ?? true) {
+      agent(
+        'dcgm-exporter',
+        {
+          image: imageRef('dcgmExporter', args.imageRegistry),
+          args: ['--kubernetes=true', '--kubernetes-gpu-id-type=uid', `--address=:${dcgmPort}`],
+          ports: [{ name: 'metrics', containerPort: dcgmPort }],
+          readinessProbe: {
+            httpGet: { path: '/health', port: 'metrics' },
+            initialDelaySeconds: 30,
+            periodSeconds: 10,
+          },
+          securityContext: {
+            runAsUser: 0,
+            runAsNonRoot: false,
+            allowPrivilegeEscalation: false,
+            // Reads profiling counters of the device; nothing else of the node.
+            capabilities: { drop: ['ALL'], add: ['SYS_ADMIN'] },
+          },
+          // With eight GPUs and profiling metrics it needs more than the chart's 512 MiB (dcgm-exporter issue 342).
+          resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } },
+          volumeMounts: [
+            { name: 'pod-resources', mountPath: '/var/lib/kubelet/pod-resources', readOnly: true },
+          ],
         },
-        securityContext: {
-          runAsUser: 0,
-          runAsNonRoot: false,
-          allowPrivilegeEscalation: false,
-          // Reads profiling counters of the device; nothing else of the node.
-          capabilities: { drop: ['ALL'], add: ['SYS_ADMIN'] },
+        {
+          volumes: [
+            {
+              name: 'pod-resources',
+              hostPath: { path: '/var/lib/kubelet/pod-resources', type: 'Directory' },
+            },
+          ],
         },
-        // With eight GPUs and profiling metrics it needs more than the chart's 512 MiB (dcgm-exporter issue 342).
-        resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } },
-        volumeMounts: [
-          { name: 'pod-resources', mountPath: '/var/lib/kubelet/pod-resources', readOnly: true },
-        ],
-      },
-      {
-        volumes: [
-          { name: 'pod-resources', hostPath: { path: '/var/lib/kubelet/pod-resources', type: 'Directory' } },
-        ],
-      },
-    );
+      );
+    }
     if (args.devicePlugin) {
       agent(
         'nvidia-device-plugin',
