@@ -13,9 +13,12 @@ export const errorTable = {
   CLI_OTHER_RUN: 'Delete it together with its .part.json, or choose another --out.',
   CLI_SCORING_FAILED: 'What is done is kept: mend what it says and run the same command again.',
   CLI_STACK_UNKNOWN: 'A stack is a file Pulumi.<stack>.yaml in the checkout.',
+  CLI_STACK_EXISTS: 'Choose another name, or remove that file.',
   CLI_PULUMI_FAILED: 'The lines above are what Pulumi said.',
   CLI_STACK_LOCKED:
     'Wait for the other command to end. If it was killed: `npx pulumi cancel -s <stack> --yes`.',
+  CLI_SWEEP_FAILED:
+    'The stack is gone; whether AWS still holds something of it is not known. Run that command where it works: it should list nothing.',
   CLI_STAND_INS_REFUSED:
     'Install the plugin of aws (`pulumi plugin install resource aws`) and leave --stand-ins out.',
 } as const satisfies Record<string, string>;

@@ -95,4 +95,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+// Whoever reads may stop reading: `modelmile settings | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -1,11 +1,26 @@
 import { type Command, exitCodes } from '../command.ts';
+import { leftOvers } from '../left-overs.ts';
 import { pulumi, stackExists } from '../pulumi.ts';
+import { stackSettings } from '../stack-file.ts';
 import { standInsDetails, standInsOption, withStandIns } from '../stand-ins.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** On aws: nothing that bears the stack's tags may be left, whoever made it. @returns the exit code */
+async function sweep(stack: string, terminal: Terminal): Promise<number> {
+  const { platform, region } = await stackSettings(stack);
+  const left = platform === 'aws' ? await leftOvers(stack, region) : [];
+  if (left.length > 0)
+    terminal.error(`${left.length} resources of '${stack}' are left:\n  ${left.join('\n  ')}`);
+  else if (platform === 'aws') terminal.line(`Nothing in AWS bears the tags of '${stack}' any more.`);
+  terminal.document({ stack, changed: true, left });
+  return left.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
 
 export const down: Command = {
   usage: '[stack] [--stand-ins]',
   details:
     'Drains and stops what the stack runs, and forgets its state. Kept versions and the feedback of the dev stack stay: they are data.\n' +
+    'On aws it then looks for anything with the tags of the stack, and fails where something is left (docs/stacks.md).\n' +
     standInsDetails,
   examples: ['modelmile down', 'modelmile down dev'],
   minPositionals: 0,
@@ -26,7 +41,6 @@ export const down: Command = {
     const { code } = await pulumi(stack, ['stack', 'rm', '--yes', '--preserve-config'], terminal, {
       show: false,
     });
-    if (code === 0) terminal.document({ stack, changed: true });
-    return code === 0 ? exitCodes.ok : exitCodes.failed;
+    return code === 0 ? sweep(stack, terminal) : exitCodes.failed;
   },
 };

@@ -44,9 +44,17 @@ export const commands = {
     summary: 'show what `up` would change',
     load: async () => (await import('./preview.ts')).preview,
   },
+  drift: {
+    summary: 'whether what really runs is still what `up` left',
+    load: async () => (await import('./drift.ts')).drift,
+  },
   render: {
     summary: "write a stack's Kubernetes objects as YAML, for GitOps",
     load: async () => (await import('./render.ts')).render,
+  },
+  fork: {
+    summary: 'write the settings of a new stack that is like another one',
+    load: async () => (await import('./fork.ts')).fork,
   },
   down: {
     summary: 'drain, stop and forget a stack',

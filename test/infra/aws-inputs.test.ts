@@ -187,4 +187,26 @@ describe('what prod asks AWS for', () => {
       ]);
     }
   });
+
+  it('has names that AWS takes, of a stack whose name is as long as one may be', () => {
+    // Recorded for stack `test`; `modelmile fork` allows fifteen characters. Pulumi adds a dash and seven digits to a name that is not given.
+    const longer = 'a-stack-of-15-c'.length - 'test'.length;
+    const added = 8;
+    const lengths: readonly (readonly [type: string, name: (one: Recorded) => string, most: number])[] = [
+      ['Role', ({ name }) => `${name}${'-'.repeat(added)}`, 64],
+      ['ReplicationGroup', ({ inputs }) => inputs.replicationGroupId, 40],
+      ['UserGroup', ({ inputs }) => inputs.userGroupId, 40],
+      ['aws:rds/instance:Instance', ({ inputs }) => inputs.identifier, 63],
+      ['aws:s3/bucket:Bucket', ({ inputs }) => inputs.bucket, 63],
+      ['aws:eks/cluster:Cluster', ({ inputs }) => inputs.name, 100],
+    ];
+    for (const [type, nameOf, most] of lengths) {
+      const found = aws.filter((one) => one.type === type || one.type.split(':').at(-1) === type);
+      expect(found.length).toBeGreaterThan(0);
+      for (const one of found)
+        expect([nameOf(one), nameOf(one).length + longer <= most]).toEqual([nameOf(one), true]);
+    }
+    // 26 more are added to a prefix, which a pool's name of 20 still leaves room for.
+    expect(only(aws, 'NodeGroup').inputs.nodeGroupNamePrefix).toBe('gpu-fixed-');
+  });
 });

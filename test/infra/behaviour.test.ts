@@ -177,6 +177,13 @@ describe('prod', () => {
     all = await resourcesOf(settingsOf('prod'));
   });
 
+  it('counts the money of what is tagged as its own', () => {
+    const [{ values }] = all.find(({ type }) => type === 'aws:budgets/budget:Budget')!.inputs.costFilters;
+    const { defaultTags } = all.find(({ type }) => type === 'pulumi:providers:aws')!.inputs;
+    const { tags } = typeof defaultTags === 'string' ? JSON.parse(defaultTags) : defaultTags;
+    expect(values).toEqual([`user:modelmile:stack$${tags['modelmile:stack']}`]);
+  });
+
   it('uses the image by digest', () => {
     expect(serving(all).template.spec.containers[0].image).toMatch(/@sha256:[0-9a-f]{64}$/);
   });

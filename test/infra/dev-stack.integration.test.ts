@@ -159,12 +159,14 @@ suite('the dev stack, through the real engine', () => {
   );
 
   it('shows the drift after kill -9 of the supervisor, and heals it', async () => {
+    expect((await checkout.modelmile('drift')).code).toBe(0);
     const state = await readServerState(checkout.stateDir);
     process.kill(state!.pid, 'SIGKILL');
     await until(
       async () => (await readServerState(checkout.stateDir)) === undefined,
       'the supervisor is gone',
     );
+    expect((await checkout.modelmile('drift', 'dev')).code).toBe(1);
     const preview = await checkout.modelmile('preview', 'dev', '--refresh');
     expect(preview.stderr).toMatch(/LocalServer/);
     expect(preview.stderr).toMatch(/1 to create|\+ modelmile:index:LocalServer/);

@@ -65,7 +65,7 @@ export class Addons extends pulumi.ComponentResource {
       const role =
         account &&
         new ServiceRole(
-          `${name}-${addonName}`,
+          `${name}-${account.name}`,
           {
             service: 'pods.eks.amazonaws.com',
             tagSession: true,

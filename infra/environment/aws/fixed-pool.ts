@@ -9,6 +9,8 @@ import { userData } from './user-data.ts';
 
 export interface FixedPoolArgs {
   readonly account: Account;
+  /** Begins the name of the node group: unique in the cluster, at most 20 characters. */
+  readonly groupName: string;
   readonly clusterName: pulumi.Input<string>;
   readonly kubernetes: string;
   readonly subnetIds: readonly pulumi.Input<string>[];
@@ -113,7 +115,7 @@ export class FixedPool extends pulumi.ComponentResource {
       name,
       {
         clusterName: args.clusterName,
-        nodeGroupNamePrefix: `${name}-`,
+        nodeGroupNamePrefix: `${args.groupName}-`,
         nodeRoleArn: role.arn,
         subnetIds: [...args.subnetIds],
         version: args.kubernetes,

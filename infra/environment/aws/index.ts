@@ -131,13 +131,13 @@ export class AwsEnvironment extends pulumi.ComponentResource {
     const addons = this.nodes(name, args, { account: where, kubernetes, subnetIds, keyArn });
     this.registry = new Registry(
       `${name}-registry`,
-      { repositoryName: `modelmile-${name}`, keyArn, forceDelete: !protect },
+      { repositoryName: name, keyArn, forceDelete: !protect },
       child,
     );
     this.modelStore = new ModelStore(
       `${name}-models`,
       {
-        bucketName: `modelmile-${name}-${where.accountId}-${where.region}`,
+        bucketName: `${name}-${where.accountId}-${where.region}`,
         keyArn,
         models: args.models,
         forceDestroy: !protect,
@@ -177,7 +177,7 @@ export class AwsEnvironment extends pulumi.ComponentResource {
       },
       inCluster,
     );
-    new Budget(`${name}-budget`, { accountId: where.accountId, ...args.budget }, child);
+    new Budget(`${name}-budget`, { accountId: where.accountId, stack: name, ...args.budget }, child);
     this.registerOutputs({ cluster: this.cluster.name });
   }
 
@@ -220,7 +220,13 @@ export class AwsEnvironment extends pulumi.ComponentResource {
       if (pool.kind === 'fixed') {
         new FixedPool(
           `${name}-${pool.name}`,
-          { ...pool, ...shared, clusterName: this.cluster.name, onnxruntime: args.onnxruntime },
+          {
+            ...pool,
+            ...shared,
+            groupName: pool.name,
+            clusterName: this.cluster.name,
+            onnxruntime: args.onnxruntime,
+          },
           child,
         );
         continue;

@@ -8,9 +8,40 @@ export interface AddressPlan {
   readonly public: readonly [string, string, string];
 }
 
+/** First and last address, as numbers. */
+export interface AddressRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 const toNumber = (address: string) => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const toAddress = (value: number) =>
   [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+
+/** `10.20.0.0/16` as its first and last address. */
+export function rangeOf(cidr: string): AddressRange {
+  const [address, bits] = cidr.split('/') as [string, string];
+  const from = toNumber(address);
+  return { from, to: from + 2 ** (32 - Number(bits)) - 1 };
+}
+
+/**
+ * The next network of the size of `like` that overlaps with none of `taken`, in 10.0.0.0/8; undefined where there is none left.
+ * Networks that do not overlap can be peered, and share a VPN.
+ */
+export function freeNetwork(like: string, taken: readonly string[]): string | undefined {
+  const bits = Number(like.split('/')[1]);
+  const size = 2 ** (32 - bits);
+  const all = rangeOf('10.0.0.0/8');
+  const used = taken.map(rangeOf);
+  const start = Math.max(rangeOf(like).from, all.from) - all.from;
+  const count = (all.to - all.from + 1) / size;
+  for (let i = 1; i <= count; i++) {
+    const from = all.from + ((start + i * size) % (all.to - all.from + 1));
+    if (used.every((one) => from + size - 1 < one.from || from > one.to)) return `${toAddress(from)}/${bits}`;
+  }
+  return undefined;
+}
 
 /**
  * Splits a VPC's range: three private quarters, and in the last quarter three public 256ths.

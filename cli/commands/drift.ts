@@ -1,0 +1,20 @@
+import { type Command, exitCodes } from '../command.ts';
+import { pulumi } from '../pulumi.ts';
+
+export const drift: Command = {
+  usage: '[stack] [-- pulumi options]',
+  details:
+    'Compares what really runs with what the last `up` left, changes nothing, and fails where they differ: for a job that runs every night.\n' +
+    'What the settings would change is no drift; `modelmile preview` shows that.',
+  examples: ['modelmile drift', 'modelmile drift prod'],
+  minPositionals: 0,
+  maxPositionals: 1,
+  options: {},
+  async run({ positionals, rest, terminal }) {
+    const stack = positionals[0] ?? 'dev';
+    const flags = ['refresh', '--preview-only', '--expect-no-changes', '--diff', ...rest];
+    const { code, stderr, stdout } = await pulumi(stack, flags, terminal, { show: !terminal.json });
+    terminal.document({ stack, drift: code !== 0, said: (stderr + stdout).trim() });
+    return code === 0 ? exitCodes.ok : exitCodes.failed;
+  },
+};
