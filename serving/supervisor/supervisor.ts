@@ -68,6 +68,9 @@ export class Supervisor {
   readonly #metrics = new Metrics();
   readonly #totals = new Totals();
   readonly #database: Promise<Database>;
+  /** Undefined once it was called: a new database takes seconds of a processor, which the first workers need more. */
+  #openDatabase: (() => void) | undefined;
+  #isDatabaseOpen = false;
   readonly #desk: FeedbackDesk;
   readonly #allowances: Allowances;
   readonly #listeners: Listeners;
@@ -95,7 +98,13 @@ export class Supervisor {
   constructor(settings: ServingSettings, log: Log) {
     this.#log = log;
     this.#audit = new LoggedAudit(log);
-    this.#database = openDatabase(settings);
+    this.#database = new Promise((resolve, reject) => {
+      this.#openDatabase = () => void openDatabase(settings).then(resolve, reject);
+    });
+    const isOpen = () => {
+      this.#isDatabaseOpen = true;
+    };
+    this.#database.then(isOpen, () => {});
     this.#desk = new FeedbackDesk(this.#database, log);
     this.#allowances = new Allowances(this.#database);
     this.#poll = new Poll(() => this.reload(false).catch(() => {}));
@@ -198,6 +207,8 @@ export class Supervisor {
       management.undo();
       throw error;
     }
+    this.#openDatabase?.();
+    this.#openDatabase = undefined;
     listeners.commit();
     management.commit();
     this.#catalogue = catalogue;
@@ -409,7 +420,8 @@ export class Supervisor {
     this.#poll.stop();
     await this.#allowances.close();
     await this.#desk.close();
-    await this.#database.then((database) => database.close()).catch(() => {});
+    // One that is still being made holds nothing.
+    if (this.#isDatabaseOpen) await this.#database.then((database) => database.close()).catch(() => {});
     this.#audit.event('server-drained', {});
     await this.#management.close();
   }

@@ -1,8 +1,8 @@
 // `node code.mjs <checkout> <out>`: the server as JavaScript in <out>/app, and in <out>/packages the part of package.json and
 // package-lock.json that it needs. Node strips the types by itself: no compiler takes part.
-import { copyFileSync, cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { closure } from './lockfile.mjs';
 
 const [checkout, out] = process.argv.slice(2);
@@ -26,7 +26,11 @@ function take(path) {
   const [from, to] = [join(checkout, path), join(app, path)];
   mkdirSync(dirname(to), { recursive: true });
   if (statSync(from).isDirectory()) cpSync(from, to, { recursive: true });
-  else if (!path.endsWith('.ts')) copyFileSync(from, to);
+  else if (path.endsWith('.mjs') && existsSync(from.replace(/\.mjs$/, '.ts'))) {
+    // Starts a thread's code with a loader, where that is TypeScript.
+    writeFileSync(to, `import './${basename(path, '.mjs')}.js';\n`);
+    take(path.replace(/\.mjs$/, '.ts'));
+  } else if (!path.endsWith('.ts')) copyFileSync(from, to);
   else {
     const code = stripTypeScriptTypes(readFileSync(from, 'utf8'));
     writeFileSync(to.replace(/\.ts$/, '.js'), code.replace(/'(\.{1,2}\/[^'\n]+)\.ts'/g, "'$1.js'"));

@@ -154,12 +154,8 @@ export function openApiDocument(servable: Servable, takesAsync: boolean): Record
     schema: z.toJSONSchema(FeedbackRequest, { io: 'input' }) as Schema,
     example: { predictionId: '00000000-0000-7000-8000-000000000000', label: 0 },
   };
-  const scored: Schema = {
-    type: 'array',
-    prefixItems: [text, { type: 'number' }],
-    items: false,
-    minItems: 2,
-  };
+  // Label and score; `prefixItems` would say it better, to the few readers that know it.
+  const scored = list({ anyOf: [text, { type: 'number' }] }, 2);
   const classified = object({ results: list(list(scored)) });
   const regressed = object({ results: list({ type: 'number' }) });
   const labels = manifest.labels

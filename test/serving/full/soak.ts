@@ -7,12 +7,11 @@ import { scaledSum } from '../support/models.ts';
 import { faultsOf, OpenLoop, sumsTarget } from '../support/open-loop.ts';
 import { startServer } from '../support/server.ts';
 
-/** What a process holds, MiB, each time after a garbage collection; `native` is what is neither JavaScript's nor known to it. */
+/** What a process holds, MiB, each time after a garbage collection. */
 export interface Memory {
   readonly residentMiB: number;
   readonly heapMiB: number;
   readonly externalMiB: number;
-  readonly nativeMiB: number;
 }
 
 export interface Soak {

@@ -9,12 +9,11 @@ const mebibyte = 1024 * 1024;
 
 setInterval(() => {
   globalThis.gc();
-  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  const { rss, heapUsed, external } = process.memoryUsage();
   const seen = {
     residentMiB: rss / mebibyte,
     heapMiB: heapUsed / mebibyte,
     externalMiB: external / mebibyte,
-    nativeMiB: (rss - heapTotal - external) / mebibyte,
   };
   appendFileSync(join(process.env.MEMORY_PROBE, `${process.pid}.jsonl`), `${JSON.stringify(seen)}\n`);
 }, everyMs).unref();

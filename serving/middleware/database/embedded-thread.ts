@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { PGlite, type Transaction } from '@electric-sql/pglite';
+import type { Row } from './database.ts';
+
+/** What the process asks of the thread; `transaction` names one that was begun. */
+export type ThreadCall =
+  | { readonly call: 'open' | 'close' }
+  | {
+      readonly call: 'query';
+      readonly sql: string;
+      readonly parameters: readonly unknown[];
+      readonly transaction?: number;
+    }
+  | { readonly call: 'script'; readonly sql: string }
+  | { readonly call: 'begin' | 'commit' | 'rollback'; readonly transaction: number };
+
+export interface ThreadAnswer {
+  readonly id: number;
+  readonly rows: readonly Row[];
+  readonly fault?: { readonly message: string; readonly code: string | undefined };
+}
+
+/** A transaction between its begin and its end; nobody else's statements run meanwhile. */
+interface Open {
+  readonly tx: Transaction;
+  end(isCommitted: boolean): Promise<unknown>;
+}
+
+const database = openWhole(workerData as string);
+const open = new Map<number, Open>();
+
+/** A new database is made beside its place: a process that ends meanwhile leaves nothing that looks like one. */
+async function openWhole(folder: string): Promise<PGlite> {
+  if (!existsSync(join(folder, 'PG_VERSION'))) {
+    const beside = `${folder}.new`;
+    await rm(beside, { recursive: true, force: true });
+    await (await PGlite.create(beside)).close();
+    await rm(folder, { recursive: true, force: true });
+    await rename(beside, folder);
+  }
+  return PGlite.create(folder);
+}
+
+async function begin(transaction: number): Promise<void> {
+  const pglite = await database;
+  await new Promise<void>((begun, failed) => {
+    const ended = pglite.transaction(async (tx) => {
+      const isCommitted = await new Promise<boolean>((decide) => {
+        open.set(transaction, {
+          tx,
+          end(wanted) {
+            decide(wanted);
+            return ended;
+          },
+        });
+        begun();
+      });
+      open.delete(transaction);
+      if (!isCommitted) await tx.rollback();
+    });
+    ended.catch(failed);
+  });
+}
+
+async function answer(call: ThreadCall): Promise<readonly Row[]> {
+  const pglite = await database;
+  switch (call.call) {
+    case 'open':
+      return [];
+    case 'query': {
+      const { transaction, sql, parameters } = call;
+      const target = transaction === undefined ? pglite : (open.get(transaction) as Open).tx;
+      return (await target.query<Row>(sql, [...parameters])).rows;
+    }
+    case 'script':
+      return ((await pglite.exec(call.sql)).at(-1)?.rows ?? []) as Row[];
+    case 'begin':
+      await begin(call.transaction);
+      return [];
+    case 'close':
+      await pglite.close();
+      return [];
+    default:
+      await open.get(call.transaction)?.end(call.call === 'commit');
+      return [];
+  }
+}
+
+parentPort?.on('message', async ({ id, ...call }: ThreadCall & { readonly id: number }) => {
+  let answered: ThreadAnswer;
+  try {
+    answered = { id, rows: await answer(call as ThreadCall) };
+  } catch (error) {
+    const { message, code } = error as Error & { code?: string };
+    answered = { id, rows: [], fault: { message, code } };
+  }
+  parentPort?.postMessage(answered);
+});
