@@ -56,10 +56,11 @@ export class LoadRefused extends ServingError {
 }
 
 /**
- * A request leaves some kilobytes behind, and each scavenge stops all requests for milliseconds. With twice Node's default half as
- * many are stopped, which is less than 1 in 100 at a third of the capacity.
+ * A request leaves some kilobytes behind. A small young generation is swept often, and lets what requests still need grow old: every
+ * other second the old one was swept, for 20 ms and more. And a sweep by threads waits for all of them, of which one always waits for
+ * a core where as many workers run as there are cores.
  */
-const youngMegabytes = 32;
+const collectorFlags = ['--min-semi-space-size=32', '--max-semi-space-size=32', '--single-threaded-gc'];
 
 /** One worker as the supervisor sees it. */
 export class WorkerProcess {
@@ -86,7 +87,7 @@ export class WorkerProcess {
     this.#events = events;
     this.#child = fork(entries[role], [], {
       serialization: 'advanced',
-      execArgv: [...process.execArgv, `--max-semi-space-size=${youngMegabytes}`],
+      execArgv: [...process.execArgv, ...collectorFlags],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#channel = new Channel((message) => this.send(message), events.calls);
