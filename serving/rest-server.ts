@@ -5,6 +5,7 @@ import { answerConsole, type ConsoleHistory, isConsolePath } from './console-rou
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import { ServingError } from './errors.ts';
+import { LeanSocket } from './http/lean-socket.ts';
 import type { PlainConnection } from './http/plain-connection.ts';
 import type { PlainHead } from './http/plain-head.ts';
 import { PlainLane } from './http/plain-lane.ts';
@@ -60,11 +61,11 @@ type TimedRequest = RestRequest & { readonly bodyEndedMs: number };
 /** Sends an answer: status, names and values of headers in turn, body. */
 type Send = (status: number, head: string[], body: string | Uint8Array) => void;
 
-async function route(
+function route(
   request: RestRequest,
   dataPlane: DataPlane,
   context: RestServerContext,
-): Promise<RestResponse> {
+): Promise<RestResponse> | RestResponse {
   for (const protocol of protocols) {
     const answer = protocol.handle(request, dataPlane);
     if (answer !== undefined) return answer;
@@ -129,7 +130,8 @@ export class RestServer {
     return server;
   }
 
-  accept(socket: Socket): void {
+  accept(accepted: Socket): void {
+    const socket = this.#gate === undefined ? LeanSocket.of(accepted) : accepted;
     socket.setNoDelay(true);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
@@ -156,12 +158,10 @@ export class RestServer {
     request.finish();
   }
 
-  async #handlePlain(head: PlainHead, body: Buffer, connection: PlainConnection): Promise<void> {
-    await this.#answer(
-      new PlainRequest(head, body, connection),
-      connection.socket,
-      (status, headers, answer) => connection.respond(status, headers, answer, this.#draining),
-    );
+  #handlePlain(head: PlainHead, body: Buffer, connection: PlainConnection): Promise<void> {
+    const send: Send = (status, headers, answer) =>
+      connection.respond(status, headers, answer, this.#draining);
+    return this.#answer(new PlainRequest(head, body, connection), connection.socket, send);
   }
 
   /** A request that reached this server on another way; `known` is who it is from, where that was checked before. */

@@ -1,11 +1,17 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BodyLimits } from '../rest-request.ts';
+import { LeanSocket } from './lean-socket.ts';
 import { type PlainHead, parsePlainHead } from './plain-head.ts';
 
 /** A longer head is node:http's. */
 const maxHeadBytes = 4096;
 const endOfHead = Buffer.from('\r\n\r\n');
+
+/** Memory for requests that came in one piece, used again as soon as they are answered: it is still in the processor's cache. */
+const pieceBytes = 16 * 1024;
+const maxFreePieces = 64;
+const freePieces: Buffer[] = [];
 
 /** What a connection needs to know of the server. */
 export interface PlainServer {
@@ -52,6 +58,8 @@ export class PlainConnection {
   #isBusy = false;
   /** Whether the client has yet to read the answer before: until then it gets no other one. */
   #isDeparting = false;
+  /** Holds the request that is being answered. */
+  #piece: Buffer | undefined;
   /** Bytes that count against the limits: what came and is not answered. */
   #held = 0;
   #sinceMs = performance.now();
@@ -67,7 +75,8 @@ export class PlainConnection {
   constructor(socket: Socket, server: PlainServer) {
     this.socket = socket;
     this.#server = server;
-    socket.on('data', this.#onData);
+    if (socket instanceof LeanSocket) socket.onPart = this.#onData;
+    else socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
@@ -90,13 +99,26 @@ export class PlainConnection {
 
   #take(part: Buffer): void {
     if (this.#bytes === 0 && !this.#isDeparting) this.#sinceMs = performance.now();
-    this.#parts.push(part);
+    this.#parts.push(this.#isRequest(part) ? this.#pieceOf(part) : Buffer.from(part));
     this.#bytes += part.length;
     const hasRoom = this.#hold(part.length);
     // Whoever sends on without waiting for answers does not fill the memory.
     if (this.#isBusy || this.#isDeparting) this.socket.pause();
     else if (hasRoom) this.#next();
     else this.leave();
+  }
+
+  /** Whether these bytes, with nothing before them, are a request with its whole body. */
+  #isRequest(part: Buffer): boolean {
+    if (this.#isBusy || this.#bytes > 0 || part.length > pieceBytes) return false;
+    this.#head = this.#readHead(part);
+    return this.#head !== undefined && part.length >= this.#headBytes + this.#head.contentLength;
+  }
+
+  #pieceOf(part: Buffer): Buffer {
+    this.#piece = freePieces.pop() ?? Buffer.allocUnsafeSlow(pieceBytes);
+    part.copy(this.#piece);
+    return this.#piece.subarray(0, part.length);
   }
 
   #hold(bytes: number): boolean {
@@ -115,7 +137,7 @@ export class PlainConnection {
   }
 
   #next(): void {
-    const head = this.#head ?? this.#readHead();
+    const head = this.#head ?? this.#readHead(this.#parts[0] as Buffer);
     if (!head) {
       this.leave();
       return;
@@ -131,9 +153,8 @@ export class PlainConnection {
     this.#server.onRequest(head, bytes.subarray(this.#headBytes, end), this);
   }
 
-  /** The head that the first part begins with; undefined where it is not plain, or not whole. */
-  #readHead(): PlainHead | undefined {
-    const bytes = this.#parts[0] as Buffer;
+  /** The head that these bytes begin with; undefined where it is not plain, or not whole. */
+  #readHead(bytes: Buffer): PlainHead | undefined {
     const last = this.#lastHeadBytes;
     if (last && bytes.length >= last.length && bytes.compare(last, 0, last.length, 0, last.length) === 0) {
       this.#headBytes = last.length;
@@ -178,6 +199,9 @@ export class PlainConnection {
     this.#isBusy = false;
     this.#sinceMs = performance.now();
     this.#release(this.#held - this.#bytes);
+    // What came behind the request lies there too.
+    if (this.#piece && this.#bytes === 0 && freePieces.length < maxFreePieces) freePieces.push(this.#piece);
+    this.#piece = undefined;
     if (isLast) socket.end();
     else if (socket.writableNeedDrain) {
       this.#isDeparting = true;
@@ -201,7 +225,8 @@ export class PlainConnection {
   /** Hands the connection to node:http. */
   leave(): void {
     const { socket } = this;
-    socket.off('data', this.#onData);
+    if (socket instanceof LeanSocket) socket.onPart = undefined;
+    else socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
     socket.off('close', this.#onClose);

@@ -31,7 +31,8 @@ function stringsFromRaw(count: number, bytes: Uint8Array, path: string): StringD
   while (at + 4 <= bytes.length) {
     const end = at + 4 + view.getUint32(at, true);
     if (end > bytes.length) break;
-    strings.push(bytes.subarray(at + 4, end));
+    // Copied, as numbers are: the memory of the body is used again.
+    strings.push(Uint8Array.from(bytes.subarray(at + 4, end)));
     at = end;
   }
   if (at === bytes.length && strings.length === count) return strings;

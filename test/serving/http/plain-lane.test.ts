@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server as NetServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LeanSocket } from '../../../serving/http/lean-socket.ts';
 import { parsePlainHead } from '../../../serving/http/plain-head.ts';
 import { PlainLane } from '../../../serving/http/plain-lane.ts';
 import { BodyLimits } from '../../../serving/rest-request.ts';
@@ -35,13 +36,19 @@ beforeAll(async () => {
     },
     onOther: (socket) => http.emit('connection', socket),
   });
-  port = createServer((socket) => lane.accept(socket));
+  // In turn as it comes from the supervisor, and as it comes through TLS.
+  let isLean = false;
+  port = createServer((socket) => {
+    isLean = !isLean;
+    lane.accept(isLean ? LeanSocket.of(socket) : socket);
+  });
   await new Promise<void>((resolve) => port.listen(0, '127.0.0.1', resolve));
 });
 afterAll(async () => {
   lane.close();
   http.closeAllConnections();
-  await new Promise((resolve) => port.close(resolve));
+  // Its own count of connections knows nothing of those that were taken over, which in a worker come from another process.
+  port.close();
 });
 
 /** Sends bytes in pieces and answers the bodies of the answers, in order. */
@@ -205,6 +212,18 @@ describe('the plain lane', () => {
       const pieces = [0, ...cuts].map((from, index) => bytes.subarray(from, cuts[index] ?? bytes.length));
       expect(await exchange(pieces, requests.length)).toEqual(requests.map(([, answer]) => answer));
     }
+  });
+
+  it('answers each of many connections with its own body, though all are read into the same memory', async () => {
+    const connections = Array.from({ length: 20 }, async (_, connection) => {
+      const bodies = Array.from({ length: 30 }, (_, index) => `${connection}.${index} `.repeat(100));
+      const answers = await exchange(
+        bodies.map((body) => post('/own', body)),
+        bodies.length,
+      );
+      expect(answers).toEqual(bodies.map((body) => `POST /own ${body}`));
+    });
+    await Promise.all(connections);
   });
 
   it('holds nothing once connections are gone, also those that went away in the middle', async () => {
