@@ -214,14 +214,23 @@ export class DataPlane {
    * @throws ServingError SERVING_BAD_INPUT naming the input, what was expected, what came, and a request that works;
    *   SERVING_FORBIDDEN, SERVING_OVERLOADED, SERVING_DEADLINE, SERVING_CANCELLED, SERVING_INFERENCE_FAILED
    */
-  async infer(
+  infer(
     servable: Servable,
     inputs: readonly TensorValue[],
     options: InferenceOptions = {},
   ): Promise<Inference> {
-    this.#check('predict', servable.model);
     const fallback = servable === this.found ? this.#fallback : undefined;
-    if (fallback === undefined) return this.#infer(servable, inputs, options);
+    return fallback === undefined
+      ? this.#infer(servable, inputs, options)
+      : this.#inferOrFallBack(servable, fallback, inputs, options);
+  }
+
+  async #inferOrFallBack(
+    servable: Servable,
+    fallback: Servable,
+    inputs: readonly TensorValue[],
+    options: InferenceOptions,
+  ): Promise<Inference> {
     const traffic = this.#models.get(servable.model)?.traffic as Traffic;
     try {
       const patientUntilMs = performance.now() + traffic.patienceMs;
@@ -240,6 +249,7 @@ export class DataPlane {
     inputs: readonly TensorValue[],
     options: InferenceOptions,
   ): Promise<Inference> {
+    this.#check('predict', servable.model);
     const deadlineMs = options.deadlineMs ?? performance.now() + this.#parts.settings.requestTimeoutMs;
     const prepared =
       servable.processor === undefined

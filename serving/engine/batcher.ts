@@ -2,7 +2,7 @@ import { ServingError } from '../errors.ts';
 import type { Phases } from '../tracing/phases.ts';
 import type { Cancellation, Runner } from './runner.ts';
 import type { Session } from './session.ts';
-import { concatenateRows, sliceRows, type TensorValue } from './tensor.ts';
+import { allocate, concatenateRows, sliceRows, type TensorData, type TensorValue } from './tensor.ts';
 
 export interface BatchingSettings {
   readonly maxBatchSize: number;
@@ -33,6 +33,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** A batch larger than this gets room of its own. */
+const keptBytes = 4 * 1024 * 1024;
+
 /**
  * Dynamic batching without added delay: everything that has been parsed by the next tick of the event loop runs together, since the
  * runtime blocks the thread anyway. A longer window is waited only where `batchTimeoutMs` says so. Requests that are past their
@@ -47,6 +50,8 @@ export class Batcher implements Runner {
   #enqueuedRows = 0;
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
+  /** By input, where batches are put together: the runtime has done with one when the next begins. */
+  readonly #rooms: Exclude<TensorData, unknown[]>[] = [];
 
   /** @param rowsVary whether the signature leaves more than the batch open, so that rows of two requests may not fit together */
   constructor(
@@ -117,8 +122,9 @@ export class Batcher implements Runner {
     const batch: Waiting[] = [];
     const others: Waiting[] = [];
     let rows = 0;
+    const nowMs = performance.now();
     for (const waiting of this.#queue) {
-      if (!this.#isWanted(waiting)) continue;
+      if (!this.#isWanted(waiting, nowMs)) continue;
       const [first] = batch;
       if (
         first !== undefined &&
@@ -134,9 +140,9 @@ export class Batcher implements Runner {
     return batch;
   }
 
-  #isWanted(waiting: Waiting): boolean {
+  #isWanted(waiting: Waiting, nowMs: number): boolean {
     const cancelled = waiting.signal?.aborted === true;
-    if (!cancelled && performance.now() < waiting.deadlineMs) return true;
+    if (!cancelled && nowMs < waiting.deadlineMs) return true;
     this.#enqueuedRows -= waiting.rows;
     waiting.reject(
       cancelled
@@ -197,8 +203,16 @@ export class Batcher implements Runner {
       const parts = batch.map((waiting) => waiting.inputs[index] as TensorValue);
       // Padding repeats a row: any valid row does, and its results are not read.
       if (size > rows) parts.push(...new Array<TensorValue>(size - rows).fill(sliceRows(input, 0, 1)));
-      return concatenateRows(parts);
+      return concatenateRows(parts, (dtype, count) => this.#roomFor(index, dtype, count));
     });
+  }
+
+  #roomFor(index: number, dtype: TensorValue['dtype'], count: number): TensorData {
+    const kept = this.#rooms[index];
+    if (kept !== undefined && kept.length >= count) return kept.subarray(0, count);
+    const room = allocate(dtype, count);
+    if (!Array.isArray(room) && room.byteLength <= keptBytes) this.#rooms[index] = room;
+    return room;
   }
 
   /** @throws ServingError SERVING_INFERENCE_FAILED where the model does not give a row for each row of several requests */

@@ -82,14 +82,14 @@ export function sliceRows(tensor: TensorValue, from: number, to: number): Tensor
   return { name: tensor.name, dtype: tensor.dtype, shape, data };
 }
 
-/** Tensors of equal row shape, one after the other. */
-export function concatenateRows(tensors: readonly TensorValue[]): TensorValue {
+/** Tensors of equal row shape, one after the other, in room that `take` gives. */
+export function concatenateRows(tensors: readonly TensorValue[], take = allocate): TensorValue {
   const first = tensors[0] as TensorValue;
   const rows = tensors.reduce((sum, tensor) => sum + (tensor.shape[0] as number), 0);
   const shape = [rows, ...first.shape.slice(1)];
   if (Array.isArray(first.data))
     return { ...first, shape, data: tensors.flatMap((t) => t.data as (string | Uint8Array)[]) };
-  const data = allocate(first.dtype, countOf(shape)) as Float32Array;
+  const data = take(first.dtype, countOf(shape)) as Float32Array;
   let offset = 0;
   for (const tensor of tensors) {
     data.set(tensor.data as Float32Array, offset);

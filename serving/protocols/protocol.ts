@@ -29,7 +29,7 @@ export interface RestResponse {
 /** A protocol over HTTP: a folder here and a row in index.ts. */
 export interface RestProtocol {
   /** @returns undefined where the path is not this protocol's. @throws ServingError */
-  handle(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> | undefined;
+  handle(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> | RestResponse | undefined;
   /** An error in this protocol's shape. */
   error(message: string, code: string): string;
 }

@@ -8,8 +8,7 @@ type Scan = (at: number, out: number, policy: number) => number;
 type Write = (data: number, rank: number, out: number, policy: number) => number;
 type ScanType = Exclude<NumericType, 'float16'>;
 type WriteType = Exclude<ScanType, 'float64'>;
-type Assembly = { readonly memory: WebAssembly.Memory } & Readonly<Record<`scan_${ScanType}`, Scan>> &
-  Readonly<Record<`write_${WriteType}`, Write>>;
+type Assembly = { readonly memory: WebAssembly.Memory } & Readonly<Record<string, unknown>>;
 
 const pageBytes = 65536;
 /** Bytes beyond the text that the assembly may read: its end mark and the rest of a block of 64. */
@@ -19,9 +18,17 @@ const keptBytes = 32 * 1024 * 1024;
 
 let compiled: WebAssembly.Module | undefined;
 
+/** The functions of the assembly that are named so, by type: a name that is put together costs more than a small tensor. */
+function byType<T>(assembly: Assembly, prefix: string): T {
+  const named = Object.entries(assembly).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(named.map(([name, call]) => [name.slice(prefix.length), call])) as T;
+}
+
 /** One instance of the assembly with its memory: `[tables | text | elements]`. Used by one request at a time, synchronously. */
 export class WireMemory {
-  readonly assembly: Assembly;
+  readonly scan: Readonly<Record<ScanType, Scan>>;
+  readonly write: Readonly<Record<WriteType, Write>>;
+  readonly #memory: WebAssembly.Memory;
   /** All of the memory; a new view after each growth. */
   bytes: Buffer<ArrayBuffer>;
   report: Int32Array;
@@ -35,10 +42,13 @@ export class WireMemory {
         number: (start: number, end: number) => Number(this.bytes.toString('latin1', start >>> 0, end >>> 0)),
       },
     });
-    this.assembly = instance.exports as Assembly;
-    this.assembly.memory.grow(16);
-    this.bytes = Buffer.from(this.assembly.memory.buffer);
-    this.report = new Int32Array(this.assembly.memory.buffer, 0, 128);
+    const assembly = instance.exports as Assembly;
+    this.scan = byType(assembly, 'scan_');
+    this.write = byType(assembly, 'write_');
+    this.#memory = assembly.memory;
+    this.#memory.grow(16);
+    this.bytes = Buffer.from(this.#memory.buffer);
+    this.report = new Int32Array(this.#memory.buffer, 0, 128);
     this.bytes.set(assemblyTables());
   }
 
@@ -64,7 +74,7 @@ export class WireMemory {
 
   /** Makes at least `end` bytes of memory. */
   reserve(end: number): void {
-    const { memory } = this.assembly;
+    const memory = this.#memory;
     if (memory.buffer.byteLength >= end) return;
     try {
       memory.grow(Math.ceil((end - memory.buffer.byteLength) / pageBytes));

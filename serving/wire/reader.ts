@@ -171,7 +171,7 @@ export class JsonReader {
     const from = memory.elementsAt;
     const room = ((memory.textEnd - this.at) >> 1) + 2;
     memory.reserve(from + room * arrayTypes[as].BYTES_PER_ELEMENT);
-    const status = memory.assembly[`scan_${as}`](this.at, from, nonFinitePolicies[this.#policy]);
+    const status = memory.scan[as](this.at, from, nonFinitePolicies[this.#policy]);
     const { report } = memory;
     const position = report[REPORT_POSITION >> 2]!;
     if (status !== OK) {

@@ -8,8 +8,13 @@ export type StringData = Extract<TensorData, unknown[]>;
 export type NumericData = Exclude<TensorData, StringData>;
 
 const slabBytes = 1 << 18;
-let slab = new ArrayBuffer(slabBytes);
+let slab = emptySlab();
 let slabUsed = 0;
+
+/** Not cleared: whoever allocates fills it. */
+function emptySlab(): ArrayBuffer {
+  return Buffer.allocUnsafeSlow(slabBytes).buffer;
+}
 
 /**
  * An array of `count` elements with undefined content. Small ones share a slab, as Node's own buffers do: a typed array with memory
@@ -20,7 +25,7 @@ export function allocate(dtype: NumericType, count: number): NumericData {
   const bytes = count * ArrayOf.BYTES_PER_ELEMENT;
   if (bytes > slabBytes / 4) return new ArrayOf(count);
   if (slabUsed + bytes > slabBytes) {
-    slab = new ArrayBuffer(slabBytes);
+    slab = emptySlab();
     slabUsed = 0;
   }
   const data = new ArrayOf(slab, slabUsed, count);

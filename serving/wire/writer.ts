@@ -34,7 +34,7 @@ export function tensorText(tensor: Tensor, policy: NonFinitePolicy, asBase64 = f
   const out = memory.elementsAt;
   memory.reserve(out + elementBytes * elements.length + bracketBytes(shape));
   memory.report.set(shape, (REPORT_SHAPE >> 2) + 1);
-  const end = memory.assembly[`write_${dtype}`](HEAP, shape.length, out, nonFinitePolicies[policy]);
+  const end = memory.write[dtype](HEAP, shape.length, out, nonFinitePolicies[policy]);
   if (end === 0) throw new WireFault('WIRE_NON_FINITE');
   return memory.bytes.toString('latin1', out, end);
 }

@@ -9,7 +9,7 @@ import {
   openInferenceNames,
   openInferencePlatform,
 } from '../../wire/open-inference.ts';
-import { decodeSegment } from '../path.ts';
+import { decodeSegment, remembering } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
 import { exampleInfer } from './example.ts';
 import { jsonLengthHeader, readInferRequest } from './infer-request.ts';
@@ -124,7 +124,7 @@ const serverRoutes: Readonly<Record<string, Route>> = {
 
 const modelPath = /^models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/([^/]+))?$/;
 
-function find(path: string): { route: Route; target: Target } | undefined {
+const find = remembering((path): { route: Route; target: Target } | undefined => {
   const server = Object.hasOwn(serverRoutes, path) ? serverRoutes[path] : undefined;
   if (server) return { route: server, target: { model: '' } };
   const found = modelPath.exec(path);
@@ -137,9 +137,9 @@ function find(path: string): { route: Route; target: Target } | undefined {
   }
   const target = { model: decodeSegment(name), version: version === undefined ? undefined : Number(version) };
   return { route, target };
-}
+});
 
-async function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> | RestResponse {
   const path = request.path.replace(/^\/v2\/?/, '').replace(/\/$/, '');
   const repository = answerRepository(path, request, dataPlane);
   if (repository) return repository;

@@ -4,7 +4,7 @@ import type { DataPlane, Inference, Target } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
 import { tensorflowNames } from '../../wire/tensorflow.ts';
-import { decodeSegment } from '../path.ts';
+import { decodeSegment, remembering } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
 import { parseExamples, renderClasses, renderRegressions } from './examples.ts';
 import { parsePredict, renderPredict } from './predict.ts';
@@ -150,7 +150,7 @@ function metadata(servable: Servable): RestResponse {
   };
 }
 
-function match(path: string): Matched | undefined {
+const match = remembering((path): Matched | undefined => {
   const found = pathPattern.exec(path);
   if (found === null) return undefined;
   const [, model, version, label, meta, verb] = found;
@@ -162,9 +162,9 @@ function match(path: string): Matched | undefined {
     metadata: meta !== undefined,
     verb: verb?.toLowerCase(),
   };
-}
+});
 
-async function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
+function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> | RestResponse {
   const matched = match(request.path);
   if (matched === undefined) {
     throw new ServingError('SERVING_BAD_REQUEST', `Malformed request: ${request.method} ${request.path}`);
