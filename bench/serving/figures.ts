@@ -31,6 +31,8 @@ export interface Figures {
   readonly openLoopShare: number;
   /** onnxruntime-node alone, at its best batch. */
   readonly raw: Readonly<Record<ModelName, { readonly batch: number; readonly rowsPerCpuSecond: number }>>;
+  /** How many times as fast as JSON.parse the scanner reads numbers of so many digits. */
+  readonly scanner: Readonly<Record<4 | 17, number>>;
   /** Servers that were not installed. */
   readonly missing: readonly string[];
   readonly rows: readonly Row[];
@@ -80,6 +82,8 @@ export function targets(figures: Figures): Target[] {
       wanted: 0.9,
       seen: rate('modelmile', 'mlp', 'json', 2) / ours,
     },
+    { what: 'JSON scanner, 4-digit numbers, times JSON.parse', wanted: 2, seen: figures.scanner[4] },
+    { what: 'JSON scanner, 17-digit numbers, times JSON.parse', wanted: 1.5, seen: figures.scanner[17] },
     ...peers.map((peer) => ({
       what: `p99 at 30 % load: ${peer}'s, as a multiple of modelmile's`,
       wanted: 1,

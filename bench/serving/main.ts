@@ -87,14 +87,20 @@ async function measureServer(name: ServerName, server: Server, model: ModelName,
   return rows;
 }
 
-/** onnxruntime-node alone: rows per CPU second at its best batch. */
-function raw(model: ModelName): { batch: number; rowsPerCpuSecond: number } {
-  const script = fileURLToPath(new URL('./raw.ts', import.meta.url));
+/** What a measurement in a process of its own prints. */
+function alone<T>(name: string, env: Readonly<Record<string, string>> = {}): T {
+  const script = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
   const { stdout } = spawnSync(process.execPath, ['--import', 'tsx', script], {
-    env: { ...process.env, MODEL: paths[model], SECONDS: String(Math.min(seconds, 3)) },
+    env: { ...process.env, ...env },
     encoding: 'utf8',
   });
-  const best = Object.entries(JSON.parse(stdout) as Record<string, number>).reduce((a, b) =>
+  return JSON.parse(stdout) as T;
+}
+
+/** onnxruntime-node alone: rows per CPU second at its best batch. */
+function raw(model: ModelName): { batch: number; rowsPerCpuSecond: number } {
+  const env = { MODEL: paths[model], SECONDS: String(Math.min(seconds, 3)) };
+  const best = Object.entries(alone<Record<string, number>>('raw', env)).reduce((a, b) =>
     b[1] > a[1] ? b : a,
   );
   return { batch: Number(best[0]), rowsPerCpuSecond: best[1] };
@@ -124,6 +130,7 @@ try {
     connections,
     openLoopShare,
     raw: { mlp: raw('mlp'), wide: raw('wide') },
+    scanner: alone('scanner'),
     missing,
     rows,
   };
