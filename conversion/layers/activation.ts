@@ -64,6 +64,9 @@ export const relu: LayerConverter = (layer) => {
     const x = input as SymbolicTensor;
     const named = { name: `${layer.name}/relu`, shape: x.shape };
     let y: SymbolicTensor;
+    // One operator, which the runtime takes into the convolution before it.
+    if (threshold === 0 && slope === 0 && typeof max === 'number')
+      return layer.graph.node('Clip', [x, scalar(layer, 0), scalar(layer, max)], named);
     if (threshold !== 0) {
       const limit = scalar(layer, threshold);
       const below = elementwise(layer, 'Mul', [elementwise(layer, 'Sub', [x, limit]), scalar(layer, slope)]);

@@ -24,8 +24,18 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 /** Operators with an integer kernel of their own, worth it only between quantized values. */
 const joining: ReadonlySet<string> = new Set(['Add', 'Concat', 'AveragePool', 'GlobalAveragePool']);
-/** Absorbed by the quantization after them. */
-const clipping: ReadonlySet<string> = new Set(['Relu', 'Clip']);
+/** What a node cuts values to, where it does nothing else; undefined for other nodes. */
+function limitsOf(graph: Graph, { opType, input }: NodeProto): Range | undefined {
+  const limit = (name: string | undefined, otherwise: number) =>
+    name ? (graph.weights(name)?.data[0] ?? Number.NaN) : otherwise;
+  if (opType === 'Relu') return { min: 0, max: Number.POSITIVE_INFINITY };
+  if (opType !== 'Clip') return undefined;
+  const limits = {
+    min: limit(input[1], Number.NEGATIVE_INFINITY),
+    max: limit(input[2], Number.POSITIVE_INFINITY),
+  };
+  return limits.min <= limits.max ? limits : undefined;
+}
 
 interface Step {
   readonly scale: number;
@@ -73,7 +83,7 @@ class Plan {
   #afterClipping(value: string): string {
     const [next, ...others] = this.#graph.consumers(value);
     const isOnly = next !== undefined && others.length === 0 && !this.#graph.isOutput(value);
-    return isOnly && clipping.has(next.opType) ? (next.output[0] as string) : value;
+    return isOnly && limitsOf(this.#graph, next) !== undefined ? (next.output[0] as string) : value;
   }
 }
 
@@ -86,6 +96,7 @@ function hasConstantFilters(graph: Graph, { opType, input }: NodeProto): boolean
 class Rewriter {
   readonly #graph: Graph;
   readonly #steps: ReadonlyMap<string, Step>;
+  readonly #shared = new Map<string, string>();
 
   constructor(graph: Graph, steps: ReadonlyMap<string, Step>) {
     this.#graph = graph;
@@ -120,12 +131,7 @@ class Rewriter {
     const { scale, zeroPoint } = this.#steps.get(value)!;
     const graph = this.#graph;
     const step = graph.setConstant(graph.uniqueName(`${value}/scale`), 'float32', [], Float32Array.of(scale));
-    const zero = graph.setConstant(
-      graph.uniqueName(`${value}/zero_point`),
-      'uint8',
-      [],
-      Uint8Array.of(zeroPoint),
-    );
+    const zero = this.#once(`uint8/${zeroPoint}`, 'uint8', [], Uint8Array.of(zeroPoint));
     const integers = graph.uniqueName(`${value}/quantized`);
     return [
       makeNode('QuantizeLinear', [from, step, zero], [integers]),
@@ -142,9 +148,8 @@ class Rewriter {
       const filters = quantizeWeights(graph.weights(node.input[1])!, 0);
       const before = [this.#dequantize(node.input[1] as string, filters)];
       const [x, , bias] = node.input as [string, string, string?];
-      const parameters = [x, before[0]!.output[0] as string];
-      if (bias) parameters.push(this.#bias(bias, input.scale, filters.scales, before));
-      return [before, { ...node, input: parameters }];
+      // The runtime makes integers of a convolution's bias by itself, by the same rule (onnxruntime 1.21 and later).
+      return [before, { ...node, input: [x, before[0]!.output[0] as string, ...(bias ? [bias] : [])] }];
     }
     const product = denseProduct(graph, node);
     if (product === undefined) return [[], node];
@@ -182,6 +187,14 @@ class Rewriter {
     return node.output[0] as string;
   }
 
+  /** A constant that many nodes take, written once. */
+  #once(key: string, dtype: 'int8' | 'uint8' | 'int32', dims: readonly number[], data: TensorData): string {
+    const known =
+      this.#shared.get(key) ?? this.#graph.setConstant(this.#graph.uniqueName(key), dtype, dims, data);
+    this.#shared.set(key, known);
+    return known;
+  }
+
   /** The zero points are all 0, and have to be there: the runtime fuses nothing without them. */
   #constant(
     name: string,
@@ -196,7 +209,7 @@ class Rewriter {
     const operands = [
       graph.setConstant(graph.uniqueName(`${name}/${dtype}`), dtype, dims, values),
       graph.setConstant(graph.uniqueName(`${name}/scale`), 'float32', [scales.length], scales),
-      graph.setConstant(graph.uniqueName(`${name}/zero_point`), dtype, [scales.length], zeroPoints),
+      this.#once(`${dtype}/zeros/${scales.length}`, dtype, [scales.length], zeroPoints),
     ];
     const output = graph.uniqueName(`${name}/dequantized`);
     return makeNode('DequantizeLinear', operands, [output], { axis: BigInt(axis) });
