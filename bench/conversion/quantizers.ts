@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Conversion, convert } from '../../conversion/index.ts';
@@ -35,7 +35,7 @@ const modelOf = (conversion: Conversion) => conversion.files.get('model.onnx') a
 /** What `onnxruntime.quantization` makes of our float32 model, with the same rows. */
 async function byPython(python: string, method: string, float: Conversion, rows: string, folder: string) {
   const [source, out] = [join(folder, 'float.onnx'), join(folder, `${method}.onnx`)];
-  await (await import('node:fs/promises')).writeFile(source, modelOf(float));
+  await writeFile(source, modelOf(float));
   const { status, stderr } = spawnSync(python, [script, method, source, rows, out], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`onnxruntime.quantization: ${stderr.slice(-2000)}`);
   return { ...float, files: new Map([['model.onnx', new Uint8Array(await readFile(out))]]) };

@@ -74,3 +74,16 @@ export function errorOf(actual: readonly Numbers[], { outputs, kerasError }: Exp
   });
   return { error, allowed: Math.max(4 * kerasError, 1e-5 * scale) };
 }
+
+/**
+ * Root of the mean square of the error, and what is no difference between two converters: float32 rounding, for float16 half a step of
+ * the largest answer, since which of two roundings of the weights is nearer is chance.
+ */
+export function errorAgainst(reference: Numbers, actual: ArrayLike<number>, method: string) {
+  const squares = reference.data.reduce((sum, value, i) => sum + ((actual[i] as number) - value) ** 2, 0);
+  const scale = Math.max(...reference.data.map(Math.abs));
+  return {
+    rms: Math.sqrt(squares / reference.data.length),
+    rounding: (method === 'float16' ? 2 ** -12 : 1e-5) * scale,
+  };
+}

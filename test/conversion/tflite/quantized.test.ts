@@ -5,8 +5,16 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { assemble, evaluate, kerasToTflite, readTflite } from '../../../conversion/tflite/index.ts';
 import { tfliteMethods } from '../../../conversion/tflite/methods.ts';
 import { float16Bits } from '../../../conversion/tflite/quantize/weights.ts';
-import { calibrationRows, expected, readModel, tensorOf, testRows, writeModel } from './cases.ts';
-import { interpret, type Numbers, pythonWith } from './python.ts';
+import {
+  calibrationRows,
+  errorAgainst,
+  expected,
+  readModel,
+  tensorOf,
+  testRows,
+  writeModel,
+} from './cases.ts';
+import { interpret, pythonWith } from './python.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'modelmile-tflite-quantized-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -20,19 +28,6 @@ const rowShape = (name: string) => expected[name]!.inputs[0]!.shape.slice(1);
 async function converted(name: string, method: (typeof lossy)[number]): Promise<Uint8Array> {
   const { program } = kerasToTflite(await readModel(writeModel(name, work)));
   return assemble(tfliteMethods[method].apply(program, [tensorOf(calibrationRows(rowShape(name)))]));
-}
-
-/**
- * Root of the mean square of the error, and what is no difference between two converters: float32 rounding, for float16 half a step of
- * the largest answer, since which of two roundings of the weights is nearer is chance.
- */
-function errorAgainst(reference: Numbers, actual: ArrayLike<number>, method: string) {
-  const squares = reference.data.reduce((sum, value, i) => sum + ((actual[i] as number) - value) ** 2, 0);
-  const scale = Math.max(...reference.data.map(Math.abs));
-  return {
-    rms: Math.sqrt(squares / reference.data.length),
-    rounding: (method === 'float16' ? 2 ** -12 : 1e-5) * scale,
-  };
 }
 
 describe('quantized .tflite files', () => {
