@@ -48,15 +48,15 @@ suite("the image's code, without its types and without tsx", () => {
     });
     for (const stream of [server.stdout, server.stderr]) stream?.on('data', (text) => (said += text));
     const state = async () => readServerState(settings.stateDir).catch(() => undefined);
-    await until(async () => (await state())?.workers[0]?.ready === true, 'the code serves');
+    await until(async () => (await state())?.workers[0]?.ready === true, 'the code serves', 120_000);
     rest = `http://127.0.0.1:${(await state())?.rest.port}`;
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill('SIGTERM');
     await ended;
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  }, 180_000);
 
   it("gives a picture the class that Keras's own pipeline gives, each of them", async () => {
     const instances = expected.pictures.map(({ file }) => ({
@@ -73,7 +73,7 @@ suite("the image's code, without its types and without tsx", () => {
     const predictionId = headers.get('x-modelmile-prediction-id');
     const kept = await ask(`${rest}/v1/models/shapes:feedback`, { predictionId, label: 'disc' });
     expect([kept.status, said]).toEqual([200, said]);
-  }, 60_000);
+  }, 180_000);
 
   it('shows its console and its documents', async () => {
     for (const path of ['/console', '/console/console.js', '/docs', '/docs/shapes'])

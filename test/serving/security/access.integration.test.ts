@@ -3,10 +3,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { type ApiKey, newApiKey } from '../../../serving/contract/index.ts';
+import { PredictionService } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
 import { until } from '../../support/load.ts';
+import { GrpcClient } from '../support/grpc-client.ts';
 import { classifier, scaledSum } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -18,10 +21,12 @@ const body = { instances: [[1, 2, 3, 4]] };
 class Issuer {
   readonly #server: Server;
   readonly #key: CryptoKey;
+  readonly publicJwk: object;
 
-  private constructor(server: Server, key: CryptoKey) {
+  private constructor(server: Server, key: CryptoKey, publicJwk: object) {
     this.#server = server;
     this.#key = key;
+    this.publicJwk = publicJwk;
   }
 
   static async start(): Promise<Issuer> {
@@ -36,7 +41,7 @@ class Issuer {
       response.end(JSON.stringify(documents[request.url ?? ''] ?? {}));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new Issuer(server, privateKey as CryptoKey);
+    return new Issuer(server, privateKey as CryptoKey, jwk);
   }
 
   get url(): string {
@@ -72,6 +77,7 @@ describe('a server with keys and an issuer of tokens', () => {
     one: newApiKey('one', { scopes: ['predict:colours'] }),
     slow: newApiKey('slow', { requestsPerSecond: 1 }),
     daily: newApiKey('daily', { requestsPerDay: 3 }),
+    limited: newApiKey('limited', { requestsPerSecond: 1 }),
     old: newApiKey('old', { expiresAtMs: Date.now() - 1 }),
   };
   const path = (model: string) => `${server.rest}/v1/models/${model}`;
@@ -131,6 +137,25 @@ describe('a server with keys and an issuer of tokens', () => {
     );
   });
 
+  it('does the same over gRPC, in its own codes', async () => {
+    const client = new GrpcClient(PredictionService, server.grpc);
+    const inputs = { x: { dtype: 1, tensorShape: { dim: [{ size: 1n }, { size: 4n }] }, floatVal: [1] } };
+    const codeOf = (key: string | undefined, model = 'colours') =>
+      client.call('predict', { modelSpec: { name: model }, inputs }, key === undefined ? {} : { key }).then(
+        () => 0,
+        ({ code }: ServiceError) => code,
+      );
+    expect(await codeOf(undefined)).toBe(16);
+    expect(await codeOf('mm_guess')).toBe(16);
+    expect(await codeOf(keys['old']?.key)).toBe(16);
+    expect(await codeOf(keys['all']?.key)).toBe(0);
+    expect(await codeOf(keys['reader']?.key)).toBe(7);
+    expect(await codeOf(keys['one']?.key, 'sums')).toBe(7);
+    const slow = await Promise.all(Array.from({ length: 12 }, () => codeOf(keys['limited']?.key)));
+    expect(slow).toContain(8);
+    client.close();
+  });
+
   it('tells a caller only of the models that it may know', async () => {
     const names = async (key: string) => {
       const { json } = await ask(`${server.rest}/v2/repository/index`, {}, withKey(key));
@@ -175,6 +200,26 @@ describe('a server with keys and an issuer of tokens', () => {
     expect((await predict(await bearer(issuer.token('*:*', { expires: '-1s' })))).status).toBe(401);
     const foreign = (await generateKeyPair('ES256')).privateKey as CryptoKey;
     expect((await predict(await bearer(issuer.token('*:*', { key: foreign })))).status).toBe(401);
+    // The public key as if it were a shared secret, and headers that name a key of the caller's own.
+    const asSecret = new TextEncoder().encode(JSON.stringify(issuer.publicJwk));
+    const own = await generateKeyPair('ES256');
+    const ownJwk = await exportJWK(own.publicKey);
+    const forged: [object, CryptoKey | Uint8Array][] = [
+      [{ alg: 'HS256', kid: 'k1' }, asSecret],
+      [{ alg: 'ES256', kid: 'k1', jwk: ownJwk }, own.privateKey as CryptoKey],
+      [{ alg: 'ES256', kid: '../../k1', jku: `${issuer.url}/jwks` }, own.privateKey as CryptoKey],
+      [{ alg: 'ES256' }, own.privateKey as CryptoKey],
+    ];
+    for (const [header, key] of forged) {
+      const token = new SignJWT({ scope: '*:*' })
+        .setProtectedHeader(header as { alg: string })
+        .setIssuer(issuer.url)
+        .setSubject('eve')
+        .setAudience(audience)
+        .setExpirationTime('5m')
+        .sign(key);
+      expect([header, (await predict(await bearer(token))).status]).toEqual([header, 401]);
+    }
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(
       JSON.stringify({ iss: issuer.url, aud: audience, sub: 'eve', exp: 9e9, scope: '*:*' }),
     ).toString('base64url')}.`;

@@ -124,6 +124,16 @@ describe('requests that ask for more than they send', () => {
     client.close();
   });
 
+  it('give all of their tensors raw over gRPC, or none', async () => {
+    const client = new GrpcClient(GRPCInferenceService, server.grpc);
+    const inputs = ['a', 'b'].map((name) => ({ name, datatype: 'FP32', shape: [1n, 2n] }));
+    const rawInputContents = [new Uint8Array(8)];
+    const call = client.call('modelInfer', { modelName: 'several', inputs, rawInputContents });
+    const { code, details } = await refusalOf(call);
+    client.close();
+    expect([code, details]).toEqual([3, expect.stringContaining('all or none')]);
+  });
+
   it('do not get rows without values', async () => {
     const shape = [1_000_000_000, 0];
     const body = { inputs: [{ name: 'x', datatype: 'FP32', shape, data: [] }] };

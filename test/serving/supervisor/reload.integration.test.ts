@@ -1,7 +1,9 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { signManifest } from '../../../conversion/manifest/index.ts';
 import {
   applySettings,
   readServerState,
@@ -91,6 +93,31 @@ describe('a server that is told other settings', () => {
     await rm(join(server.settings.modelRoot, 'sums', '3'), { recursive: true });
     await apply({ models: models(2) });
     expect((await ask(`${server.rest}/v1/models/sums`)).json.model_version_status).toHaveLength(1);
+  });
+
+  it('takes no version that nobody who is trusted has signed, and serves on', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const stranger = generateKeyPairSync('ed25519').privateKey;
+    const trustedKeys = [publicKey.export({ type: 'spki', format: 'pem' }).toString()];
+    const sign = async (name: string, number: number, key: typeof privateKey) => {
+      const folder = join(server.settings.modelRoot, name, String(number));
+      const manifest = await readFile(join(folder, 'manifest.json'));
+      const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+      await writeFile(join(folder, 'manifest.json.sig'), signManifest(manifest, pem));
+    };
+    await sign('others', 1, privateKey);
+    for (const prepare of [async () => {}, () => sign('sums', 2, stranger)]) {
+      await prepare();
+      const load = new OpenLoop(sumsTarget(server.rest, [3]), 50, 2);
+      await expect(apply({ models: models(2), trustedKeys })).rejects.toMatchObject({
+        code: 'SERVING_LOAD_FAILED',
+        message: expect.stringMatching(/sums version 2: .*sign/),
+      });
+      expect(faultsOf(await load.stop())).toEqual({});
+    }
+    await sign('sums', 2, privateKey);
+    expect(served(await apply({ models: models(2), trustedKeys }))).toContainEqual(['sums', '2 AVAILABLE']);
+    await apply({ models: models(2) });
   });
 
   it.each([
