@@ -6,7 +6,10 @@ const everyone = (cidr: unknown) => typeof cidr === 'string' && /\/0$/.test(cidr
 interface Statement {
   readonly Sid?: string;
   readonly Effect: string;
-  readonly Action: string | readonly string[];
+  readonly Action?: string | readonly string[];
+  readonly NotAction?: unknown;
+  readonly NotResource?: unknown;
+  readonly NotPrincipal?: unknown;
   readonly Resource?: string | readonly string[];
   readonly Principal?: unknown;
   readonly Condition?: unknown;
@@ -35,6 +38,8 @@ export function wildcardFaults(policy: unknown, keyPolicy = false): string[] {
     const principal = statement.Principal;
     if (principal === '*' || list((principal as { AWS?: string } | undefined)?.AWS).includes('*'))
       faults.push(`${at}: is open to everyone`);
+    for (const all of ['NotAction', 'NotResource', 'NotPrincipal'] as const)
+      if (statement[all] !== undefined) faults.push(`${at}: ${all} allows all others, those of tomorrow too`);
     return faults;
   });
 }
@@ -66,11 +71,16 @@ export const awsRules = {
     enforcement: 'mandatory',
     holds: 'Kubernetes Secrets are encrypted under a key of our own.',
     types: ['aws:eks/cluster:Cluster'],
-    check: ({ encryptionConfig }) =>
-      unless(
+    check: ({ encryptionConfig }) => [
+      ...unless(
         encryptionConfig?.resources?.includes('secrets'),
         'encryptionConfig.resources must include secrets',
       ),
+      ...unless(
+        'keyArn' in (encryptionConfig?.provider ?? {}),
+        'encryptionConfig.provider.keyArn must be a key of ours',
+      ),
+    ],
   },
   'access-entries-only': {
     enforcement: 'mandatory',
@@ -114,7 +124,10 @@ export const awsRules = {
     types: ['LaunchTemplate'],
     check: ({ blockDeviceMappings = [] }) =>
       blockDeviceMappings.flatMap(({ deviceName, ebs }: Inputs) =>
-        unless(String(ebs?.encrypted) === 'true', `${deviceName}: ebs.encrypted must be true`),
+        unless(
+          String(ebs?.encrypted) === 'true' && 'kmsKeyId' in ebs,
+          `${deviceName}: ebs.encrypted must be true, under a key of ours (kmsKeyId)`,
+        ),
       ),
   },
   'private-subnets': {
@@ -133,11 +146,12 @@ export const awsRules = {
         !everyone(inputs['cidrIpv4']) && !everyone(inputs['cidrIpv6']),
         'cidrIpv4 must name a network',
       ),
-      ...(inputs['ingress'] ?? []).flatMap(({ cidrBlocks = [] }: Inputs) =>
-        unless(!cidrBlocks.some(everyone), 'ingress.cidrBlocks must name networks'),
+      ...(inputs['ingress'] ?? []).flatMap(({ cidrBlocks = [], ipv6CidrBlocks = [] }: Inputs) =>
+        unless(![...cidrBlocks, ...ipv6CidrBlocks].some(everyone), 'ingress.cidrBlocks must name networks'),
       ),
       ...unless(
-        inputs['type'] !== 'ingress' || !(inputs['cidrBlocks'] ?? []).some(everyone),
+        inputs['type'] !== 'ingress' ||
+          ![...(inputs['cidrBlocks'] ?? []), ...(inputs['ipv6CidrBlocks'] ?? [])].some(everyone),
         'cidrBlocks must name networks',
       ),
     ],
@@ -151,13 +165,40 @@ export const awsRules = {
         unless(inputs[flag] === true, `${flag} must be true`),
       ),
   },
+  'kept-objects': {
+    enforcement: 'mandatory',
+    holds:
+      'A bucket keeps every version of an object, encrypted under a key of our own, and answers over TLS only.',
+    types: ['BucketVersioning', 'BucketServerSideEncryptionConfiguration', 'BucketPolicy'],
+    check: (inputs) => {
+      if ('versioningConfiguration' in inputs)
+        return unless(inputs['versioningConfiguration']?.status === 'Enabled', 'status must be Enabled');
+      if ('rules' in inputs) {
+        const [rule] = inputs['rules'] ?? [];
+        const { sseAlgorithm, ...key } = rule?.applyServerSideEncryptionByDefault ?? {};
+        return unless(
+          sseAlgorithm === 'aws:kms' && 'kmsMasterKeyId' in key,
+          'sseAlgorithm must be aws:kms, under a key of ours (kmsMasterKeyId)',
+        );
+      }
+      if (typeof inputs['policy'] !== 'string') return [];
+      const tlsOnly = statementsOf(inputs['policy']).some(
+        ({ Effect, Condition }) =>
+          Effect === 'Deny' && JSON.stringify(Condition ?? {}).includes('"aws:SecureTransport":"false"'),
+      );
+      return unless(tlsOnly, 'the policy must deny what comes without TLS (aws:SecureTransport false)');
+    },
+  },
   'safe-databases': {
     enforcement: 'mandatory',
     holds:
       'A database is private, encrypted, restorable to any second, and its password is nobody’s to know.',
     types: ['aws:rds/instance:Instance', 'aws:rds/cluster:Cluster'],
     check: (inputs) => [
-      ...unless(inputs['storageEncrypted'] === true, 'storageEncrypted must be true'),
+      ...unless(
+        inputs['storageEncrypted'] === true && 'kmsKeyId' in inputs,
+        'storageEncrypted must be true, under a key of ours (kmsKeyId)',
+      ),
       ...unless(inputs['publiclyAccessible'] === false, 'publiclyAccessible must be false'),
       ...unless(inputs['manageMasterUserPassword'] === true, 'manageMasterUserPassword must be true'),
       ...unless(!('password' in inputs), 'password must not be set: it would be in the state'),
@@ -170,7 +211,10 @@ export const awsRules = {
     types: ['ReplicationGroup'],
     check: (inputs) => [
       ...unless(inputs['transitEncryptionEnabled'] === true, 'transitEncryptionEnabled must be true'),
-      ...unless(inputs['atRestEncryptionEnabled'] === true, 'atRestEncryptionEnabled must be true'),
+      ...unless(
+        inputs['atRestEncryptionEnabled'] === true && 'kmsKeyId' in inputs,
+        'atRestEncryptionEnabled must be true, under a key of ours (kmsKeyId)',
+      ),
       ...unless(
         'userGroupIds' in inputs && !('authToken' in inputs),
         'userGroupIds must be set, and authToken not',
@@ -179,7 +223,7 @@ export const awsRules = {
   },
   'safe-registries': {
     enforcement: 'mandatory',
-    holds: 'Image tags never move, every push is scanned.',
+    holds: 'Image tags never move, every push is scanned, everything is encrypted under a key of our own.',
     types: ['aws:ecr/repository:Repository'],
     check: (inputs) => [
       ...unless(inputs['imageTagMutability'] === 'IMMUTABLE', 'imageTagMutability must be IMMUTABLE'),
@@ -187,19 +231,34 @@ export const awsRules = {
         inputs['imageScanningConfiguration']?.scanOnPush === true,
         'imageScanningConfiguration.scanOnPush must be true',
       ),
+      ...unless(
+        (inputs['encryptionConfigurations'] ?? []).some(
+          (one: Inputs) => one['encryptionType'] === 'KMS' && 'kmsKey' in one,
+        ),
+        'encryptionConfigurations must be KMS with a key of ours',
+      ),
     ],
   },
   'narrow-iam': {
     enforcement: 'mandatory',
     holds:
       'Policies of ours list actions and resources; AWS’s policies with "everything" in them are not used.',
-    types: ['RolePolicy', 'aws:iam/policy:Policy', 'BucketPolicy', 'aws:kms/key:Key', 'RolePolicyAttachment'],
+    types: [
+      'RolePolicy',
+      'aws:iam/policy:Policy',
+      'aws:iam/role:Role',
+      'BucketPolicy',
+      'aws:kms/key:Key',
+      'RolePolicyAttachment',
+    ],
     check: (inputs) => [
       ...wildcardFaults(inputs['policy'], 'enableKeyRotation' in inputs),
-      ...unless(
-        !/(AdministratorAccess|PowerUserAccess|FullAccess)$/.test(inputs['policyArn'] ?? ''),
-        `${inputs['policyArn']} allows everything; write what is needed`,
-      ),
+      ...wildcardFaults(inputs['assumeRolePolicy']),
+      ...(inputs['inlinePolicies'] ?? []).flatMap((one: Inputs) => wildcardFaults(one['policy'])),
+      ...[inputs['policyArn'] ?? [], inputs['managedPolicyArns'] ?? []]
+        .flat()
+        .filter((arn: string) => /(AdministratorAccess|PowerUserAccess|FullAccess)$/.test(arn))
+        .map((arn: string) => `${arn} allows everything; write what is needed`),
     ],
   },
   'rotated-keys': {

@@ -148,6 +148,10 @@ export const kubernetesRules = {
         unless(
           (rule['from'] ?? []).length > 0 && (rule['ports'] ?? []).length > 0,
           'an ingress rule without `from` or `ports` lets everyone in',
+        ).concat(
+          (rule['from'] ?? [])
+            .filter((peer: Inputs) => /\/0$/.test(peer['ipBlock']?.cidr ?? ''))
+            .map(() => 'an ingress rule from a range of /0 lets everyone in'),
         ),
       ),
   },

@@ -8,6 +8,15 @@ import { digest, resourcesOf, settingsOf } from './stacks.ts';
 
 const serving = (all: readonly Recorded[]) => only(all, 'Deployment', '-workload').inputs.spec;
 
+const serverSettings = (resources: readonly Recorded[]) =>
+  ServingSettings.parse(
+    JSON.parse(
+      ofType(resources, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!.inputs.data[
+        'settings.json'
+      ],
+    ),
+  );
+
 describe('the service in a cluster', () => {
   let all: Recorded[];
   beforeAll(async () => {
@@ -74,6 +83,25 @@ describe('the service in a cluster', () => {
     ]);
   });
 
+  it('watches itself without a setting: rules, and who sends and shows them', async () => {
+    const plain = await resourcesOf(settingsOf('staging', { monitoring: undefined }));
+    const servers = ofType(plain, 'StatefulSet').map(({ inputs }) => inputs.metadata.name);
+    expect(servers).toEqual(
+      expect.arrayContaining(['modelmile-prometheus', 'modelmile-alertmanager', 'modelmile-grafana']),
+    );
+    const rules = ofType(plain, 'ConfigMap').find(({ inputs }) => inputs.data?.['rules.yml'])!;
+    expect(rules.inputs.data['rules.yml'].match(/^ +- alert: /gm).length).toBeGreaterThan(15);
+  });
+
+  it('waits for what it deploys: nothing is marked to be skipped', () => {
+    const objects = manifestsOf(all).map(({ manifest }) => JSON.stringify(manifest));
+    expect(objects.filter((text) => text.includes('pulumi.com/skipAwait'))).toEqual([]);
+  });
+
+  it('logs at info, never what was sent', () => {
+    expect(serverSettings(all)).toMatchObject({ logLevel: 'info', accessLog: false, recordInputs: false });
+  });
+
   it('makes passwords in the cluster: no template, no environment and no argument holds one', () => {
     const jobs = ofType(all, 'Job').map(({ inputs }) => inputs.spec.template.spec.containers[0].env[0].value);
     expect(jobs.map((text) => JSON.parse(text).random)).toEqual(
@@ -107,15 +135,6 @@ describe('the service in a cluster', () => {
       inside.filter(({ manifest }) => !(manifest['metadata'] as { namespace?: string }).namespace),
     ).toEqual([]);
   });
-
-  const serverSettings = (resources: readonly Recorded[]) =>
-    ServingSettings.parse(
-      JSON.parse(
-        ofType(resources, 'ConfigMap').find(({ inputs }) => inputs.data?.['settings.json'])!.inputs.data[
-          'settings.json'
-        ],
-      ),
-    );
   const tried = (canary: object) => ({
     models: [{ name: 'model', source: 'samples/digits/model.h5', canary }],
     modelStore: 'volume:models',
@@ -175,6 +194,42 @@ describe('prod', () => {
   let all: Recorded[];
   beforeAll(async () => {
     all = await resourcesOf(settingsOf('prod'));
+  });
+
+  it('sends each zone out by a NAT gateway of its own', () => {
+    const routes = ofType(all, 'RouteTable').map(({ inputs }) => inputs.routes[0].natGatewayId);
+    expect(new Set(routes.filter(Boolean)).size).toBe(3);
+    expect(ofType(all, 'Subnet').every(({ inputs }) => inputs.mapPublicIpOnLaunch === false)).toBe(true);
+  });
+
+  it('refuses to be deleted, with its data, until the setting says otherwise', async () => {
+    const guarded = ['aws:eks/cluster:Cluster', 'aws:rds/instance:Instance'];
+    const protection = (resources: readonly Recorded[]) =>
+      guarded.map((type) => resources.find((one) => one.type === type)!.inputs.deletionProtection);
+    expect(protection(all)).toEqual([true, true]);
+    expect(only(all, 'BucketVersioning').inputs.versioningConfiguration.status).toBe('Enabled');
+    const bucket = (resources: readonly Recorded[]) =>
+      resources.find(({ type }) => type === 'aws:s3/bucket:Bucket')!.inputs.forceDestroy;
+    expect(bucket(all)).toBe(false);
+    const passing = await resourcesOf(settingsOf('prod', { protectData: false }));
+    expect([...protection(passing), bucket(passing)]).toEqual([false, false, true]);
+  });
+
+  it('stays on standard support', () => {
+    const cluster = all.find(({ type }) => type === 'aws:eks/cluster:Cluster')!;
+    expect(cluster.inputs.upgradePolicy).toEqual({ supportType: 'STANDARD' });
+  });
+
+  it('has no node agents where no GPU is to be measured', async () => {
+    const pools = settingsOf('prod').nodePools.filter(({ kind }) => kind === 'elastic');
+    const without = await resourcesOf(settingsOf('prod', { nodePools: pools, monitoring: {} }));
+    expect(ofType(without, 'DaemonSet')).toEqual([]);
+    const mirrored = await resourcesOf(settingsOf('prod', { imageRegistry: 'mirror.example' }));
+    const images = ofType(mirrored, 'DaemonSet').map(
+      ({ inputs }) => inputs.spec.template.spec.containers[0].image,
+    );
+    expect(images).toHaveLength(2);
+    for (const image of images) expect(image).toMatch(/^mirror\.example\//);
   });
 
   it('counts the money of what is tagged as its own', () => {

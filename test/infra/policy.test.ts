@@ -113,7 +113,11 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
   },
   'closed-network-policies': {
     type: 'kubernetes:networking.k8s.io/v1:NetworkPolicy',
-    weak: [{ spec: { ingress: [{}] } }, { spec: { ingress: [{ ports: [{ port: 1 }] }] } }],
+    weak: [
+      { spec: { ingress: [{}] } },
+      { spec: { ingress: [{ ports: [{ port: 1 }] }] } },
+      { spec: { ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }], ports: [{ port: 1 }] }] } },
+    ],
     strong: [
       { spec: { ingress: [] } },
       { spec: { ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 1 }] }] } },
@@ -159,8 +163,8 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
   },
   'cluster-secrets-encrypted': {
     type: 'aws:eks/cluster:Cluster',
-    weak: [{}],
-    strong: [{ encryptionConfig: { resources: ['secrets'] } }],
+    weak: [{}, { encryptionConfig: { resources: ['secrets'] } }],
+    strong: [{ encryptionConfig: { resources: ['secrets'], provider: { keyArn: 'arn' } } }],
   },
   'access-entries-only': {
     type: 'aws:eks/cluster:Cluster',
@@ -195,8 +199,13 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
   },
   'encrypted-volumes': {
     type: 'aws:ec2/launchTemplate:LaunchTemplate',
-    weak: [{ blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: {} }] }],
-    strong: [{ blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: { encrypted: 'true' } }] }],
+    weak: [
+      { blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: {} }] },
+      { blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: { encrypted: 'true' } }] },
+    ],
+    strong: [
+      { blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: { encrypted: 'true', kmsKeyId: 'arn' } }] },
+    ],
   },
   'private-subnets': {
     type: 'aws:ec2/subnet:Subnet',
@@ -210,6 +219,8 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
       { cidrIpv4: '0.0.0.0/0' },
       { cidrIpv6: '::/0' },
       { type: 'ingress', cidrBlocks: ['0.0.0.0/0'] },
+      { type: 'ingress', ipv6CidrBlocks: ['::/0'] },
+      { ingress: [{ ipv6CidrBlocks: ['::/0'] }] },
     ],
     strong: [{ ingress: [{ cidrBlocks: ['10.0.0.0/8'] }] }, { cidrIpv4: '10.0.0.0/8' }],
   },
@@ -218,6 +229,20 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
     weak: [{}, { blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true }],
     strong: [
       { blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true, restrictPublicBuckets: true },
+    ],
+  },
+  'kept-objects': {
+    type: 'aws:s3/bucketPolicy:BucketPolicy',
+    weak: [
+      { versioningConfiguration: { status: 'Suspended' } },
+      { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: 'AES256' } }] },
+      { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: 'aws:kms' } }] },
+      { policy: policy() },
+    ],
+    strong: [
+      { versioningConfiguration: { status: 'Enabled' } },
+      { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: 'aws:kms', kmsMasterKeyId: 'a' } }] },
+      { policy: policy({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }) },
     ],
   },
   'safe-databases': {
@@ -235,6 +260,7 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
     strong: [
       {
         storageEncrypted: true,
+        kmsKeyId: 'arn',
         publiclyAccessible: false,
         manageMasterUserPassword: true,
         backupRetentionPeriod: 14,
@@ -246,13 +272,31 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
     weak: [
       {},
       { transitEncryptionEnabled: true, atRestEncryptionEnabled: true, authToken: 'x', userGroupIds: [] },
+      { transitEncryptionEnabled: true, atRestEncryptionEnabled: true, userGroupIds: ['a'] },
     ],
-    strong: [{ transitEncryptionEnabled: true, atRestEncryptionEnabled: true, userGroupIds: ['a'] }],
+    strong: [
+      {
+        transitEncryptionEnabled: true,
+        atRestEncryptionEnabled: true,
+        kmsKeyId: 'arn',
+        userGroupIds: ['a'],
+      },
+    ],
   },
   'safe-registries': {
     type: 'aws:ecr/repository:Repository',
-    weak: [{}, { imageTagMutability: 'MUTABLE', imageScanningConfiguration: { scanOnPush: true } }],
-    strong: [{ imageTagMutability: 'IMMUTABLE', imageScanningConfiguration: { scanOnPush: true } }],
+    weak: [
+      {},
+      { imageTagMutability: 'MUTABLE', imageScanningConfiguration: { scanOnPush: true } },
+      { imageTagMutability: 'IMMUTABLE', imageScanningConfiguration: { scanOnPush: true } },
+    ],
+    strong: [
+      {
+        imageTagMutability: 'IMMUTABLE',
+        imageScanningConfiguration: { scanOnPush: true },
+        encryptionConfigurations: [{ encryptionType: 'KMS', kmsKey: 'arn' }],
+      },
+    ],
   },
   'narrow-iam': {
     type: 'aws:iam/rolePolicy:RolePolicy',
@@ -261,6 +305,10 @@ const cases: Readonly<Record<RuleName, { type: string; weak: Inputs[]; strong: I
       { policy: policy({ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['*'] }) },
       { policy: policy({ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:a'], Principal: '*' }) },
       { policyArn: 'arn:aws:iam::aws:policy/AmazonS3FullAccess' },
+      { managedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess'] },
+      { policy: policy({ Effect: 'Allow', NotAction: ['iam:*'], Resource: ['arn:aws:s3:::a'] }) },
+      { assumeRolePolicy: policy({ Effect: 'Allow', Action: ['sts:AssumeRole'], Principal: { AWS: '*' } }) },
+      { inlinePolicies: [{ policy: policy({ Effect: 'Allow', Action: '*', Resource: '*' }) }] },
     ],
     strong: [
       { policy: policy({ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::a/*'] }) },

@@ -23,6 +23,36 @@ describe('docs/security.md', () => {
     else expect(tests).toMatch(new RegExp(`(it|test|each)\\(.*'.*${words.join(' ')}|\\('${words.join(' ')}`));
   });
 
+  /** What the anchors ship, as their sources were read; a word of each that its row must have. */
+  it.each([
+    ['open to 0.0.0.0/0', 'API servers for everyone'],
+    ['API_AND_CONFIG_MAP', 'the config map as a way in'],
+    ['off (pulumi-eks, vLLM', 'no control-plane and audit logs'],
+    ['opt-in (pulumi-eks)', 'Secrets without a key of their own'],
+    ['nothing forces IMDSv2', 'credentials of a node for its pods'],
+    ['single NAT gateway', 'one zone that takes all down'],
+    ['AmazonS3FullAccess', 'rights on everything'],
+    ['22 skipped', 'checks that are switched off'],
+    ['one untagged image is kept', 'rollbacks that lose their image'],
+    ['mutable tags, no scan', 'images that change behind a name'],
+    ['`deletionProtection` false', 'clusters that anybody deletes'],
+    ['EXTENDED', 'support that is paid for unasked'],
+    ['hard-coded and exported', "Grafana's password"],
+    ['public load balancer', 'Grafana for everyone'],
+    ['`runAsNonRoot: false`', 'root'],
+    ['no Pod Security label', 'namespaces without Pod Security'],
+    ['none default-deny', 'networks without a fence'],
+    ['`latest`', 'images by a tag that moves'],
+    ['DUMMY_TOKEN_REPLACE_ME', 'a token as a default'],
+    ['debug', 'logs that say too much'],
+    ['skipAwait', 'success before there is any'],
+    ['without Alertmanager', 'alerts that nobody gets'],
+    ['surge pod that waits for a GPU', 'rollouts that never end'],
+    ['five phases', 'tear-downs that hang'],
+  ])('has a row on "%s": %s', (words) => {
+    expect(rows.some(({ weak }) => weak!.includes(words))).toBe(true);
+  });
+
   it('has a row for every mandatory policy', () => {
     const named = rows.map(({ heldBy }) => heldBy!.replace(/^policy /, ''));
     expect(Object.keys(rules).filter((rule) => !named.includes(rule))).toEqual([]);
