@@ -9,13 +9,14 @@ const counts = { staging: 500, prod: 400 };
 // The reasons of a thousand plans are of no use here.
 Object.assign(pulumi.log, { info: () => Promise.resolve() });
 
+// Of what is tested, whatever is committed meanwhile.
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const started = Date.now();
 await stagingIsSound(counts.staging, seed);
 const half = Date.now();
 await prodIsSound(counts.prod, seed);
 const ended = Date.now();
 
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const folder = new URL('../../../docs/reports/', import.meta.url);
 mkdirSync(folder, { recursive: true });
 writeFileSync(
