@@ -1,3 +1,4 @@
+import { images } from '../images.ts';
 import { addons } from './aws/addons.ts';
 import { cudaNeeds, gpuImages } from './compatibility.ts';
 import { gpus, type InstanceType, instanceTypes } from './hardware.ts';
@@ -82,5 +83,31 @@ ${table(
     neededBy === 'all' ? 'every cluster' : 'fixed node pools',
   ]),
 )}
+
+## Images of others
+
+${table(
+  ['what', 'image'],
+  Object.entries(images).map(([name, image]) => [name, `\`${image}\``]),
+)}
+
+\`imageRegistry\` takes them from a mirror.
+
+## What was not checked where this project is built
+
+No AWS account and no registry of images is reached there. Names and versions are from public sources; before the first \`up\` ask those who
+know, each command must find what the tables name:
+
+| what | ask |
+| --- | --- |
+| images of others | \`docker manifest inspect <image>\`, each of the table above |
+| base images of the serving image (\`ARG NODE\`, \`ARG CUDA\` of the Dockerfile) | \`docker manifest inspect <image>\`; others by \`imageBuildArgs\` |
+| versions of add-ons | \`aws eks describe-addon-versions --addon-name <add-on> --kubernetes-version 1.34\` |
+| AMI releases | \`aws ssm get-parameters-by-path --path /aws/service/eks/optimized-ami/1.34/amazon-linux-2023/x86_64/nvidia\` |
+| driver of an AMI release | its release notes at github.com/awslabs/amazon-eks-ami, then \`nvidia-smi\` on one node |
+| prices of instances in your region | \`aws pricing get-products --service-code AmazonEC2\`; \`priceFactor\` takes the difference |
+| prices of RDS, ElastiCache, EKS, NAT and endpoints (\`infra/policy/cost.ts\`), rounded from the services' pages | the bill of the first week |
+| your quota for GPU machines | \`aws service-quotas list-service-quotas --service-code ec2\`; every preview says what is needed |
+| GPU metrics on nodes of EKS Auto Mode | \`curl <pod>:9400/metrics\` of the DCGM exporter on one of them |
 `;
 }

@@ -5,6 +5,7 @@ import { AwsEnvironment, selectPool } from '../environment/aws/index.ts';
 import type { InstanceTypeName } from '../environment/hardware.ts';
 import { InfraError } from '../errors.ts';
 import { addresses, egressTo } from '../network-rules.ts';
+import { describeCost, stackCost } from '../policy/cost.ts';
 import { enforcePolicies } from '../policy/index.ts';
 import { secretsDir } from '../service/index.ts';
 import type { Settings } from '../settings.ts';
@@ -35,7 +36,7 @@ function required<K extends 'accountId' | 'budget'>(settings: Settings, key: K):
 /** EKS with GPU node pools, ECR, S3, RDS and ElastiCache; inside the cluster the same as anywhere. */
 export const amazon: Platform<ClusterEnvironment> = {
   environment(settings, models) {
-    enforcePolicies();
+    const declared = enforcePolicies();
     const accountId = required(settings, 'accountId');
     const provider = new aws.Provider(name(), {
       region: settings.region,
@@ -56,6 +57,7 @@ export const amazon: Platform<ClusterEnvironment> = {
       },
       { providers: [provider] },
     );
+    pulumi.log.info(`the stack ${describeCost(stackCost(declared, settings.priceFactor))}`);
     const { repositoryUrl, login } = environment.registry;
     const pool = settings.nodePools.find((one) => typesOf(one).includes(chosen.instanceType))?.name;
     return {

@@ -175,9 +175,9 @@ export const awsRules = {
         return unless(inputs['versioningConfiguration']?.status === 'Enabled', 'status must be Enabled');
       if ('rules' in inputs) {
         const [rule] = inputs['rules'] ?? [];
-        const { sseAlgorithm, ...key } = rule?.applyServerSideEncryptionByDefault ?? {};
+        const encryption = rule?.applyServerSideEncryptionByDefault ?? {};
         return unless(
-          sseAlgorithm === 'aws:kms' && 'kmsMasterKeyId' in key,
+          encryption.sseAlgorithm === 'aws:kms' && 'kmsMasterKeyId' in encryption,
           'sseAlgorithm must be aws:kms, under a key of ours (kmsMasterKeyId)',
         );
       }

@@ -83,6 +83,8 @@ export interface StackCost {
   readonly gpus: { readonly least: number; readonly most: number };
   /** vCPUs of GPU machines at the limits: AWS's quota "Running On-Demand G and VT / P instances" must be at least this. */
   readonly gpuVcpus: number;
+  /** Elastic pools of which nothing is known yet, as at the first preview of a cluster. */
+  readonly unknownPools: number;
 }
 
 export function stackCost(all: readonly StackResource[], priceFactor = 1): StackCost {
@@ -110,12 +112,15 @@ export function stackCost(all: readonly StackResource[], priceFactor = 1): Stack
     },
     gpus: { least: sum(gpus, 'minNodes'), most: sum(gpus, 'maxNodes') },
     gpuVcpus: sum(gpuVcpus, 'maxNodes'),
+    unknownPools: all.filter(({ type, props }) => kindOf(type) === 'NodePool' && !('spec' in props)).length,
   };
 }
 
 /** One line for the preview. */
-export function describeCost({ usdPerMonth, gpus, gpuVcpus }: StackCost): string {
+export function describeCost({ usdPerMonth, gpus, gpuVcpus, unknownPools }: StackCost): string {
   const usd = (value: number) => `${Math.round(value)} USD`;
   const quota = gpuVcpus > 0 ? `; the quota for GPU machines must be at least ${gpuVcpus} vCPUs` : '';
-  return `costs ${usd(usdPerMonth.least)} a month with elastic pools empty, ${usd(usdPerMonth.most)} with every pool at its limit (list prices, us-east-1, no traffic); ${gpus.least} to ${gpus.most} GPUs${quota}`;
+  const unknown =
+    unknownPools > 0 ? `; without ${unknownPools} elastic pools, of which nothing is known yet` : '';
+  return `costs ${usd(usdPerMonth.least)} a month with elastic pools empty, ${usd(usdPerMonth.most)} with every pool at its limit (list prices, us-east-1, no traffic); ${gpus.least} to ${gpus.most} GPUs${quota}${unknown}`;
 }

@@ -1,6 +1,7 @@
 import * as pulumi from '@pulumi/pulumi';
 import { InfraError } from '../errors.ts';
 import { awsRules } from './aws.ts';
+import type { StackResource } from './cost.ts';
 import { kubernetesRules } from './kubernetes.ts';
 import { appliesTo, type Inputs, type Rule } from './rule.ts';
 
@@ -39,11 +40,15 @@ export const knownInputs = (props: object): Inputs => plain(props) as Inputs;
 
 /**
  * Holds the mandatory rules for every resource that is declared from now on.
+ * @returns what has been declared so far, growing: at the first preview of a cluster the engine itself knows nothing of what is in it
  * @throws InfraError POLICY_VIOLATED naming the resource, the rule and the way out, before the engine hears of the resource
  */
-export function enforcePolicies(): void {
+export function enforcePolicies(): readonly StackResource[] {
+  const declared: StackResource[] = [];
   pulumi.runtime.registerStackTransformation(({ type, name, props }) => {
-    const broken = violations(type, name, knownInputs(props)).filter(
+    const inputs = knownInputs(props);
+    declared.push({ type, name, props: inputs });
+    const broken = violations(type, name, inputs).filter(
       ({ rule }) => rules[rule].enforcement === 'mandatory',
     );
     if (broken.length > 0) {
@@ -54,4 +59,5 @@ export function enforcePolicies(): void {
     }
     return undefined;
   });
+  return declared;
 }

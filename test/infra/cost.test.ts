@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import * as pulumi from '@pulumi/pulumi';
 import { hoursPerMonth, instanceTypes } from '../../infra/environment/hardware.ts';
 import { describeCost, type StackResource, stackCost } from '../../infra/policy/cost.ts';
 import { resourcesOf, settingsOf } from './stacks.ts';
@@ -20,6 +21,17 @@ describe('cost and capacity in the preview', () => {
     expect(describeCost(cost)).toMatch(
       /^costs \d+ USD a month .* 0 to 10 GPUs; the quota .* at least 40 vCPUs$/,
     );
+  });
+
+  it('are said in the preview itself, though at the first one the engine knows nothing of what is in the cluster', async () => {
+    const said: string[] = [];
+    const { info } = pulumi.log;
+    Object.assign(pulumi.log, { info: (text: string) => Promise.resolve(void said.push(text)) });
+    const resources = await stack({ priceFactor: 2 });
+    Object.assign(pulumi.log, { info });
+    expect(said).toContain(`the stack ${describeCost(stackCost(resources, 2))}`);
+    const first = resources.map((one) => (one.type.startsWith('kubernetes:') ? { ...one, props: {} } : one));
+    expect(describeCost(stackCost(first))).toMatch(/without 2 elastic pools, of which nothing is known yet$/);
   });
 
   it('show what a larger pool may come to, to the cent of its machines', async () => {

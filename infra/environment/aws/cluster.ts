@@ -52,7 +52,7 @@ function endpoint(access: EndpointAccess) {
 /** From where `up` must run, in words for the preview. */
 export function whereToRunFrom(access: EndpointAccess): string {
   return access === 'private'
-    ? 'the API server answers inside the VPC only: run `up` from a machine in it, or over a VPN, Direct Connect or peering'
+    ? 'the API server answers inside the VPC only: run `up` from a machine in it, or over a VPN, Direct Connect or peering (the first `up`, which makes the VPC: docs/stacks.md)'
     : `the API server answers ${access.cidrs.join(', ')} and the VPC: run \`up\` from there`;
 }
 
