@@ -8,6 +8,7 @@ import type { InstanceTypeName } from '../environment/hardware.ts';
 import { ApiKeys, keysFileName } from '../environment/kubernetes/api-keys.ts';
 import { nodeAgentsNamespace } from '../environment/kubernetes/node-agents.ts';
 import { podSysctls } from '../environment/os-parameters.ts';
+import { beyondQuota } from '../environment/quota.ts';
 import { type Plan, planHardware } from '../environment/sizing.ts';
 import { InfraError } from '../errors.ts';
 import { Monitoring, prometheusUrl, scraper } from '../monitoring/index.ts';
@@ -68,6 +69,12 @@ export function plan(settings: Settings, instanceTypes?: readonly InstanceTypeNa
   });
   const basis = chosen.measured ? `from ${settings.profile}` : 'not measured: set profile to a profile.json';
   pulumi.log.info(`sizing (${basis})\n${chosen.reasons.map((reason) => `  - ${reason}`).join('\n')}`);
+  for (const [replicas, what] of [
+    [chosen.minReplicas, 'pods will be refused'],
+    [chosen.maxReplicas, 'the autoscaler will be refused more'],
+  ] as const)
+    for (const fault of beyondQuota(chosen, settings.quota, replicas))
+      pulumi.log.warn(`modelmile:${fault}: ${what}`);
   return chosen;
 }
 

@@ -31,7 +31,8 @@ function pathOf(manifest: Manifest): string {
     : `${root}/namespaces/${metadata.namespace}/${plural}`;
 }
 
-withServer('a real API server', () => {
+const needs = binaries ? '' : ' (not run: lacks node toolchain/test-cluster/install.mjs)';
+withServer(`a real API server${needs}`, () => {
   const server = new ApiServer();
   const stacks: Record<string, Manifest[]> = {};
 

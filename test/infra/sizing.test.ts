@@ -6,6 +6,7 @@ import type { Profile } from '../../conversion/manifest/index.ts';
 import { checkGpuStack, cudaNeeds } from '../../infra/environment/compatibility.ts';
 import { type InstanceTypeName, instanceType, instanceTypes } from '../../infra/environment/hardware.ts';
 import { podSysctls, safeSysctls } from '../../infra/environment/os-parameters.ts';
+import { beyondQuota } from '../../infra/environment/quota.ts';
 import { planHardware, type SizingRequest } from '../../infra/environment/sizing.ts';
 
 const latency = (batchMs: Record<number, number>) =>
@@ -154,6 +155,21 @@ describe('sizing', () => {
     expect(() =>
       planHardware(request({ model: { name: 'huge', sizeBytes: 5e11, inputElements: 10 } })),
     ).toThrow(/HARDWARE_TOO_SMALL: huge: .* within 100 ms/);
+  });
+});
+
+describe('a quota', () => {
+  it('is held against what a plan asks for, before pods are refused', () => {
+    const plan = planHardware(request({ accelerator: 'gpu' }));
+    const quota = { cpus: 64, memoryGiB: 256, gpus: 16, pods: 100 };
+    expect(beyondQuota(plan, quota, plan.minReplicas)).toEqual([]);
+    expect(beyondQuota(plan, { ...quota, gpus: 1 }, plan.minReplicas)).toEqual([
+      'quota.gpus is 1, and 2 replicas ask for 2',
+    ]);
+    expect(beyondQuota(plan, { ...quota, cpus: 1, pods: 1 }, 2).map((text) => text.split(' ')[0])).toEqual([
+      'quota.cpus',
+      'quota.pods',
+    ]);
   });
 });
 
