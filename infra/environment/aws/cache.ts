@@ -6,8 +6,9 @@ export interface CacheArgs {
   readonly subnetIds: readonly pulumi.Input<string>[];
   /** Security group of the pods that may connect. */
   readonly clientSecurityGroupId: pulumi.Input<string>;
+  /** Encrypts what is kept. Changing it replaces the cache, which is then empty. */
   readonly keyArn: pulumi.Input<string>;
-  /** @default 'cache.t4g.small' */
+  /** Changed in the next maintenance window. @default 'cache.t4g.small' */
   readonly nodeType?: string | undefined;
   /** Copies, in zones of their own; the first answers writes. @default 2 */
   readonly nodes?: number | undefined;

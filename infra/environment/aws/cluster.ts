@@ -12,6 +12,7 @@ export interface ClusterArgs {
   readonly account: Account;
   /** Kubernetes minor version. Raising it upgrades in place; it cannot be lowered. */
   readonly kubernetes: string;
+  /** Private ones of at least two zones. Changed in place, never to another VPC. */
   readonly subnetIds: readonly pulumi.Input<string>[];
   /** Encrypts Kubernetes Secrets and logs. Changing it replaces the cluster. */
   readonly keyArn: pulumi.Input<string>;
@@ -19,7 +20,7 @@ export interface ClusterArgs {
   readonly admins: readonly string[];
   /** `private`: only from inside the VPC or a network connected to it. @default 'private' */
   readonly endpointAccess?: EndpointAccess | undefined;
-  /** @default '172.20.0.0/16' */
+  /** Addresses of Services. Changing it replaces the cluster. @default '172.20.0.0/16' */
   readonly serviceCidr?: string | undefined;
   /** Refuses deletion by AWS itself, whoever asks; its logs then outlive it too. @default true */
   readonly deletionProtection?: boolean | undefined;

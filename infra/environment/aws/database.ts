@@ -9,6 +9,7 @@ export interface DatabaseArgs {
   readonly subnetIds: readonly pulumi.Input<string>[];
   /** Security group of the pods that may connect. */
   readonly clientSecurityGroupId: pulumi.Input<string>;
+  /** Encrypts data, backups and the password. Changing it replaces the database. */
   readonly keyArn: pulumi.Input<string>;
   /** Changing it restarts the database with a short fail-over. @default 'db.m7g.large' */
   readonly instanceClass?: string | undefined;
@@ -18,7 +19,7 @@ export interface DatabaseArgs {
   readonly backupRetentionDays?: number | undefined;
   /** @default 50, growing by itself to ten times that */
   readonly storageGiB?: number | undefined;
-  /** @default true */
+  /** Refuses deletion and keeps a last snapshot. @default true */
   readonly deletionProtection?: boolean | undefined;
 }
 

@@ -19,6 +19,7 @@ export interface FixedPoolArgs {
   readonly instanceType: InstanceTypeName;
   /** `1.34.4-20260318`, never "latest". Changing it replaces the nodes as `replacement` says. */
   readonly amiRelease: string;
+  /** It starts with so many; nobody but you scales it. */
   readonly minNodes: number;
   readonly maxNodes: number;
   /** A capacity reservation or block that is there. @default none */
@@ -28,7 +29,7 @@ export interface FixedPoolArgs {
    * for reserved machines of which there are no more. @default 'blue-green' without a reservation, 'rolling' with one
    */
   readonly replacement?: 'blue-green' | 'rolling' | undefined;
-  /** @default 200 */
+  /** Changing it replaces the nodes as `replacement` says. @default 200 */
   readonly diskGiB?: number | undefined;
   /** Version of onnxruntime in the serving image, for the compatibility check. */
   readonly onnxruntime: string;

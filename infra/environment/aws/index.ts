@@ -31,36 +31,45 @@ export type NodePool = { readonly name: string } & (
 );
 
 export interface AwsEnvironmentArgs {
-  /** Twelve digits. The provider refuses any other account. */
+  /** Twelve digits. The provider refuses any other account; another one is another stack. */
   readonly accountId: string;
+  /** Changing it replaces everything. */
   readonly region: string;
-  /** @default `${region}a`, `b`, `c` */
+  /** Changing them replaces subnets and what is in them. @default `${region}a`, `b`, `c` */
   readonly zones?: readonly string[] | undefined;
-  /** @default '10.20.0.0/16' */
+  /** Changing it replaces the network and everything in it. @default '10.20.0.0/16' */
   readonly vpcCidr?: string | undefined;
-  /** @default 'per-zone' */
+  /** Changing it replaces routes: outgoing connections break once. @default 'per-zone' */
   readonly natGateways?: 'per-zone' | 'single' | undefined;
-  /** @default '1.34' */
+  /** Raising it upgrades in place; it cannot be lowered. @default '1.34' */
   readonly kubernetesVersion?: string | undefined;
+  /** IAM principals; whoever runs `up` is one. Changed in place. */
   readonly clusterAdmins: readonly string[];
-  /** @default 'private' */
+  /** Changed in place, some minutes. @default 'private' */
   readonly endpointAccess?: EndpointAccess | undefined;
+  /** Elastic pools drift node by node, fixed ones are replaced as they say. */
   readonly nodePools: readonly NodePool[];
-  /** See NodeClassArgs. @default 'prefix' */
+  /** See NodeClassArgs. Nodes drift one by one. @default 'prefix' */
   readonly podAddresses?: 'prefix' | 'single' | undefined;
+  /** A new version is uploaded beside the old ones. */
   readonly models: readonly StoredModel[];
   /** Namespace of the service. Another name replaces everything in it. */
   readonly namespace: string;
+  /** See NamespaceArgs. Changed at once; running pods stay. */
   readonly quota?: NamespaceArgs['quota'];
   /** Mirror of the public registries, for what runs on the nodes. @default the public ones */
   readonly imageRegistry?: string | undefined;
   /** DCGM on every GPU node. @default false */
   readonly gpuMetrics?: boolean | undefined;
+  /** Version in the serving image, for the check against drivers. */
   readonly onnxruntime: string;
   /** Refuses deletion of what holds data, and of the cluster. @default true */
   readonly protectData?: boolean | undefined;
+  /** Changed in the next maintenance window. @default db.m7g.large in two zones */
   readonly database?: { readonly instanceClass?: string | undefined; readonly multiAz?: boolean };
+  /** Changed in the next maintenance window. @default two of cache.t4g.small */
   readonly cache?: { readonly nodeType?: string | undefined; readonly nodes?: number };
+  /** Who is told at half, at 80 % and at a forecast above this much a month. */
   readonly budget: { readonly usdPerMonth: number; readonly emails: readonly string[] };
 }
 

@@ -13,6 +13,7 @@ export interface StoredModel {
 export interface ModelStoreArgs {
   /** Globally unique. Changing it makes a new, empty store. */
   readonly bucketName: string;
+  /** Encrypts what is uploaded from now on. */
   readonly keyArn: pulumi.Input<string>;
   readonly models: readonly StoredModel[];
   /** @default false; a bucket with models in it is then not deleted */

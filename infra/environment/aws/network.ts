@@ -11,10 +11,11 @@ export interface NetworkArgs {
   readonly cidr: string;
   /** `per-zone` survives the loss of a zone; `single` costs a third. @default 'per-zone' */
   readonly natGateways?: 'per-zone' | 'single' | undefined;
-  /** @default 365 */
+  /** Changed in place. @default 365 */
   readonly flowLogRetentionDays?: number | undefined;
   /** The flow log outlives the stack. @default true */
   readonly keepLogs?: boolean | undefined;
+  /** Encrypts the flow log. */
   readonly keyArn: pulumi.Input<string>;
 }
 

@@ -4,6 +4,7 @@ import { ecr } from './sdk.ts';
 export interface RegistryArgs {
   /** Changing it replaces the repository with all its images. */
   readonly repositoryName: string;
+  /** Encrypts images. Changing it replaces the repository with all its images. */
   readonly keyArn: pulumi.Input<string>;
   /** Deletes images with the repository: for stacks that come and go. @default false */
   readonly forceDelete?: boolean | undefined;
