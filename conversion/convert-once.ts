@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Cost } from './budget.ts';
 import { readCustomLayers } from './custom-layers.ts';
-import { ConversionError } from './errors.ts';
+import { ConversionError, ofSound } from './errors.ts';
 import {
   type Accuracy,
   encodeManifest,
@@ -12,7 +12,7 @@ import {
 import { processingBeside, processingOf } from './processing.ts';
 import { identify, readSource } from './readers/index.ts';
 import { targets } from './targets/index.ts';
-import type { Target } from './targets/target.ts';
+import type { Target, TargetRequest } from './targets/target.ts';
 import { accuracyOf } from './verify/accuracy.ts';
 import { readLabelledSet } from './verify/labelled-set.ts';
 
@@ -113,9 +113,9 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
   progress('reading');
   const source = await identify(sourcePath);
   progress('converting and checking parity');
-  const { dialect, model } = await readSource(source);
+  const { dialect, model } = await ofSound(source.path, () => readSource(source));
   const calibration = options.calibration ?? options.labels;
-  const { artifact, bytes, signature, parity, calibrationSha256 } = await target.convert({
+  const request: TargetRequest = {
     model,
     where: source.path,
     method: methodName,
@@ -128,7 +128,10 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
       options.budget === undefined || 'relativeError' in options.budget
         ? (options.budget ?? defaultBudget)
         : unlimited,
-  });
+  };
+  const { artifact, bytes, signature, parity, calibrationSha256 } = await (options.custom === undefined
+    ? ofSound(source.path, () => target.convert(request))
+    : target.convert(request));
   const declared = options.processing ?? (await processingBeside(sourcePath));
   const processing = declared === undefined ? {} : await processingOf(declared, signature);
   let accuracy: Accuracy | undefined;

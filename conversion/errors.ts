@@ -35,6 +35,23 @@ export class ConversionError extends Error {
   }
 }
 
+/**
+ * Runs what reads and converts a model that nobody has vouched for: where it stumbles over what no sound model has, the model is told
+ * to be damaged.
+ * @throws ConversionError
+ */
+export async function ofSound<T>(path: string, work: () => Promise<T> | T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ConversionError) throw error;
+    throw new ConversionError(
+      'CONVERSION_SOURCE_CORRUPT',
+      `${path} holds a model that makes no sense (${(error as Error).message})`,
+    );
+  }
+}
+
 const fileFaults: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',

@@ -1,5 +1,5 @@
 import { type CustomLayers, readCustomLayers } from './custom-layers.ts';
-import { ConversionError } from './errors.ts';
+import { ConversionError, ofSound } from './errors.ts';
 import { type KerasModel, layerName, layersOf } from './keras/model.ts';
 import { isConvertible, kerasToOnnx } from './keras/to-onnx.ts';
 import { elementCount, opsetOf, signatureOf } from './onnx/index.ts';
@@ -62,10 +62,10 @@ function rows(model: SourceModel, custom: CustomLayers): InspectedLayer[] {
 }
 
 /** What each class leaves open: an option that is not covered, where all the classes are known. */
-function refusalOf(model: SourceModel, custom: CustomLayers): string[] {
+async function refusalOf(path: string, model: SourceModel, custom: CustomLayers): Promise<string[]> {
   if (model.kind !== 'keras') return [];
   try {
-    kerasToOnnx(model, custom);
+    await ofSound(path, () => kerasToOnnx(model, custom));
     return [];
   } catch (error) {
     if (error instanceof ConversionError) return [error.message];
@@ -80,8 +80,8 @@ function refusalOf(model: SourceModel, custom: CustomLayers): string[] {
 export async function inspect(path: string, customPath?: string): Promise<Inspection> {
   const custom = customPath === undefined ? {} : await readCustomLayers(customPath);
   const source = await identify(path);
-  const { dialect, model } = await readSource(source);
-  const found = rows(model, custom);
+  const { dialect, model } = await ofSound(path, () => readSource(source));
+  const found = await ofSound(path, () => rows(model, custom));
   const unknown = found
     .filter((row) => !row.supported)
     .map((row) => `layer '${row.name}': there is no converter for ${row.kind}`);
@@ -93,6 +93,6 @@ export async function inspect(path: string, customPath?: string): Promise<Inspec
     sizeBytes: source.sizeBytes,
     parameters: found.reduce((sum, row) => sum + row.parameters, 0),
     layers: found,
-    unsupported: unknown.length > 0 ? unknown : refusalOf(model, custom),
+    unsupported: unknown.length > 0 ? unknown : await refusalOf(path, model, custom),
   };
 }

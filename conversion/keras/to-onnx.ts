@@ -4,6 +4,7 @@ import { type LayerContext, type LayerConverter, unsupported } from '../layers/l
 import { outputMask } from '../layers/masks.ts';
 import { operation, operationName, operations } from '../layers/operations.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
+import { doubtfulMasks } from './attention-masks.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
 import {
   customRow,
@@ -160,12 +161,20 @@ function convertGraph(
     }
     return value;
   };
+  const isDoubtful = doubtfulMasks(source, conversion.dialect);
   const convert = (ref: TensorRef): void => {
-    const { layer, args, kwargs, inputs: refs } = callAt(ref);
+    const found = callAt(ref);
+    const { layer, args, kwargs, inputs: refs } = found;
+    const tensorFor = (input: TensorRef): SymbolicTensor => {
+      const tensor = tensorAt(input);
+      return tensor.mask !== undefined && isDoubtful(input, found)
+        ? { ...tensor, mask: { ...tensor.mask, isDoubtful: true } }
+        : tensor;
+    };
     const call = {
-      args: resolve(args, tensorAt) as unknown[],
-      kwargs: resolve(kwargs, tensorAt) as Record<string, unknown>,
-      inputs: refs.map(tensorAt),
+      args: resolve(args, tensorFor) as unknown[],
+      kwargs: resolve(kwargs, tensorFor) as Record<string, unknown>,
+      inputs: refs.map(tensorFor),
     };
     const outputs = convertLayer(conversion, layer, place.weightsOf(layer), place, call, keyOf(ref));
     done.set(keyOf(ref), outputs);

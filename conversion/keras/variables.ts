@@ -36,7 +36,13 @@ const projection = (layer: LayerConfig, name: string): readonly [string, LayerCo
 ];
 const attention: Layout = {
   children: (layer) =>
-    ['query_dense', 'key_dense', 'value_dense', 'output_dense'].map((name) => projection(layer, name)),
+    [
+      'query_dense',
+      'key_dense',
+      ...when(layer.config['use_gate'], 'gate_dense'),
+      'value_dense',
+      'output_dense',
+    ].map((name) => projection(layer, name)),
 };
 const recurrent: Layout = {
   children: (layer) => [['cell', { class_name: `${layer.class_name}Cell`, config: layer.config }]],
@@ -125,11 +131,15 @@ export function snakeCase(className: string): string {
     .toLowerCase();
 }
 
-/** The groups of a container of layers in a `.keras` file: by class and number, whatever the layers' own names are. */
+/**
+ * The groups of a container of layers in a `.keras` file: by class and number, whatever the layers' own names are. Keras 3's raw
+ * operations are in the config, but not in the container.
+ */
 export function containerGroups(layers: readonly LayerConfig[]): Map<LayerConfig, string> {
   const counts = new Map<string, number>();
+  const contained = layers.filter(({ module }) => !(module ?? '').includes('.ops'));
   return new Map(
-    layers.map((layer) => {
+    contained.map((layer) => {
       const name = snakeCase(layer.class_name);
       const count = counts.get(name) ?? 0;
       counts.set(name, count + 1);

@@ -182,10 +182,23 @@ export const multiHeadAttention =
       [k, v] = [k, v].map((x) => repeatedHeads(layer, x, heads)) as [SymbolicTensor, SymbolicTensor];
     const size = grouped ? (q.shape[3] as number) : numberOption(layer, 'key_dim', q.shape[3] as number);
     const scaled = elementwise(layer, 'Mul', [q, scalar(layer, 1 / Math.sqrt(size))]);
-    const scores = matmul(layer, scaled, transpose(layer, k, [0, 1, 3, 2]));
-    const mask = attentionMask(layer, scores, query, value, key);
+    let scores = matmul(layer, scaled, transpose(layer, k, [0, 1, 3, 2]));
+    if ([query, value, key].some((input) => input.mask?.isDoubtful))
+      throw unsupported(
+        layer,
+        'Keras 3 takes the mask off a tensor that attention has read, so that it depends on the order of calls who else sees it; hand it over as attention_mask',
+      );
+    let mask = attentionMask(layer, scores, query, value, key);
+    const numbers = additiveMask(layer, [query, value, key]);
+    if (numbers !== undefined) {
+      scores = elementwise(layer, 'Add', [scores, numbers]);
+      mask = undefined;
+    }
     let shares = maskedSoftmax(layer, scores, mask, layer.dialect === 'keras-3');
-    if (mask !== undefined && layer.dialect === 'keras-3') {
+    // Keras 3 has two ways to the same: only the one through its Softmax layer leaves nothing where everything is masked.
+    const bySoftmax =
+      layer.kwargs['return_attention_scores'] === true || numberOption(layer, 'dropout', 0) > 0;
+    if (mask !== undefined && layer.dialect === 'keras-3' && bySoftmax) {
       shares = elementwise(layer, 'Where', [mask, shares, scalar(layer, 0)], 'float32');
     }
     const heard = transpose(layer, matmul(layer, shares, v), [0, 2, 1, 3]);
@@ -216,6 +229,24 @@ function repeatedHeads(layer: LayerContext, x: SymbolicTensor, heads: number): S
   return layer.graph.node('Gather', [x, indices], { name: `${layer.name}/repeat`, shape }, { axis: 1n });
 }
 
+/** [T, S] or [N, T, S] as [N, heads, T, S] takes it. */
+function overHeads(layer: LayerContext, mask: SymbolicTensor): SymbolicTensor {
+  const missing: Record<number, number[]> = { 2: [0, 1], 3: [1] };
+  const axes = missing[mask.shape.length];
+  return axes === undefined ? mask : unsqueeze(layer, mask, axes);
+}
+
+/** Keras 2 counts with an `attention_mask` of numbers where there is no other mask: 1 adds nothing to a score, 0 adds -1e9. */
+function additiveMask(layer: LayerContext, inputs: readonly SymbolicTensor[]): SymbolicTensor | undefined {
+  const given = tensorOf(layer.kwargs['attention_mask']);
+  const isAlone =
+    layer.kwargs['use_causal_mask'] !== true && inputs.every((input) => input.mask === undefined);
+  if (layer.dialect === 'keras-3' || !isAlone || given === undefined || given.dtype === 'bool')
+    return undefined;
+  const missing = elementwise(layer, 'Sub', [scalar(layer, 1), overHeads(layer, asFloat(layer, given))]);
+  return elementwise(layer, 'Mul', [missing, scalar(layer, -1e9)]);
+}
+
 /** bool, broadcastable to [N, heads, T, S]; undefined where nothing is masked. */
 function attentionMask(
   layer: LayerContext,
@@ -229,15 +260,12 @@ function attentionMask(
   const queryMask = given('query_mask', query.mask);
   const valueMask = given('value_mask', value.mask);
   const keyMask = given('key_mask', key === value ? undefined : key.mask);
-  let attention = asBool(layer, tensorOf(layer.kwargs['attention_mask']));
-  if (attention !== undefined && attention.shape.length === 3) attention = unsqueeze(layer, attention, [1]);
-  if (attention !== undefined && attention.shape.length === 2)
-    attention = unsqueeze(layer, attention, [0, 1]);
+  const attention = asBool(layer, tensorOf(layer.kwargs['attention_mask']));
   return both(layer, [
     queryMask === undefined ? undefined : unsqueeze(layer, queryMask, [1, 3]),
     valueMask === undefined ? undefined : unsqueeze(layer, valueMask, [1, 2]),
     keyMask === undefined ? undefined : unsqueeze(layer, keyMask, [1, 2]),
-    attention,
+    attention === undefined ? undefined : overHeads(layer, attention),
     layer.kwargs['use_causal_mask'] === true ? causalMask(layer, scores) : undefined,
   ]);
 }

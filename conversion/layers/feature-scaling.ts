@@ -8,7 +8,7 @@ import {
   weightConstant,
 } from './layer.ts';
 import { anywhere } from './layout.ts';
-import { elementwise, scalar } from './shapes.ts';
+import { axisOf, elementwise, scalar } from './shapes.ts';
 
 const numbersIn = (value: unknown): number[] => [value].flat(8).map(Number);
 
@@ -46,13 +46,19 @@ export const normalization: LayerConverter = (layer) => {
   const mean = given ? numbersIn(layer.config['mean']) : Array.from(weight(layer, 'mean').data);
   const variance = given ? numbersIn(layer.config['variance']) : Array.from(weight(layer, 'variance').data);
   const deviation = variance.map((v) => Math.max(Math.sqrt(v), keras.epsilon));
-  const wanted = layer.config['axis'] ?? -1;
-  const axes = (Array.isArray(wanted) ? wanted : [wanted]).map(Number);
+  const wanted = layer.config['axis'] ?? [];
   const rank = x.shape.length;
-  const isLast = axes.length === 0 || (axes.length === 1 && (axes[0] === -1 || axes[0] === rank - 1));
-  if (!isLast && mean.length !== 1)
-    throw unsupported(layer, `axis=${JSON.stringify(wanted)}: the last one is supported`);
-  const [m, d] = [operand(layer, 'mean', mean), operand(layer, 'deviation', deviation)];
+  const axes = [wanted].flat().map((axis) => axisOf(Number(axis), rank));
+  // One number for each place of the axes, or one for all; the others are broadcast.
+  const kept = x.shape.map((size, axis) => (axes.includes(axis) ? size : 1));
+  const isEach = mean.length > 1;
+  if (isEach && kept.reduce((a, b) => a * b, 1) !== mean.length)
+    throw unsupported(layer, `${mean.length} means for axis=${JSON.stringify(wanted)} of [${x.shape}]`);
+  const statistic = (name: string, values: readonly number[]) =>
+    isEach
+      ? layer.graph.constant(`${layer.name}/${name}`, 'float32', kept, Float32Array.from(values))
+      : scalar(layer, values[0] as number);
+  const [m, d] = [statistic('mean', mean), statistic('deviation', deviation)];
   return layer.config['invert'] === true
     ? elementwise(layer, 'Add', [elementwise(layer, 'Mul', [x, d]), m])
     : elementwise(layer, 'Div', [elementwise(layer, 'Sub', [x, m]), d]);

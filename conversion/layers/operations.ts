@@ -525,12 +525,18 @@ const einsum: Operation = (layer) => {
   const operands = [...layer.inputs, ...Object.values(layer.kwargs).flat().filter(isTensor)];
   const match = /^([a-zA-Z,]+)->([a-zA-Z]*)$/.exec(equation);
   if (match === null) throw unsupported(layer, `equation '${equation}'`);
+  const terms = (match[1] as string).split(',');
+  // Keras 2 does not write down which tensors tf.einsum takes.
+  if (operands.length !== terms.length) {
+    throw unsupported(
+      layer,
+      `the file names ${operands.length} of the ${terms.length} tensors that '${equation}' takes; use EinsumDense, Dot or tf.matmul`,
+    );
+  }
   const sizes = new Map(
-    (match[1] as string)
-      .split(',')
-      .flatMap((labels, i) =>
-        [...labels].map((label, axis) => [label, operands[i]?.shape[axis] as number] as const),
-      ),
+    terms.flatMap((labels, i) =>
+      [...labels].map((label, axis) => [label, operands[i]?.shape[axis] as number] as const),
+    ),
   );
   const shape = [...(match[2] as string)].map((label) => sizes.get(label) as number);
   return layer.graph.node('Einsum', operands, { name: `${layer.name}/einsum`, shape }, { equation });
@@ -638,13 +644,25 @@ const roundHalfEven = keeping('Round');
 export const operations = {
   abs: keeping('Abs'),
   absolute: keeping('Abs'),
+  acos: unary('Acos'),
+  acosh: unary('Acosh'),
   add: binary('Add'),
   all: truth('ReduceMin'),
   amax: reduction('ReduceMax'),
   amin: reduction('ReduceMin'),
   any: truth('ReduceMax'),
+  arccos: unary('Acos'),
+  arccosh: unary('Acosh'),
+  arcsin: unary('Asin'),
+  arcsinh: unary('Asinh'),
+  arctan: unary('Atan'),
+  arctanh: unary('Atanh'),
   argmax: argOf('ArgMax'),
   argmin: argOf('ArgMin'),
+  asin: unary('Asin'),
+  asinh: unary('Asinh'),
+  atan: unary('Atan'),
+  atanh: unary('Atanh'),
   broadcast_to: broadcastTo,
   cast: castTo,
   ceil: unary('Ceil'),
@@ -653,6 +671,7 @@ export const operations = {
   concat: concatenate,
   concatenate,
   cos: unary('Cos'),
+  cosh: unary('Cosh'),
   cumsum: cumulative,
   divide,
   einsum,
@@ -665,8 +684,10 @@ export const operations = {
     elementwise(layer, 'Sub', [chain(layer, floats(layer, first(layer)), 'Exp'), scalar(layer, 1)]),
   flip,
   floor: unary('Floor'),
+  floor_div: floorDivide,
   floor_divide: floorDivide,
   floordiv: floorDivide,
+  floormod: modulo,
   gather,
   gelu,
   get_item: getItem,
@@ -731,6 +752,7 @@ export const operations = {
   sign: unary('Sign'),
   silu: named('silu'),
   sin: unary('Sin'),
+  sinh: unary('Sinh'),
   softmax: softmaxOf('Softmax'),
   softplus: named('softplus'),
   softsign: named('softsign'),
@@ -749,6 +771,7 @@ export const operations = {
   swapaxes: swapAxes,
   swish: named('silu'),
   take: gather,
+  tan: unary('Tan'),
   tanh: named('tanh'),
   tile,
   transpose: transposeOf,

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession } from 'onnxruntime-node';
 import { decodeModel, encodeModel, type ModelProto } from '../onnx/index.ts';
+import { openSession } from '../verify/session.ts';
 
 /**
  * Constants folded, batch normalization folded into the convolution before it, training-only parts gone: the runtime's own `basic`
@@ -13,12 +13,9 @@ import { decodeModel, encodeModel, type ModelProto } from '../onnx/index.ts';
 export async function freeze(model: ModelProto): Promise<ModelProto> {
   const path = join(tmpdir(), `modelmile-${randomUUID()}.onnx`);
   try {
-    const session = await InferenceSession.create(encodeModel(model), {
+    const session = await openSession(encodeModel(model), {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      logSeverityLevel: 3,
     });
     await session.release();
     const frozen = decodeModel(await readFile(path), 'the frozen model');

@@ -17,12 +17,39 @@ export function variableName(path: string): string {
 const known =
   /^(kernel|bias|gamma|beta|moving_mean|moving_variance|recurrent_kernel|embeddings|depthwise_kernel|pointwise_kernel|mean|variance)$/;
 
+/** Whether a variable of the file can be a slot's: of the same name, and below the layers of models inside that lead to it. */
+function fits(slot: VariableSlot, path: string): boolean {
+  const [expected, found] = [variableName(slot.name), variableName(path)];
+  if (known.test(found) && found !== expected && expected !== `depthwise_${found}`) return false;
+  const parts = path.split('/');
+  return [...slot.name.matchAll(/(?<=layers\/)[^/]+/g)].every(([inner]) => parts.includes(inner));
+}
+
+/**
+ * The slots in the order of the file. It goes by what is trained, and of a wrapper that was frozen Keras 3 writes either order, by how
+ * that was done: then the names tell, where they are those of the layers.
+ */
+function storedSlots(layer: LayerConfig, paths: readonly string[]): readonly VariableSlot[] {
+  const slots = variableSlots(layer);
+  const usual = hdf5Order(slots);
+  if (slots.length !== paths.length || usual.every((slot, i) => fits(slot, paths[i] as string))) return usual;
+  const left = [...slots];
+  const named = paths.flatMap((path) => {
+    const at = left.findIndex((slot) => fits(slot, path));
+    return at < 0 ? [] : left.splice(at, 1);
+  });
+  return named.length === slots.length ? named : usual;
+}
+
 /**
  * Names variables that are stored in Keras's order by the layer's own layout. Names in the file are no keys (Keras 2 and 3 differ, and
  * users rename layers), but where they are of the usual ones they must agree.
  */
 export function inOrder(layer: LayerConfig, stored: readonly (Numbers & { name: string })[]): Weight[] {
-  const slots = hdf5Order(variableSlots(layer));
+  const slots = storedSlots(
+    layer,
+    stored.map(({ name }) => name),
+  );
   // A class that is not known here keeps the file's names: a plug-in may know it.
   if (slots.length === 0) return stored.map((weight) => ({ ...weight, name: variableName(weight.name) }));
   if (slots.length !== stored.length) {
@@ -101,14 +128,13 @@ export function groupedWeights(
     // Every shard has the group of a layer; the one with variables counts.
     return found.find(({ vars }) => vars.keys().length > 0) ?? found[0];
   };
-  const layers = layersOf(model);
-  const groups = containerGroups(layers);
+  const groups = containerGroups(layersOf(model));
   const container = ['layers', '_layer_checkpoint_dependencies'].find((name) =>
     shards.some(({ file, root }) => file.group(root, name) !== undefined),
   );
   return new Map(
-    layers.map((layer) => {
-      const path = `${container ?? 'layers'}/${groups.get(layer)}`;
+    [...groups].map(([layer, group]) => {
+      const path = `${container ?? 'layers'}/${group}`;
       const name = layerName(layer);
       const stored = find(path);
       const recorded = stored === undefined ? undefined : textAttribute(stored.vars, 'name');

@@ -9,6 +9,15 @@ import { parseConfig } from './keras-hdf5.ts';
 import type { Reader } from './reader.ts';
 import { fieldsOf, TensorBundle } from './tensor-bundle.ts';
 
+/** Tuples as the lists that they are in every other form: here they are `{class_name: "__tuple__", items}`. */
+function untupled<T>(value: T): T {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(untupled) as T;
+  const fields = value as Record<string, unknown>;
+  if (fields['class_name'] === '__tuple__') return untupled(fields['items']) as T;
+  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, untupled(item)])) as T;
+}
+
 /** The model's config out of `keras_metadata.pb`: the node `root`. */
 async function rootConfig(path: string): Promise<LayerConfig> {
   const bytes = await readFile(join(path, 'keras_metadata.pb')).catch(() => {
@@ -20,16 +29,23 @@ async function rootConfig(path: string): Promise<LayerConfig> {
   for (const node of fieldsOf(bytes).get(1) ?? []) {
     const fields = fieldsOf(node as Uint8Array);
     const text = (id: number) => new TextDecoder().decode(fields.get(id)?.[0] as Uint8Array);
-    if (text(3) === 'root') return parseConfig(text(5), 'keras_metadata.pb');
+    if (text(3) === 'root') return untupled(parseConfig(text(5), 'keras_metadata.pb'));
   }
   throw new ConversionError('CONVERSION_SOURCE_CORRUPT', `${path}: keras_metadata.pb has no model`);
+}
+
+/** The layers as a checkpoint numbers them: a Sequential does not count its InputLayer. */
+function numberedLayers(model: LayerConfig): readonly LayerConfig[] {
+  const layers = layersOf(model);
+  const hasInput = model.class_name === 'Sequential' && layers[0]?.class_name === 'InputLayer';
+  return hasInput ? layers.slice(1) : layers;
 }
 
 /** The attributes that lead from a model to a variable: a layer is `layer-<n>` of its model. */
 function attributesOf(layer: LayerConfig, name: string): string[] {
   if (!isModel(layer)) return name.split('/');
   const [, inner, ...rest] = name.split('/');
-  const layers = layersOf(layer);
+  const layers = numberedLayers(layer);
   // Layers' own names may have slashes.
   const index = layers.findIndex((child) => name.startsWith(`layers/${layerName(child)}/`));
   const child = layers[index] as LayerConfig;
@@ -63,7 +79,7 @@ export const savedModel: Reader = {
       const config = await rootConfig(path);
       const bundle = await TensorBundle.open(join(path, 'variables', 'variables'));
       const weights = new Map<string, Weight[]>();
-      for (const [index, layer] of layersOf(config).entries()) {
+      for (const [index, layer] of numberedLayers(config).entries()) {
         const found: Weight[] = [];
         for (const slot of variableSlots(layer)) {
           const attributes = attributesOf(layer, slot.name);

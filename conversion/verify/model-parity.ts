@@ -37,12 +37,7 @@ export async function answers(
   { inputs }: SampleRows,
 ): Promise<Tensor[]> {
   const names = signature.outputs.map(({ name }) => name);
-  const session = await openSession(encodeModel(model)).catch((error: Error) => {
-    throw new ConversionError(
-      'CONVERSION_SOURCE_CORRUPT',
-      `ONNX Runtime refuses the model: ${error.message}`,
-    );
-  });
+  const session = await openSession(encodeModel(model));
   try {
     const parts: Tensor[][] = [];
     for (const feeds of batchesOf(signature, inputs)) parts.push(await runSession(session, feeds, names));

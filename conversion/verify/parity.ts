@@ -1,5 +1,4 @@
 import { clone } from '@bufbuild/protobuf';
-import type { InferenceSession } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
@@ -127,15 +126,7 @@ async function run(
   signature: Signature,
   outputs: readonly string[],
 ) {
-  let session: InferenceSession;
-  try {
-    session = await openSession(encodeModel(model));
-  } catch (error) {
-    throw new ConversionError(
-      'CONVERSION_SOURCE_CORRUPT',
-      `ONNX Runtime refuses the model: ${(error as Error).message}`,
-    );
-  }
+  const session = await openSession(encodeModel(model));
   try {
     return await runSession(session, feedsOf(signature.inputs, inputs), outputs);
   } finally {

@@ -1,4 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ConversionError } from '../errors.ts';
 import type { TensorSpec } from '../manifest/index.ts';
 
 const arrays = {
@@ -26,21 +27,37 @@ export function runtimeTensor(spec: TensorSpec, shape: readonly number[], values
   return new Tensor(spec.dtype as 'float32', View.from(Array.from(values)) as Float32Array, [...shape]);
 }
 
-/** A session on one thread: the same sums in the same order, so that parity figures are the same everywhere. */
-export async function openSession(model: Uint8Array | string): Promise<InferenceSession> {
-  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const;
-  return typeof model === 'string'
-    ? InferenceSession.create(model, options)
-    : InferenceSession.create(model, options);
+/** What the runtime says of a model that it cannot take is about the source. */
+const refuses = (what: string) => (error: Error) => {
+  throw new ConversionError('CONVERSION_SOURCE_CORRUPT', `ONNX Runtime ${what} the model: ${error.message}`);
+};
+
+/**
+ * A session on one thread: the same sums in the same order, so that parity figures are the same everywhere.
+ * @throws ConversionError CONVERSION_SOURCE_CORRUPT
+ */
+export async function openSession(
+  model: Uint8Array | string,
+  options: InferenceSession.SessionOptions = {},
+): Promise<InferenceSession> {
+  return InferenceSession.create(model as Uint8Array, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    ...options,
+  }).catch(refuses('refuses'));
 }
 
-/** Runs a model and gives its outputs as float64, in the order of `names`. */
+/**
+ * Runs a model and gives its outputs as float64, in the order of `names`.
+ * @throws ConversionError CONVERSION_SOURCE_CORRUPT
+ */
 export async function runSession(
   session: InferenceSession,
   feeds: Readonly<Record<string, Tensor>>,
   names: readonly string[],
 ): Promise<{ shape: readonly number[]; data: Float64Array }[]> {
-  const results = await session.run(feeds, names as string[]);
+  const results = await session.run(feeds, names as string[]).catch(refuses('cannot run'));
   return names.map((name) => {
     const tensor = results[name] as Tensor;
     return { shape: tensor.dims, data: Float64Array.from(tensor.data as ArrayLike<number>, Number) };

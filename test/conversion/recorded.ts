@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { type Conversion, convert } from '../../conversion/index.ts';
 import { openSession, runSession, runtimeTensor } from '../../conversion/verify/session.ts';
@@ -20,9 +20,9 @@ export interface RecordedModel {
   readonly kerasErrors: readonly number[];
 }
 
-/** An archive of recorded models; `path` gives a file of one in a folder of its own. */
+/** An archive of recorded models in fixtures/; `path` gives a file of one, with what lies in the same folder of the archive. */
 export function openRecorded(archive: string) {
-  const members = unzipSync(readFileSync(archive));
+  const members = unzipSync(readFileSync(new URL(`./fixtures/${archive}`, import.meta.url)));
   const expected = JSON.parse(new TextDecoder().decode(members['expected.json'])) as Record<
     string,
     RecordedModel
@@ -31,9 +31,13 @@ export function openRecorded(archive: string) {
   return {
     expected,
     path(file: string): string {
-      const path = join(folder, file);
-      writeFileSync(path, members[file] as Uint8Array);
-      return path;
+      const beside = dirname(file) === '.' ? [file] : Object.keys(members);
+      for (const name of beside.filter((other) => other.startsWith(file.split('/')[0] as string))) {
+        mkdirSync(dirname(join(folder, name)), { recursive: true });
+        writeFileSync(join(folder, name), members[name] as Uint8Array);
+      }
+      // A SavedModel is a folder.
+      return join(folder, file.replace(/\/saved_model\.pb$/, ''));
     },
     close: () => rmSync(folder, { recursive: true, force: true }),
   };
@@ -57,19 +61,32 @@ export async function answersOf({ manifest, files }: Conversion, inputs: readonl
   }
 }
 
-/**
- * What is wrong with a converted model's answers: an output is right within four times Keras's own float32 error, or 1e-5 of its
- * largest value.
- */
-export async function faultsOf(path: string, recorded: RecordedModel): Promise<string[]> {
+/** How far an output of a converted model is from the recorded one, and what float32 may be off by. */
+export interface Deviation {
+  readonly error: number;
+  /** Four times Keras's own float32 error, or 1e-5 of the largest value. */
+  readonly allowed: number;
+  readonly kerasError: number;
+  readonly largest: number;
+}
+
+/** @throws Error where a shape is another; ConversionError where the model does not convert */
+export async function deviationsOf(path: string, recorded: RecordedModel): Promise<Deviation[]> {
   const answers = await answersOf(await convert(path), recorded.inputs);
-  return answers.flatMap((answer, i) => {
+  return answers.map((answer, i) => {
     const { shape, data } = recorded.outputs[i]!;
     if (String(answer.shape) !== String(shape))
-      return [`output ${i} is [${answer.shape}], expected [${shape}]`];
+      throw new Error(`output ${i} is [${answer.shape}], expected [${shape}]`);
     const largest = data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
-    const allowed = Math.max(1e-5 * largest, 4 * recorded.kerasErrors[i]!);
+    const kerasError = recorded.kerasErrors[i]!;
     const error = data.reduce((max, v, k) => Math.max(max, Math.abs(v - (answer.data[k] as number))), 0);
-    return error <= allowed ? [] : [`output ${i} is off by ${error}, allowed are ${allowed}`];
+    return { error, allowed: Math.max(1e-5 * largest, 4 * kerasError), kerasError, largest };
   });
+}
+
+/** What is wrong with a converted model's answers. */
+export async function faultsOf(path: string, recorded: RecordedModel): Promise<string[]> {
+  return (await deviationsOf(path, recorded)).flatMap(({ error, allowed }, i) =>
+    error <= allowed ? [] : [`output ${i} is off by ${error}, allowed are ${allowed}`],
+  );
 }

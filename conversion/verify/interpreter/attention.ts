@@ -83,6 +83,16 @@ function project(input: LayerInput, x: Tensor, name: string): Tensor {
   return permute(reshaped(flat, [...x.shape.slice(0, 2), heads, size]), [0, 2, 1, 3]);
 }
 
+/** An `attention_mask` of [T, S], [N, T, S] or [N, heads, T, S] at a place of the scores. */
+function explicitAt(mask: Tensor, at: readonly number[]): number {
+  const [n, , i, j] = at;
+  const places = { 2: [i, j], 3: [n, i, j] }[mask.shape.length] ?? at;
+  return get(
+    mask,
+    mask.shape.map((dim, axis) => (dim === 1 ? 0 : (places[axis] as number))),
+  );
+}
+
 export const multiHeadAttention: Evaluate = (input) => {
   const { args, kwargs } = input;
   const list = Array.isArray(args[0]) ? (args[0] as Tensor[]) : undefined;
@@ -113,21 +123,7 @@ export const multiHeadAttention: Evaluate = (input) => {
   const any = qm !== undefined || vm !== undefined || km !== undefined || explicit !== undefined || causal;
   const allowed = ([n, h, i, j]: readonly number[]): boolean => {
     const at = [n, h, i, j] as [number, number, number, number];
-    const own =
-      explicit === undefined
-        ? 1
-        : get(
-            explicit,
-            explicit.shape.map((dim, a) =>
-              dim === 1
-                ? 0
-                : ((explicit.shape.length === 4
-                    ? at
-                    : explicit.shape.length === 3
-                      ? [at[0], at[2], at[3]]
-                      : [at[2], at[3]])[a] as number),
-            ),
-          );
+    const own = explicit === undefined ? 1 : explicitAt(explicit, at);
     return (
       own !== 0 &&
       (qm === undefined || get(qm, [at[0], at[2]]) !== 0) &&
@@ -137,8 +133,17 @@ export const multiHeadAttention: Evaluate = (input) => {
     );
   };
   const isKeras3 = input.dialect === 'keras-3';
-  let weights = shares(scores, any ? allowed : undefined, isKeras3);
-  if (any && isKeras3) weights = generate(weights.shape, (at) => (allowed(at) ? get(weights, at) : 0));
+  const isAlone = qm === undefined && vm === undefined && km === undefined && !causal;
+  // Keras 2 adds what is missing to 1, whatever the numbers are.
+  const added = (at: readonly number[]) =>
+    get(scores, at) + (explicit === undefined ? 0 : (1 - explicitAt(explicit, at)) * -1e9);
+  let weights =
+    !isKeras3 && isAlone && explicit !== undefined
+      ? softmax(generate(scores.shape, added))
+      : shares(scores, any ? allowed : undefined, isKeras3);
+  const isSoftmaxLayer = number(input, ['dropout'], 0) > 0 || kwargs['return_attention_scores'] === true;
+  if (any && isKeras3 && isSoftmaxLayer)
+    weights = generate(weights.shape, (at) => (allowed(at) ? get(weights, at) : 0));
   const joined = reshaped(permute(heard(weights, v), [0, 2, 1, 3]), [batch, query.shape[1] as number, -1]);
   const kernel = variable(input, 'output_dense/kernel');
   const bias = optional(input, 'output_dense/bias');

@@ -254,8 +254,14 @@ const rescaling: Evaluate = (input) => {
 const normalization: Evaluate = (input) => {
   const { config } = input.layer;
   const given = (config['mean'] ?? null) !== null;
-  const center = vector(given ? list(config['mean']) : [...variable(input, 'mean').data]);
-  const spread = vector(given ? list(config['variance']) : [...variable(input, 'variance').data]);
+  const { shape } = first(input);
+  const axes = list(config['axis'] ?? []).map((axis) => axisAt(axis, shape.length));
+  const statistic = (name: string): Tensor => {
+    const values = vector(given ? list(config[name]) : [...variable(input, name).data]);
+    const kept = shape.map((size, axis) => (axes.includes(axis) ? size : 1));
+    return values.data.length === 1 ? values : { shape: kept, data: values.data };
+  };
+  const [center, spread] = [statistic('mean'), statistic('variance')];
   const deviation = map(spread, (v) => Math.max(Math.sqrt(v), 1e-7));
   if (flag(input, 'invert', false))
     return zip(

@@ -3,7 +3,7 @@ import { evaluate, readTflite } from '../../../conversion/tflite/index.ts';
 import { seededRandom } from '../../../conversion/verify/random.ts';
 
 /** Ways to damage a file: each gives new bytes. */
-const damages: readonly ((bytes: Uint8Array, random: () => number) => Uint8Array)[] = [
+export const damages: readonly ((bytes: Uint8Array, random: () => number) => Uint8Array)[] = [
   // Bits, anywhere.
   (bytes, random) => {
     const changed = bytes.slice();

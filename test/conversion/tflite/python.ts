@@ -1,13 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 
-const candidates = [process.env['MODELMILE_PYTHON'], 'python3'].filter((path) => path !== undefined);
-
-/** A Python that has a package; undefined on machines without one, where what needs it is skipped. */
-export function pythonWith(packageName: string): string | undefined {
-  return candidates.find(
-    (python) => spawnSync(python, ['-c', `import ${packageName}`], { stdio: 'ignore' }).status === 0,
-  );
-}
+export { pythonWith } from '../reference/python.ts';
 
 export interface Numbers {
   readonly shape: readonly number[];
