@@ -2,9 +2,9 @@
 import { fullCount } from '../../support/full-count.ts';
 import { type FuzzFigures, fuzz } from './fuzz.ts';
 
-const chunks = 50;
-const each = { http: 16_000, grpc: 4_000 };
-/** What a worker may grow by between a quarter of a chunk and its end, where a leak would show: 16,000 requests. */
+const chunks = 10;
+const each = { http: 80_000, grpc: 20_000 };
+/** What a worker may grow by between a quarter of a chunk and its end, where a leak would show: 75,000 requests. */
 const maxGrowth = 1.25;
 
 await fullCount<FuzzFigures>(import.meta.url, {
