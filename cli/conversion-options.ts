@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { type ConvertOptions, costOf, targets } from '../conversion/index.ts';
+import { type ConvertOptions, costOf, type GoldenCheck, targets } from '../conversion/index.ts';
 import type { Option } from './command.ts';
 import { CliError } from './errors.ts';
 
@@ -16,6 +16,17 @@ export const customOption = {
     help: 'what layers of your own compute: see docs/conversion.md',
   },
 } as const satisfies Record<string, Option>;
+
+export const goldenOption = {
+  golden: {
+    type: 'string',
+    value: 'FILE',
+    help: 'rows with what the trained model answered to them (.npz with x and y, or .jsonl): checked before anything is written',
+  },
+} as const satisfies Record<string, Option>;
+
+export const goldenLine = ({ samples, maxAbsError, tolerance }: GoldenCheck): string =>
+  `golden  largest error ${maxAbsError.toExponential(2)} on ${samples} samples, allowed ${tolerance.toExponential(2)}`;
 
 /** How a model is converted, for every command that converts. */
 export const conversionOptions = {

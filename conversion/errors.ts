@@ -11,6 +11,8 @@ export const errorTable = {
   CONVERSION_UNSUPPORTED_METHOD: 'Choose another --method; `auto` finds the best one that passes the gate.',
   CONVERSION_PARITY_FAILED:
     'The converted model does not answer as the trained one does, so it is not written. Please report it with the model.',
+  CONVERSION_GOLDEN_FAILED:
+    'Check that the samples are of this very model, with inputs as it takes them and answers as it gives them.',
   CONVERSION_BUDGET_EXCEEDED: 'Choose a gentler method, or allow more with --budget.',
   CONVERSION_BAD_OPTION: 'See `modelmile convert --help`.',
   CONVERSION_BAD_CUSTOM: 'docs/conversion.md shows such a file, with both functions of a layer.',

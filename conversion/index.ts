@@ -5,6 +5,7 @@ export { convertCached } from './cache.ts';
 export { convert } from './convert.ts';
 export type { Conversion, ConvertOptions } from './convert-once.ts';
 export { ConversionError, type ConversionErrorCode, errorTable } from './errors.ts';
+export { checkGolden, type GoldenCheck } from './golden.ts';
 export { type Inspection, inspect } from './inspect.ts';
 export { type KeptVersion, KeptVersions } from './kept-versions.ts';
 export { identify } from './readers/index.ts';

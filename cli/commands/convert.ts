@@ -4,6 +4,7 @@ import {
   type Choice,
   type Conversion,
   type ConvertOptions,
+  checkGolden,
   chooseMethod,
   convert as convertModel,
   readVersion,
@@ -11,7 +12,13 @@ import {
 } from '../../conversion/index.ts';
 import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
-import { conversionOptions, type Recipe, readConversionOptions } from '../conversion-options.ts';
+import {
+  conversionOptions,
+  goldenLine,
+  goldenOption,
+  type Recipe,
+  readConversionOptions,
+} from '../conversion-options.ts';
 import { CliError } from '../errors.ts';
 import { percent } from '../figures.ts';
 import { paretoLines, paretoSvg } from '../pareto.ts';
@@ -58,7 +65,8 @@ function report(folder: string, { manifest, digest }: Conversion, terminal: Term
 }
 
 export const convert: Command = {
-  usage: '<model> [--out DIR] [--method NAME] [--prune HOW] [--labels FILE] [--budget COST] [--sign KEY]',
+  usage:
+    '<model> [--out DIR] [--method NAME] [--prune HOW] [--labels FILE] [--golden FILE] [--budget COST] [--sign KEY]',
   details:
     'Converts behind the parity gate and writes one version folder. `--method auto` makes every candidate, measures each on this\n' +
     'machine, and takes the smallest one that keeps the budget and is not slower than float32; recipe.json keeps its choice.',
@@ -71,6 +79,7 @@ export const convert: Command = {
   options: {
     out: { type: 'string', value: 'DIR', help: 'version folder to write (default: <name of the model>/1)' },
     ...conversionOptions,
+    ...goldenOption,
     sign: {
       type: 'string',
       value: 'KEY',
@@ -83,6 +92,8 @@ export const convert: Command = {
     const how = { ...(await readConversionOptions(options)), onProgress };
     const choice = how.method === 'auto' ? await chooseMethod(source, how) : undefined;
     const conversion = choice?.chosen.conversion ?? (await convertModel(source, how));
+    const golden = options['golden'] as string | undefined;
+    const held = golden === undefined ? undefined : await checkGolden(conversion, resolve(golden));
     const folder = resolve(
       (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
     );
@@ -94,11 +105,13 @@ export const convert: Command = {
     await write(folder, conversion, [...signature, ...(choice === undefined ? [] : filesOf(choice, how))]);
     for (const line of choice === undefined ? [] : paretoLines(choice)) terminal.line(line);
     report(folder, conversion, terminal);
+    if (held !== undefined) terminal.line(goldenLine(held));
     const candidates = choice?.candidates.map(({ conversion: _, ...figures }) => figures);
     terminal.document({
       folder,
       digest: conversion.digest,
       manifest: conversion.manifest,
+      ...(held === undefined ? {} : { golden: held }),
       ...(candidates === undefined ? {} : { candidates }),
     });
     return exitCodes.ok;

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { convert, readVersion } from '../../conversion/index.ts';
+import { checkGolden, convert, readVersion } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
-import { customOption } from '../conversion-options.ts';
+import { customOption, goldenLine, goldenOption } from '../conversion-options.ts';
 
 export const verify: Command = {
   usage: '<model> <version folder>',
@@ -17,6 +17,7 @@ export const verify: Command = {
       help: 'the calibration rows that the version was converted with',
     },
     labels: { type: 'string', value: 'FILE', help: 'the labelled set that the version was converted with' },
+    ...goldenOption,
     ...customOption,
   },
   async run({ positionals, options, terminal }) {
@@ -35,12 +36,20 @@ export const verify: Command = {
       ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
       ...(custom === undefined ? {} : { custom: resolve(custom) }),
     });
+    const golden = options['golden'] as string | undefined;
+    const held = golden === undefined ? undefined : await checkGolden(kept, resolve(golden));
     const differing = [...again.files.keys()].filter(
       (name) => Buffer.compare(again.files.get(name)!, kept.files.get(name) ?? new Uint8Array()) !== 0,
     );
     const same = differing.length === 0;
     terminal.line(same ? `the same, byte for byte: ${kept.digest}` : `different: ${differing.join(', ')}`);
-    terminal.document({ same, differing, digest: kept.digest });
+    if (held !== undefined) terminal.line(goldenLine(held));
+    terminal.document({
+      ...(held === undefined ? {} : { golden: held }),
+      same,
+      differing,
+      digest: kept.digest,
+    });
     return same ? exitCodes.ok : exitCodes.failed;
   },
 };

@@ -18,19 +18,21 @@ const mostRows = 512;
 
 type Arrays = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float64Array }>;
 
-/** JSON lines: `{"input": [...]}` for one input, `{"inputs": {"name": [...]}}` for several. */
+/** JSON lines: `{"input": [...]}` for one input, `{"inputs": {"name": [...]}}` for several; `output` and `outputs` alike. */
 function fromJsonLines(text: string): Arrays {
   const columns = new Map<string, number[][]>();
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue;
-    const { input, inputs = { x: input } } = JSON.parse(line) as {
-      input?: unknown;
-      inputs?: Record<string, unknown>;
-    };
-    for (const [name, value] of Object.entries(inputs)) {
+    const { input, inputs, output, outputs } = JSON.parse(line) as {
+      [Key in 'input' | 'output']?: unknown;
+    } & { [Key in 'inputs' | 'outputs']?: Record<string, unknown> };
+    const only = Object.entries({ x: input, y: output }).filter(([, value]) => value !== undefined);
+    for (const [name, value] of [...only, ...Object.entries({ ...inputs, ...outputs })]) {
       const row = [value].flat(Number.POSITIVE_INFINITY) as number[];
       if (!row.every(Number.isFinite)) throw new Error('a row holds what is no number');
-      columns.set(name, [...(columns.get(name) ?? []), row]);
+      const rows = columns.get(name) ?? [];
+      rows.push(row);
+      columns.set(name, rows);
     }
   }
   return new Map(
@@ -70,25 +72,59 @@ function spread(
   return { shape: [rows, ...rowShape], data };
 }
 
+/** One tensor of rows for each of the specs: by their names, or where there is one by one of the `others`. */
+function rowsFor(
+  specs: readonly TensorSpec[],
+  arrays: Arrays,
+  others: readonly string[],
+  scale: number,
+): Tensor[] {
+  return specs.map((spec) => {
+    const names = specs.length === 1 ? [spec.name, ...others] : [spec.name];
+    const array = names.map((name) => arrays.get(name)).find((found) => found !== undefined);
+    if (array === undefined)
+      throw new Error(`it has no array '${spec.name}', only ${[...arrays.keys()].join(', ')}`);
+    return spread(spec, array, scale);
+  });
+}
+
+async function read<T>(path: string, use: (arrays: Arrays, bytes: Uint8Array) => T): Promise<T> {
+  try {
+    const bytes = await readFile(path);
+    return use(arraysOf(bytes), bytes);
+  } catch (error) {
+    throw new ConversionError('CONVERSION_BAD_SAMPLES', `${path}: ${(error as Error).message}`);
+  }
+}
+
+const inputsOf = (signature: Signature, arrays: Arrays): Tensor[] =>
+  rowsFor(signature.inputs, arrays, ['x', 'x_test'], arrays.get('scale')?.data[0] ?? 1);
+
 /**
  * Reads rows without their labels: `.npz` (arrays named as the inputs, or `x`, and optionally a scalar `scale`), `.npy`, or JSON lines.
  * @throws ConversionError CONVERSION_BAD_SAMPLES
  */
-export async function readSampleRows(path: string, signature: Signature): Promise<SampleRows> {
-  try {
-    const bytes = await readFile(path);
-    const arrays = arraysOf(bytes);
-    const scale = arrays.get('scale')?.data[0] ?? 1;
-    const inputs = signature.inputs.map((spec) => {
-      const array =
-        arrays.get(spec.name) ??
-        (signature.inputs.length === 1 ? (arrays.get('x') ?? arrays.get('x_test')) : undefined);
-      if (array === undefined)
-        throw new Error(`it has no array '${spec.name}', only ${[...arrays.keys()].join(', ')}`);
-      return spread(spec, array, scale);
-    });
-    return { inputs, sha256: createHash('sha256').update(bytes).digest('hex') };
-  } catch (error) {
-    throw new ConversionError('CONVERSION_BAD_SAMPLES', `${path}: ${(error as Error).message}`);
-  }
+export function readSampleRows(path: string, signature: Signature): Promise<SampleRows> {
+  return read(path, (arrays, bytes) => ({
+    inputs: inputsOf(signature, arrays),
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  }));
+}
+
+/**
+ * Reads golden samples, rows with what the trained model answered to them: the same forms, with arrays named as the outputs too, or `y`.
+ * @throws ConversionError CONVERSION_BAD_SAMPLES
+ */
+export function readGoldenRows(
+  path: string,
+  signature: Signature,
+): Promise<{ inputs: readonly Tensor[]; outputs: readonly Tensor[] }> {
+  return read(path, (arrays) => {
+    const inputs = inputsOf(signature, arrays);
+    const outputs = rowsFor(signature.outputs, arrays, ['y', 'y_test'], 1);
+    const counts = new Set([...inputs, ...outputs].map(({ shape }) => shape[0]));
+    if (counts.size !== 1)
+      throw new Error(`its arrays have different numbers of rows: ${[...counts].join(', ')}`);
+    return { inputs, outputs };
+  });
 }
