@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -74,26 +75,27 @@ class Worker {
     for (const name of ['in', 'out', 'tmp']) mkdirSync(join(folder, name), { recursive: true });
   }
 
-  #start(): ChildProcess {
+  async #start(): Promise<ChildProcess> {
     const loader = new URL('../../../toolchain/typescript.mjs', import.meta.url).href;
-    return fork(new URL('./malformed-worker.ts', import.meta.url).pathname, {
+    const child = fork(new URL('./malformed-worker.ts', import.meta.url).pathname, {
       cwd: this.#folder,
       env: { ...process.env, TMPDIR: join(this.#folder, 'tmp') },
       execArgv: ['--import', loader],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
+    await once(child, 'message');
+    return child;
   }
 
   async run(path: string, number: number): Promise<Result> {
-    this.#child ??= this.#start();
+    this.#child ??= await this.#start();
     const child = this.#child;
     const result = await new Promise<Result>((resolve) => {
       const fault = (what: string) => {
         this.stop();
         resolve({ ended: `fault: ${what}`, ms: maxMs, peakMiB: 0 });
       };
-      // A new process takes a while to start.
-      const timer = setTimeout(() => fault(`not done in ${maxMs} ms`), 2 * maxMs);
+      const timer = setTimeout(() => fault(`not done in ${maxMs} ms`), maxMs);
       const onExit = (code: number | null, signal: string | null) =>
         fault(`the process died: ${signal ?? `exit code ${code}`}`);
       child.once('exit', onExit);
