@@ -108,7 +108,7 @@ describe('a server that is told other settings', () => {
     await sign('others', 1, privateKey);
     for (const prepare of [async () => {}, () => sign('sums', 2, stranger)]) {
       await prepare();
-      const load = new OpenLoop(sumsTarget(server.rest, [3]), 50, 2);
+      const load = new OpenLoop(sumsTarget(server.rest, [2, 3]), 50, 2);
       await expect(apply({ models: models(2), trustedKeys })).rejects.toMatchObject({
         code: 'SERVING_LOAD_FAILED',
         message: expect.stringMatching(/sums version 2: .*sign/),
@@ -118,7 +118,7 @@ describe('a server that is told other settings', () => {
     await sign('sums', 2, privateKey);
     expect(served(await apply({ models: models(2), trustedKeys }))).toContainEqual(['sums', '2 AVAILABLE']);
     await apply({ models: models(2) });
-  });
+  }, 180_000);
 
   it.each([
     [
