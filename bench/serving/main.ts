@@ -12,6 +12,7 @@ import { type Figures, type Form, figuresFile, type Row } from './figures.ts';
 import { type Measurement, measure } from './load.ts';
 import { type ModelName, models, writeModel } from './models.ts';
 import { writePage } from './page.ts';
+import { untilIdle } from './process-cpu.ts';
 import { type Server, type ServerName, servers } from './servers.ts';
 
 const { values: options } = parseArgs({
@@ -58,6 +59,7 @@ async function measureServer(name: ServerName, server: Server, model: ModelName,
   const running = await server.start({ modelRoot: root, modelPath: paths[model], model, workers });
   if (running === undefined) return undefined;
   try {
+    await untilIdle(running.pid);
     for (const form of ['json', 'binary'] as const) {
       const request = server[form]?.(model);
       if (request === undefined) continue;

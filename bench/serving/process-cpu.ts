@@ -34,3 +34,12 @@ export function cpuSeconds(root: number): number {
   const ticks = all.filter(({ pid }) => tree.has(pid)).reduce((sum, each) => sum + each.ticks, 0);
   return ticks / ticksPerSecond;
 }
+
+/** A server that answers may still be starting the rest of itself: that is no request's cost. */
+export async function untilIdle(root: number): Promise<void> {
+  for (let second = 0; second < 60; second++) {
+    const before = cpuSeconds(root);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    if (cpuSeconds(root) - before < 0.1) return;
+  }
+}
