@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Figures, type Form, figuresFile, type Row } from './figures.ts';
 import { type Measurement, measure } from './load.ts';
+import type { LoadOrder } from './load-generator.ts';
 import { type ModelName, models, writeModel } from './models.ts';
 import { writePage } from './page.ts';
 import { untilIdle } from './process-cpu.ts';
@@ -30,6 +31,8 @@ const chosen = Object.entries(servers).filter(
 const connections = 32;
 /** Share of its own capacity at which a server's latency is looked at. */
 const openLoopShare = 0.3;
+/** Each load is given so often, and the best of it counts, of every server alike: what else the machine does only takes away. */
+const times = 3;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const root = await mkdtemp(join(tmpdir(), 'modelmile-bench-models-'));
@@ -53,6 +56,23 @@ function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, 
   };
 }
 
+async function best(
+  pid: number,
+  order: LoadOrder,
+  isBetter: (a: Measurement, b: Measurement) => boolean,
+): Promise<Measurement> {
+  let chosen = await measure(pid, order);
+  for (let time = 1; time < times; time++) {
+    const next = await measure(pid, order);
+    if (isBetter(next, chosen)) chosen = next;
+  }
+  return chosen;
+}
+
+const isCheaper = (a: Measurement, b: Measurement) =>
+  a.answered / a.serverCpuSeconds > b.answered / b.serverCpuSeconds;
+const isSooner = (a: Measurement, b: Measurement) => a.p99 < b.p99;
+
 /** One server, started once: each form with every connection busy, then its latency at a share of its own capacity. */
 async function measureServer(name: ServerName, server: Server, model: ModelName, workers: number) {
   const rows: Row[] = [];
@@ -71,12 +91,14 @@ async function measureServer(name: ServerName, server: Server, model: ModelName,
         durationMs: seconds * 1000,
         seed: 1,
       };
-      const full = await measure(running.pid, order);
+      const full = await best(running.pid, order, isCheaper);
       if (full.answered === 0) throw new Error(`${name} answered nothing: ${full.failure}`);
       const row = rowOf(name, model, form, workers, full);
       const rate = openLoopShare * row.requestsPerSecond;
       const calm =
-        form === 'json' && workers === 1 ? await measure(running.pid, { ...order, rate }) : undefined;
+        form === 'json' && model === 'mlp' && workers === 1
+          ? await best(running.pid, { ...order, rate }, isSooner)
+          : undefined;
       rows.push({ ...row, ...(calm && { openLoop: { rate, p50Ms: calm.p50, p99Ms: calm.p99 } }) });
       const calmly = calm === undefined ? '' : `, p99 ${calm.p99.toFixed(2)} ms at ${Math.round(rate)}/s`;
       say(
