@@ -14,7 +14,7 @@ import type { LoadOrder } from './load-generator.ts';
 import { type ModelName, models, writeModel } from './models.ts';
 import { writePage } from './page.ts';
 import { untilIdle } from './process-cpu.ts';
-import { type Server, type ServerName, servers } from './servers.ts';
+import { type Running, type Server, type ServerName, servers } from './servers.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -24,9 +24,14 @@ const { values: options } = parseArgs({
   },
 });
 const seconds = Number(options.seconds ?? (options.quick ? 1 : 8));
-const chosen = Object.entries(servers).filter(
-  ([name]) => options.only === undefined || options.only.split(',').includes(name),
-) as [ServerName, Server][];
+const chosen = (Object.keys(servers) as ServerName[]).filter(
+  (name) => options.only === undefined || options.only.split(',').includes(name),
+);
+/** The floor is what ours is held against: both are up at once and take turns. Each of the others is up alone. */
+const groups = [
+  chosen.filter((name) => name === 'floor' || name === 'modelmile'),
+  ...chosen.filter((name) => name !== 'floor' && name !== 'modelmile').map((name) => [name]),
+];
 
 const connections = 32;
 /** Share of its own capacity at which a server's latency is looked at. */
@@ -42,6 +47,9 @@ const paths = Object.fromEntries(
   ),
 ) as Record<ModelName, string>;
 
+const rows: Row[] = [];
+const missing: string[] = [];
+
 function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, seen: Measurement): Row {
   return {
     server: name,
@@ -56,59 +64,86 @@ function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, 
   };
 }
 
-async function best(
-  pid: number,
-  order: LoadOrder,
+interface Load {
+  readonly pid: number;
+  readonly order: LoadOrder;
+}
+
+/** The best of each load. They take turns, so that a busy minute of the machine is not one server's alone. */
+async function inTurn(
+  loads: readonly Load[],
   isBetter: (a: Measurement, b: Measurement) => boolean,
-): Promise<Measurement> {
-  let chosen = await measure(pid, order);
-  for (let time = 1; time < times; time++) {
-    const next = await measure(pid, order);
-    if (isBetter(next, chosen)) chosen = next;
+): Promise<Measurement[]> {
+  const best: Measurement[] = [];
+  for (let time = 0; time < times; time++) {
+    for (const [index, { pid, order }] of loads.entries()) {
+      const seen = await measure(pid, order);
+      const before = best[index];
+      if (before === undefined || isBetter(seen, before)) best[index] = seen;
+    }
   }
-  return chosen;
+  return best;
 }
 
 const isCheaper = (a: Measurement, b: Measurement) =>
   a.answered / a.serverCpuSeconds > b.answered / b.serverCpuSeconds;
 const isSooner = (a: Measurement, b: Measurement) => a.p99 < b.p99;
 
-/** One server, started once: each form with every connection busy, then its latency at a share of its own capacity. */
-async function measureServer(name: ServerName, server: Server, model: ModelName, workers: number) {
-  const rows: Row[] = [];
-  const running = await server.start({ modelRoot: root, modelPath: paths[model], model, workers });
-  if (running === undefined) return undefined;
+/** Starts those that are installed; who does not start is told of. */
+async function start(names: readonly ServerName[], model: ModelName, workers: number) {
+  const started: { name: ServerName; running: Running }[] = [];
+  for (const name of names) {
+    const running = await (servers[name] as Server)
+      .start({ modelRoot: root, modelPath: paths[model], model, workers })
+      .catch((error: Error) => {
+        say(`${model}  ${servers[name].label}: ${error.message}`);
+        return undefined;
+      });
+    if (running) started.push({ name, running });
+    else if (model === 'mlp') missing.push(name);
+  }
+  for (const { running } of started) await untilIdle(running.pid);
+  return started;
+}
+
+/** Servers started once: each form with every connection busy, then their latency at a share of their own capacity. */
+async function measureServers(names: readonly ServerName[], model: ModelName, workers: number) {
+  const started = await start(names, model, workers);
   try {
-    await untilIdle(running.pid);
     for (const form of ['json', 'binary'] as const) {
-      const request = server[form]?.(model);
-      if (request === undefined) continue;
-      const order = {
-        port: running.port,
-        request,
-        connections,
-        warmUpMs: Math.max(1000, seconds * 250),
-        durationMs: seconds * 1000,
-        seed: 1,
-      };
-      const full = await best(running.pid, order, isCheaper);
-      if (full.answered === 0) throw new Error(`${name} answered nothing: ${full.failure}`);
-      const row = rowOf(name, model, form, workers, full);
-      const rate = openLoopShare * row.requestsPerSecond;
-      const calm =
-        form === 'json' && model === 'mlp' && workers === 1
-          ? await best(running.pid, { ...order, rate }, isSooner)
-          : undefined;
-      rows.push({ ...row, ...(calm && { openLoop: { rate, p50Ms: calm.p50, p99Ms: calm.p99 } }) });
-      const calmly = calm === undefined ? '' : `, p99 ${calm.p99.toFixed(2)} ms at ${Math.round(rate)}/s`;
-      say(
-        `${model} ${form} ${workers} worker(s)  ${server.label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${full.failed > 0 ? `, ${full.failed} FAILED: ${full.failure}` : ''}`,
+      const able = started.flatMap(({ name, running }) => {
+        const request = (servers[name] as Server)[form]?.(model);
+        if (request === undefined) return [];
+        const [warmUpMs, durationMs] = [Math.max(1000, seconds * 250), seconds * 1000];
+        const order = { port: running.port, request, connections, warmUpMs, durationMs, seed: 1 };
+        return [{ name, pid: running.pid, order }];
+      });
+      const full = await inTurn(able, isCheaper);
+      const seen = able.map(({ name }, index) =>
+        rowOf(name, model, form, workers, full[index] as Measurement),
       );
+      const rates = seen.map((row) => openLoopShare * row.requestsPerSecond);
+      const isCalm = form === 'json' && model === 'mlp' && workers === 1;
+      const calm = isCalm
+        ? await inTurn(
+            able.map(({ pid, order }, index) => ({ pid, order: { ...order, rate: rates[index] as number } })),
+            isSooner,
+          )
+        : [];
+      for (const [index, row] of seen.entries()) {
+        const rate = rates[index] as number;
+        const at = calm[index];
+        rows.push({ ...row, ...(at && { openLoop: { rate, p50Ms: at.p50, p99Ms: at.p99 } }) });
+        const failure = row.failed > 0 ? `, ${row.failed} FAILED: ${full[index]?.failure}` : '';
+        const calmly = at === undefined ? '' : `, p99 ${at.p99.toFixed(2)} ms at ${Math.round(rate)}/s`;
+        say(
+          `${model} ${form} ${workers} worker(s)  ${servers[row.server].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${failure}`,
+        );
+      }
     }
   } finally {
-    await running.stop();
+    for (const { running } of started) await running.stop();
   }
-  return rows;
 }
 
 /** What a measurement in a process of its own prints. */
@@ -130,21 +165,11 @@ function raw(model: ModelName): { batch: number; rowsPerCpuSecond: number } {
   return { batch: Number(best[0]), rowsPerCpuSecond: best[1] };
 }
 
-const rows: Row[] = [];
-const missing: string[] = [];
 try {
   for (const model of Object.keys(models) as ModelName[]) {
-    for (const [name, server] of chosen) {
-      const seen = await measureServer(name, server, model, 1).catch((error: Error) => {
-        say(`${model}  ${server.label}: ${error.message}`);
-        return undefined;
-      });
-      if (seen === undefined && model === 'mlp') missing.push(name);
-      rows.push(...(seen ?? []));
-    }
+    for (const group of groups) await measureServers(group, model, 1);
   }
-  if (chosen.some(([name]) => name === 'modelmile'))
-    rows.push(...((await measureServer('modelmile', servers.modelmile, 'mlp', 2)) ?? []));
+  if (chosen.includes('modelmile')) await measureServers(['modelmile'], 'mlp', 2);
   const figures: Figures = {
     command: `npx tsx bench/serving/main.ts --seconds ${seconds}`,
     commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout.trim(),
