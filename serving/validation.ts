@@ -39,7 +39,9 @@ function checkTensor(servable: Servable, spec: TensorSpec, { dtype, shape, data 
   if (dtype !== spec.dtype) {
     throw badInput(servable, `Input '${spec.name}': expected type ${spec.dtype}, got ${dtype}`);
   }
-  if (!fits(spec, shape) || countOf(shape) !== data.length) {
+  // Two halves of a row would fit one that lies between them in a batch.
+  const isShape = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (!isShape || !fits(spec, shape) || countOf(shape) !== data.length) {
     throw badInput(
       servable,
       `Input '${spec.name}': expected shape [${spec.shape}], got [${shape}] with ${data.length} values`,

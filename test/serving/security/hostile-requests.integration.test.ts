@@ -134,6 +134,16 @@ describe('requests that ask for more than they send', () => {
     expect([code, details]).toEqual([3, expect.stringContaining('all or none')]);
   });
 
+  it('do not get half a row, whose other half would be the next caller’s', async () => {
+    for (const shape of [
+      [0.5, 4],
+      [-1, -2],
+    ]) {
+      const { status } = await predict('classifier', { inputs: [{ name: 'x', shape, data: [1, 1] }] });
+      expect(`${shape}: ${status}`).toBe(`${shape}: 400`);
+    }
+  });
+
   it('do not get rows without values', async () => {
     const shape = [1_000_000_000, 0];
     const body = { inputs: [{ name: 'x', datatype: 'FP32', shape, data: [] }] };
