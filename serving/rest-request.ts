@@ -37,6 +37,7 @@ export class BodyLimits {
 /** One request over HTTP. Nothing of it is worked out before it is asked for. */
 export class IncomingRequest implements RestRequest, Cancellation {
   readonly path: string;
+  #body: Promise<Buffer> | undefined;
   readonly #incoming: IncomingMessage;
   readonly #limits: BodyLimits;
   readonly #queryAt: number;
@@ -75,7 +76,13 @@ export class IncomingRequest implements RestRequest, Cancellation {
     return this.#incoming.socket.destroyed;
   }
 
-  async body(): Promise<Buffer> {
+  /** Read once: who could not hand a request on reads it again. */
+  body(): Promise<Buffer> {
+    this.#body ??= this.#read();
+    return this.#body;
+  }
+
+  async #read(): Promise<Buffer> {
     const declared = Number(this.headers['content-length'] ?? 0);
     if (declared > this.#limits.maxBodyBytes) throw this.#limits.tooLarge();
     const body = await this.#all(

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServingError } from '../errors.ts';
 
@@ -22,9 +22,10 @@ export async function takeOwnership(stateDir: string): Promise<() => Promise<voi
     await mkdir(stateDir, { recursive: true });
     for (;;) {
       try {
-        const file = await open(path, 'wx');
-        await file.close();
-        await writeFile(path, String(process.pid));
+        // Whole or not at all: whoever saw it empty would take it.
+        const mine = `${path}.${process.pid}`;
+        await writeFile(mine, String(process.pid));
+        await link(mine, path).finally(() => rm(mine, { force: true }));
         return () => rm(path, { force: true });
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

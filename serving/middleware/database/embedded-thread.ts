@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
@@ -34,7 +33,15 @@ const open = new Map<number, Open>();
 
 /** A new database is made beside its place: a process that ends meanwhile leaves nothing that looks like one. */
 async function openWhole(folder: string): Promise<PGlite> {
-  if (!existsSync(join(folder, 'PG_VERSION'))) {
+  const isThere = await stat(join(folder, 'PG_VERSION')).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      // What cannot be looked at just now is not made anew.
+      if (error.code !== 'ENOENT') throw error;
+      return false;
+    },
+  );
+  if (!isThere) {
     const beside = `${folder}.new`;
     await rm(beside, { recursive: true, force: true });
     await (await PGlite.create(beside)).close();

@@ -49,8 +49,11 @@ class DatabaseThread {
   }
 
   async close(): Promise<void> {
-    if (this.#gone === undefined) await this.ask({ call: 'close' });
-    await this.#thread.terminate();
+    try {
+      if (this.#gone === undefined) await this.ask({ call: 'close' });
+    } finally {
+      await this.#thread.terminate();
+    }
   }
 }
 
