@@ -18,18 +18,17 @@ async function digestOf(path: string | undefined): Promise<string | null> {
 /** Everything that the bytes of a conversion depend on. */
 async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<string> {
   const { sha256, format } = await identify(sourcePath);
-  const { onProgress: _, labels, calibration, processing, custom, ...rest } = options;
+  const { onProgress: _, labels, calibration, processing, ...rest } = options;
   const declared = processing ?? (await processingBeside(sourcePath));
   const inputs = {
     sha256,
     format,
     converterVersion,
     ...rest,
-    labels: await digestOf(labels).catch(() => null),
-    calibration: await digestOf(calibration).catch(() => null),
-    custom: await digestOf(custom).catch(() => null),
+    // A file that is not there is told by the conversion itself.
+    labels: await digestOf(labels).catch(() => 'gone'),
+    calibration: await digestOf(calibration).catch(() => 'gone'),
     processing:
-      // A file that is not there is told by the conversion itself.
       typeof declared === 'object' ? JSON.stringify(declared) : await digestOf(declared).catch(() => 'gone'),
   };
   const ordered = JSON.stringify(
@@ -41,7 +40,7 @@ async function cacheKey(sourcePath: string, options: ConvertOptions): Promise<st
 
 /**
  * Like `convert`, once per content: a second call with the same bytes and options reads the result of the first. Several processes
- * may share a cache folder.
+ * may share a cache folder. Layers of the user's own are converted every time.
  * @throws ConversionError as `convert` does; failures are not kept.
  */
 export async function convertCached(
@@ -49,6 +48,8 @@ export async function convertCached(
   options: ConvertOptions,
   cacheDir: string,
 ): Promise<Conversion> {
+  // What a module of the user's imports is not known here.
+  if (options.custom !== undefined) return convert(sourcePath, options);
   const folder = join(cacheDir, 'conversions', await cacheKey(sourcePath, options));
   const kept = await readVersion(folder).catch(() => undefined);
   if (kept !== undefined) return kept;

@@ -129,9 +129,9 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
         ? (options.budget ?? defaultBudget)
         : unlimited,
   };
-  const { artifact, bytes, signature, parity, calibrationSha256 } = await (options.custom === undefined
-    ? ofSound(source.path, () => target.convert(request))
-    : target.convert(request));
+  const { artifact, bytes, signature, parity, calibrationSha256 } = await ofSound(source.path, () =>
+    target.convert(request),
+  );
   const declared = options.processing ?? (await processingBeside(sourcePath));
   const processing = declared === undefined ? {} : await processingOf(declared, signature);
   let accuracy: Accuracy | undefined;

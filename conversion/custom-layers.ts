@@ -45,7 +45,7 @@ export async function readCustomLayers(path: string): Promise<CustomLayers> {
     Object.entries(rows as CustomLayers).map(([name, row]) => [
       name,
       {
-        convert: guarded(row.convert, (what) => refused(`convert of '${name}': ${what}`)),
+        convert: guarded(answering(row.convert), (what) => refused(`convert of '${name}': ${what}`)),
         reference: guarded(row.reference, (what) => refused(`reference of '${name}': ${what}`)),
       },
     ]),
@@ -66,6 +66,16 @@ async function defaultOf(url: string): Promise<unknown> {
   // Without a package.json that says otherwise the file is CommonJS, which has its exports one deeper.
   return rows?.default ?? rows;
 }
+
+/** What is no tensor would be found out later, and put down to the model. */
+const answering =
+  (convert: LayerConverter): LayerConverter =>
+  (layer) => {
+    const made = convert(layer);
+    const isTensor = (one: { name?: unknown } | undefined) => typeof one?.name === 'string';
+    if (![made].flat().every(isTensor)) throw new Error('it returns no tensor');
+    return made;
+  };
 
 /** A function of the user's, whose mistakes are told as such. */
 function guarded<Input, Output>(

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { basename, extname, resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
 import {
   type Choice,
   type Conversion,
@@ -52,6 +52,10 @@ async function write(
   }
   const encoded = further.map(([name, text]) => [name, new TextEncoder().encode(text)] as const);
   await writeVersion({ files: new Map([...files, ...encoded]) }, folder);
+  // A version that is there already is left as it is: these lie beside it.
+  if (there !== undefined) {
+    for (const [name, bytes] of encoded) await writeFile(join(folder, name), bytes);
+  }
 }
 
 function report(folder: string, { manifest, digest }: Conversion, terminal: Terminal): void {

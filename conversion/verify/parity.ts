@@ -82,8 +82,8 @@ function difference(actual: Tensor, reference: Tensor): Difference {
   for (let i = 0; i < reference.data.length; i++) {
     const expected = reference.data[i] as number;
     const error = Math.abs((actual.data[i] as number) - expected);
-    // NaN on either side, where the other has a number, is as wrong as it gets.
-    if (Number.isNaN(error) && !(Number.isNaN(expected) && Number.isNaN(actual.data[i]))) {
+    // NaN or infinity on either side, where the other has a number, is as wrong as it gets.
+    if (!Number.isFinite(error) && !(Number.isNaN(expected) && Number.isNaN(actual.data[i]))) {
       return { maxAbsError: Number.POSITIVE_INFINITY, maxAbsReference: 1 };
     }
     if (error > maxAbsError) maxAbsError = error;

@@ -54,6 +54,7 @@ function spread(
   array: { shape: readonly number[]; data: Float64Array },
   scale: number,
 ): Tensor {
+  if (!array.data.every(Number.isFinite)) throw new Error(`array for '${spec.name}' holds what is no number`);
   const rowShape = spec.shape.slice(1).map((size, axis) => (size >= 0 ? size : (array.shape[axis + 1] ?? 1)));
   const rowSize = rowShape.reduce((product, size) => product * size, 1);
   const total = array.data.length / rowSize;

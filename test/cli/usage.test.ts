@@ -74,6 +74,9 @@ describe('the command line', () => {
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
     const verified = await modelmile('verify', model, out, '--labels', labels);
     expect(verified.stdout + verified.stderr).toContain('the same');
+    // The second one was held to another budget.
+    const second = await modelmile('verify', model, join(folder, 'digits', '2'), '--labels', labels);
+    expect(second.stdout + second.stderr).toContain('the same');
   }, 120_000);
 
   it('explains every command', async () => {

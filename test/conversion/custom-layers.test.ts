@@ -57,6 +57,7 @@ it.each([
     'export default { Ramp: { convert: () => missing.value, reference() {} } };',
     "convert of 'Ramp': missing is not",
   ],
+  ['export default { Ramp: { convert() {}, reference() {} } };', "convert of 'Ramp': it returns no tensor"],
   [example.replace('slope.shape, slope.data', 'slope.shape, [1]'), 'typed array of 4 values'],
 ])('says what is wrong with a plug-in', async (text, what) => {
   const custom = plugIn(text);

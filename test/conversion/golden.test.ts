@@ -49,6 +49,22 @@ describe('golden samples', () => {
     },
   );
 
+  it('bind a version that was judged by its accuracy alone, and fail where they hold what is no number', async () => {
+    const conversion = await convert(writeModel('keras2-sequential', work));
+    const { outputs, inputs } = conversion.manifest.signatures['serving_default']!;
+    const names = [outputs, inputs].map((specs) => specs.map((spec) => spec.name)) as [string[], string[]];
+    const { manifest } = conversion;
+    const parity = { ...manifest.parity, tolerance: Number.MAX_VALUE };
+    const unbound = { ...conversion, manifest: { ...manifest, parity } };
+    expect((await checkGolden(unbound, golden('keras2-sequential', ...names))).samples).toBe(3);
+    await expect(checkGolden(unbound, golden('keras2-sequential', ...names, 1e6))).rejects.toMatchObject({
+      code: 'CONVERSION_GOLDEN_FAILED',
+    });
+    await expect(
+      checkGolden(unbound, golden('keras2-sequential', ...names, Number.POSITIVE_INFINITY)),
+    ).rejects.toMatchObject({ code: 'CONVERSION_BAD_SAMPLES' });
+  });
+
   it('that lack an output, or are of another model, are refused by what is missing', async () => {
     const conversion = await convert(writeModel('keras3-functional', work));
     const path = join(work, 'odd.jsonl');
