@@ -66,7 +66,11 @@ async function build() {
     write: false,
     plugins: [inPlace],
   });
-  return { outputFiles, sources: [...Object.keys(metafile.inputs), 'toolchain/bundle.mjs'] };
+  // Where packages have their files is in the bundle too.
+  return {
+    outputFiles,
+    sources: [...Object.keys(metafile.inputs), 'toolchain/bundle.mjs', 'package-lock.json'],
+  };
 }
 
 /** Written whole or not at all, for others may be starting at the same time. */
@@ -97,7 +101,9 @@ async function make(folder) {
   // What was written while this ran may or may not be in it.
   const isCertain = Object.values(states).every((state) => Number.parseFloat(state) < startedMs);
   if (isCertain)
-    writeWhole(join(folder, 'current.json'), (path) => writeFileSync(path, JSON.stringify({ name, states })));
+    writeWhole(join(folder, 'current.json'), (path) =>
+      writeFileSync(path, JSON.stringify({ checkout, name, states })),
+    );
   for (const other of readdirSync(folder)) {
     const age = startedMs - statSync(join(folder, other), { throwIfNoEntry: false })?.mtimeMs;
     if (age > keptMs) rmSync(join(folder, other), { recursive: true, force: true });
@@ -108,7 +114,9 @@ async function make(folder) {
 /** Of the bundle that is there, where it is of these very sources. */
 function kept(folder) {
   try {
-    const { name, states } = JSON.parse(readFileSync(join(folder, 'current.json'), 'utf8'));
+    const { checkout: madeIn, name, states } = JSON.parse(readFileSync(join(folder, 'current.json'), 'utf8'));
+    // A copy of a checkout has its sources elsewhere.
+    if (madeIn !== checkout) return undefined;
     const isCurrent = Object.entries(states).every(([source, state]) => stateOf(source) === state);
     return isCurrent ? join(folder, name, 'main.mjs') : undefined;
   } catch {
