@@ -15,7 +15,7 @@ const everywhere = {
 function findCommand(argv: readonly string[]): { name: keyof typeof commands; rest: string[] } | undefined {
   for (const words of [2, 1]) {
     const name = argv.slice(0, words).join(' ');
-    if (argv.length >= words && name in commands) {
+    if (argv.length >= words && Object.hasOwn(commands, name)) {
       return { name: name as keyof typeof commands, rest: argv.slice(words) };
     }
   }
@@ -95,9 +95,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// Whoever reads may stop reading: `modelmile settings | head`.
+// Whoever reads may stop reading: `modelmile settings | head`. It ends as by SIGPIPE.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  if (error.code === 'EPIPE') process.exit(128 + 13);
   throw error;
 });
 process.exitCode = await main(process.argv.slice(2));

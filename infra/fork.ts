@@ -53,10 +53,8 @@ function hostnameOf(hostname: string, from: string, to: string): string {
 
 const vpcOf = (document: Document): string | undefined => {
   if (document.getIn(['config', prefixed('platform')]) !== 'aws') return undefined;
-  return (
-    (document.getIn(['config', prefixed('vpcCidr')]) as string | undefined) ??
-    awsSettings.vpcCidr.schema.parse(undefined)
-  );
+  const given = document.getIn(['config', prefixed('vpcCidr')]);
+  return typeof given === 'string' ? given : awsSettings.vpcCidr.schema.parse(undefined);
 };
 
 /**
@@ -84,6 +82,10 @@ export function forkStack(text: string, from: string, to: string, others: readon
     if (value === undefined) document.deleteIn(path);
     else document.setIn(path, value);
   };
+  const unused = (path: readonly string[], value: string) => {
+    if (others.some((other) => parseDocument(other).getIn(path) === value))
+      refuse(`${path.slice(1).join('.')}: '${value}' is another stack's already.`);
+  };
   for (const key of secretKeys.filter((one) => document.has(one))) {
     changes.push({ key, from: '(secret)', to: undefined, why: 'belongs to the secrets of the other stack' });
     document.delete(key);
@@ -109,11 +111,14 @@ export function forkStack(text: string, from: string, to: string, others: readon
       (document.getIn(at('namespace')) as string | undefined) ??
       clusterSettings.namespace.schema.parse(undefined);
     const base = namespace.endsWith(`-${from}`) ? namespace.slice(0, -from.length - 1) : namespace;
+    unused(at('namespace'), `${base}-${to}`);
     set(at('namespace'), `${base}-${to}`, 'two stacks may share a cluster, never a namespace');
   }
   const hostname = document.getIn([...at('exposure'), 'hostname']);
-  if (typeof hostname === 'string')
+  if (typeof hostname === 'string') {
+    unused([...at('exposure'), 'hostname'], hostnameOf(hostname, from, to));
     set([...at('exposure'), 'hostname'], hostnameOf(hostname, from, to), 'one name leads to one stack');
+  }
   document.commentBefore = ` Stack ${to}: forked from ${from}.`;
   return {
     text: document.toString({ lineWidth: 0 }),

@@ -6,13 +6,13 @@ import { standInsDetails, standInsOption, withStandIns } from '../stand-ins.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** On aws: nothing that bears the stack's tags may be left, whoever made it. @returns the exit code */
-async function sweep(stack: string, terminal: Terminal): Promise<number> {
+async function sweep(stack: string, terminal: Terminal, changed: boolean): Promise<number> {
   const { platform, region } = await stackSettings(stack);
   const left = platform === 'aws' ? await leftOvers(stack, region) : [];
   if (left.length > 0)
     terminal.error(`${left.length} resources of '${stack}' are left:\n  ${left.join('\n  ')}`);
   else if (platform === 'aws') terminal.line(`Nothing in AWS bears the tags of '${stack}' any more.`);
-  terminal.document({ stack, changed: true, left });
+  terminal.document({ stack, changed, left });
   return left.length === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
@@ -30,8 +30,8 @@ export const down: Command = {
     const stack = positionals[0] ?? 'dev';
     if (!(await stackExists(stack, terminal))) {
       terminal.line(`The stack '${stack}' is down already.`);
-      terminal.document({ stack, changed: false });
-      return exitCodes.ok;
+      // Left-overs are looked for again: the last time may have found some.
+      return sweep(stack, terminal, false);
     }
     const destroyed = await withStandIns(stack, options['stand-ins'] === true, (env) =>
       pulumi(stack, ['destroy', '--yes', '--skip-preview'], terminal, { show: true, env }),
@@ -41,6 +41,6 @@ export const down: Command = {
     const { code } = await pulumi(stack, ['stack', 'rm', '--yes', '--preserve-config'], terminal, {
       show: false,
     });
-    return code === 0 ? sweep(stack, terminal) : exitCodes.failed;
+    return code === 0 ? sweep(stack, terminal, true) : exitCodes.failed;
   },
 };

@@ -1,4 +1,5 @@
 import { type Command, exitCodes } from '../command.ts';
+import { CliError } from '../errors.ts';
 import { pulumi } from '../pulumi.ts';
 
 export const drift: Command = {
@@ -14,7 +15,12 @@ export const drift: Command = {
     const stack = positionals[0] ?? 'dev';
     const flags = ['refresh', '--preview-only', '--expect-no-changes', '--diff', ...rest];
     const { code, stderr, stdout } = await pulumi(stack, flags, terminal, { show: !terminal.json });
-    terminal.document({ stack, drift: code !== 0, said: (stderr + stdout).trim() });
-    return code === 0 ? exitCodes.ok : exitCodes.failed;
+    const said = (stderr + stdout).trim();
+    const differs = code !== 0 && /no changes were expected/.test(said);
+    // Without credentials or a state nothing was compared: that is no drift.
+    if (code !== 0 && !differs)
+      throw new CliError('CLI_PULUMI_FAILED', `What runs in '${stack}' could not be compared.`);
+    terminal.document({ stack, drift: differs, said });
+    return differs ? exitCodes.failed : exitCodes.ok;
   },
 };

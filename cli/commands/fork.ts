@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -30,7 +30,10 @@ export const fork: Command = {
     const { text, changes, check } = forkStack(await readFile(fileOf(from), 'utf8'), from, stack, others);
     await writeFile(fileOf(stack), text, { flag: 'wx' });
     // Read as the program would: a file that it refuses is found now.
-    await stackSettings(stack);
+    await stackSettings(stack).catch(async (error) => {
+      await rm(fileOf(stack));
+      throw error;
+    });
     terminal.line(`Pulumi.${stack}.yaml: as ${from}, but for`);
     for (const { key, from: old, to, why } of changes)
       terminal.line(`  ${key}: ${old ?? '(default)'} -> ${to ?? '(dropped)'}   ${why}`);

@@ -8,7 +8,9 @@ export const profile: Command = {
   usage: '<model> [--out FILE] [--method NAME]',
   details:
     'Converts behind the parity gate and measures the result on this machine: load time, memory, time of a batch. Commit the file and name it as `profile` in a stack: then sizing rests on it.',
-  examples: ['modelmile profile samples/digits/model.h5 --out samples/digits/profile.json'],
+  examples: [
+    'modelmile profile samples/digits/model.h5 --labels samples/digits/heldout.npz --out samples/digits/profile.json',
+  ],
   minPositionals: 1,
   maxPositionals: 1,
   options: {
