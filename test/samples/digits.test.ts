@@ -110,6 +110,11 @@ describe("the sample's model", () => {
     expect(reported['trainRows']).toBe(train.rows);
     expect(reported['heldoutAccuracy']).toBeGreaterThan(0.95);
   });
+
+  it('is what the committed profile measured, as the stacks that size by it convert it', () => {
+    const profile = JSON.parse(readFileSync(join(sample, 'profile.json'), 'utf8')) as { digest: string };
+    expect(profile.digest).toBe(champion.digest);
+  });
 });
 
 /** What a trainer makes of the first rows of the data, with 20 rows of feedback. */
