@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -20,6 +20,13 @@ const aws = { AWS_ACCESS_KEY_ID: s3Keys.id, AWS_SECRET_ACCESS_KEY: s3Keys.secret
 async function answer(server: TestServer): Promise<number> {
   const { json } = await ask(`${server.rest}/v1/models/sum:predict`, { instances: [[1, 1]] });
   return json.predictions[0][0];
+}
+
+/** Whether a file of this folder has just so many bytes. */
+async function hasFileOf(folder: string, sizeBytes: number): Promise<boolean> {
+  const names = await readdir(folder).catch(() => []);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.includes(sizeBytes);
 }
 
 const reload = (server: TestServer) => ask(`${server.rest}/v1/models/sum:reload`, '');
@@ -58,7 +65,8 @@ describe('a repository on S3', () => {
 
   it('gives a new version at a reload, from where a broken transfer stopped', async () => {
     await writeFixture(root(), 'sum', 2, scaledSum(2));
-    store.breakOnce('model.onnx', 10);
+    const partial = join(server.settings.stateDir, 'store', 'partial');
+    store.breakOnce('model.onnx', 10, () => until(() => hasFileOf(partial, 10), 'the first bytes on disk'));
     expect((await reload(server)).json).toEqual({ changed: true });
     expect(await answer(server)).toBe(4);
     expect(modelReads().at(-1)).toBe('GET /models/of%20ours/sum/2/model.onnx bytes=10-');

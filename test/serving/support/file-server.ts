@@ -11,8 +11,8 @@ export interface FileServer {
   readonly url: string;
   /** `METHOD path range` of what was asked, oldest first. */
   readonly asked: string[];
-  /** Ends the connection after so many bytes of the next file with this name. */
-  breakOnce(name: string, afterBytes: number): void;
+  /** Ends the connection after so many bytes of the next file with this name, once the client `hasThem`: an error overtakes bytes. */
+  breakOnce(name: string, afterBytes: number, hasThem: () => Promise<void>): void;
   close(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export async function filesBelow(folder: string): Promise<string[]> {
 /** Gives the files of a folder over HTTP, ranges too. */
 export async function serveFiles(folder: string, gate: Gate): Promise<FileServer> {
   const asked: string[] = [];
-  const breaks = new Map<string, number>();
+  const breaks = new Map<string, { afterBytes: number; hasThem: () => Promise<void> }>();
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://files');
     asked.push([request.method, url.pathname, request.headers.range].filter(Boolean).join(' '));
@@ -46,10 +46,15 @@ export async function serveFiles(folder: string, gate: Gate): Promise<FileServer
       ...(from > 0 && { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` }),
     });
     const name = path.split('/').at(-1) as string;
-    const until = breaks.get(name);
+    const broken = breaks.get(name);
     breaks.delete(name);
-    if (until === undefined) response.end(body);
-    else response.write(body.subarray(0, until), () => response.destroy());
+    if (broken === undefined) {
+      response.end(body);
+      return;
+    }
+    response.write(body.subarray(0, broken.afterBytes));
+    await broken.hasThem();
+    response.destroy();
   };
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
@@ -59,7 +64,7 @@ export async function serveFiles(folder: string, gate: Gate): Promise<FileServer
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
-    breakOnce: (name, afterBytes) => breaks.set(name, afterBytes),
+    breakOnce: (name, afterBytes, hasThem) => breaks.set(name, { afterBytes, hasThem }),
     async close() {
       server.closeAllConnections();
       server.close();
