@@ -2,7 +2,7 @@ import { ConversionError } from '../errors.ts';
 import { layers } from '../layers/index.ts';
 import { type LayerContext, type LayerConverter, unsupported } from '../layers/layer.ts';
 import { outputMask } from '../layers/masks.ts';
-import { operation, operationName, operations } from '../layers/operations.ts';
+import { operation, operationName, operations } from '../layers/operations/index.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { doubtfulMasks } from './attention-masks.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';

@@ -17,7 +17,7 @@ import { flatten } from './flatten.ts';
 import { inputLayer } from './input-layer.ts';
 import type { LayerConverter } from './layer.ts';
 import { average, concatenate, dot, merge } from './merge.ts';
-import { operation } from './operations.ts';
+import { operation } from './operations/index.ts';
 import { adaptivePooling, globalPooling, pooling } from './pooling.ts';
 import { recurrent } from './recurrent.ts';
 import {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { runInNewContext } from 'node:vm';
 import type H5wasm from 'h5wasm/node';
 import { ConversionError } from '../errors.ts';
 
@@ -82,6 +83,23 @@ function reasonOf(error: unknown): string {
   return innermost === undefined ? told : `HDF5: ${innermost}`;
 }
 
+/** What reading may take: several times what a slow disk and a busy machine need. */
+const leastLimitMs = 3000;
+const bytesPerMs = 16_384;
+
+/** Runs what does not wait for anything; the virtual machine stops it when its time is over. */
+function within<T>(limitMs: number, paths: readonly string[], run: () => T): T {
+  try {
+    return runInNewContext('run()', { run }, { timeout: Math.ceil(limitMs) }) as T;
+  } catch (error) {
+    if (error instanceof ConversionError) throw error;
+    const isEndless = (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+    throw corrupt(
+      `${paths.join(', ')}: ${isEndless ? 'its structures lead round in circles' : reasonOf(error)}`,
+    );
+  }
+}
+
 /** An HDF5 file that is open for reading. Nothing in it is believed: sizes are checked against the file's before memory is taken. */
 export class Hdf5File {
   readonly root: Group;
@@ -97,21 +115,29 @@ export class Hdf5File {
     this.root = this.#file;
   }
 
-  /** Opens a file, hands it to `use` and closes it. @throws ConversionError CONVERSION_SOURCE_CORRUPT where the library stumbles */
-  static async with<T>(path: string, use: (file: Hdf5File) => T | Promise<T>): Promise<T> {
-    let file: Hdf5File | undefined;
-    try {
-      file = new Hdf5File(path, await library());
-      return await use(file);
-    } catch (error) {
-      if (error instanceof ConversionError) throw error;
-      throw corrupt(`${path}: ${reasonOf(error)}`);
-    } finally {
+  /**
+   * Opens files, hands them to `use` and closes them.
+   * @throws ConversionError CONVERSION_SOURCE_CORRUPT where the library stumbles, or goes round in circles
+   */
+  static async with<T>(paths: readonly string[], use: (files: readonly Hdf5File[]) => T): Promise<T> {
+    const loaded = await library();
+    const limitMs = paths.reduce((sum, path) => sum + statSync(path).size / bytesPerMs, leastLimitMs);
+    return within(limitMs, paths, () => {
+      const files: Hdf5File[] = [];
       try {
-        if (file !== undefined) file.#file.close();
-      } catch {
-        // A damaged file may fail to close; what counts has been reported.
+        for (const path of paths) files.push(new Hdf5File(path, loaded));
+        return use(files);
+      } finally {
+        for (const file of files) file.#close();
       }
+    });
+  }
+
+  #close(): void {
+    try {
+      this.#file.close();
+    } catch {
+      // A damaged file may fail to close; what counts has been reported.
     }
   }
 

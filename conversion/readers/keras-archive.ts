@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { ConversionError } from '../errors.ts';
-import type { LayerConfig } from '../keras/model.ts';
 import { Hdf5File } from './hdf5.ts';
 import { dialectOf, parseConfig } from './keras-hdf5.ts';
-import { groupedWeights, type LayerWeights } from './keras-weights.ts';
+import { groupedWeights } from './keras-weights.ts';
 import type { Reader } from './reader.ts';
 
 const corrupt = (what: string) => new ConversionError('CONVERSION_SOURCE_CORRUPT', what);
@@ -38,27 +37,6 @@ function members(bytes: Uint8Array, path: string): Record<string, Uint8Array> {
   }
 }
 
-/** Opens several files at once. */
-async function withFiles<T>(
-  paths: readonly string[],
-  use: (files: Hdf5File[]) => T,
-  open: Hdf5File[] = [],
-): Promise<T> {
-  const [first, ...rest] = paths;
-  if (first === undefined) return use(open);
-  return Hdf5File.with(first, (file) => withFiles(rest, use, [...open, file]));
-}
-
-/** Weights in the layout of `.weights.h5`, of one file or of shards. */
-export async function readGrouped(paths: readonly string[], config: LayerConfig): Promise<LayerWeights> {
-  return withFiles(paths, (files) =>
-    groupedWeights(
-      files.map((file) => ({ file, root: file.root })),
-      config,
-    ),
-  );
-}
-
 /**
  * Keras's own archive (`model.save('model.keras')`): a zip of `config.json`, `metadata.json` and `model.weights.h5`, the weights possibly
  * in shards.
@@ -83,7 +61,7 @@ export const kerasArchive: Reader = {
       const paths = shards.map((name) => join(folder, name));
       for (const [i, name] of shards.entries())
         await writeFile(paths[i] as string, files[name] as Uint8Array);
-      const weights = await readGrouped(paths, config);
+      const weights = await Hdf5File.with(paths, (opened) => groupedWeights(opened, config));
       return { dialect, model: { kind: 'keras', dialect, config, weights } };
     } finally {
       await rm(folder, { recursive: true, force: true });

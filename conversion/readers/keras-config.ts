@@ -2,9 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ConversionError } from '../errors.ts';
 import { Hdf5File } from './hdf5.ts';
-import { readGrouped } from './keras-archive.ts';
 import { dialectOf, parseConfig } from './keras-hdf5.ts';
-import { legacyWeights } from './keras-weights.ts';
+import { groupedWeights, legacyWeights } from './keras-weights.ts';
 import type { Reader } from './reader.ts';
 
 /** The shards that a `.weights.json` lists; they lie beside it. */
@@ -61,13 +60,11 @@ export const kerasConfig: Reader = {
     const text = await readFile(path, 'utf8');
     const config = parseConfig(text, path);
     const files = (await weightsBeside(path)).filter((file) => !file.endsWith('.json'));
-    const isLegacy = await Hdf5File.with(
-      files[0] as string,
-      (file) => file.root.attrs['layer_names'] !== undefined || file.root.attrs['layer_names0'] !== undefined,
-    );
-    const weights = isLegacy
-      ? await Hdf5File.with(files[0] as string, (file) => legacyWeights(file, file.root, config))
-      : await readGrouped(files, config);
+    const weights = await Hdf5File.with(files, (opened) => {
+      const [first] = opened as [Hdf5File];
+      const isLegacy = ['layer_names', 'layer_names0'].some((name) => first.root.attrs[name] !== undefined);
+      return isLegacy ? legacyWeights(first, first.root, config) : groupedWeights(opened, config);
+    });
     // Keras 2 writes its version, Keras 3 the module of the class.
     const { keras_version: version, module } = config as { keras_version?: string; module?: string };
     const isKeras3 =

@@ -28,7 +28,8 @@ export const dialectOf = (version: string | undefined): KerasDialect =>
   version?.startsWith('3') ? 'keras-3' : 'keras-2';
 
 async function read(path: string): Promise<{ dialect: string; model: KerasModel }> {
-  return Hdf5File.with(path, (file) => {
+  return Hdf5File.with([path], (files) => {
+    const [file] = files as [Hdf5File];
     const text = textAttribute(file.root, 'model_config');
     if (text === undefined) {
       throw new ConversionError(

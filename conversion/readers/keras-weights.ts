@@ -116,13 +116,10 @@ function numbered(file: Hdf5File, vars: Group): Weight[] {
 }
 
 /** The layout of `.keras` and `.weights.h5`: `layers/<class>_<n>/.../vars/<i>`, in one file or several shards. */
-export function groupedWeights(
-  shards: readonly { file: Hdf5File; root: Group }[],
-  model: LayerConfig,
-): LayerWeights {
+export function groupedWeights(shards: readonly Hdf5File[], model: LayerConfig): LayerWeights {
   const find = (path: string): { vars: Group; file: Hdf5File } | undefined => {
-    const found = shards.flatMap(({ file, root }) => {
-      const vars = file.group(root, `${path}/vars`);
+    const found = shards.flatMap((file) => {
+      const vars = file.group(file.root, `${path}/vars`);
       return vars === undefined ? [] : [{ vars, file }];
     });
     // Every shard has the group of a layer; the one with variables counts.
@@ -130,7 +127,7 @@ export function groupedWeights(
   };
   const groups = containerGroups(layersOf(model));
   const container = ['layers', '_layer_checkpoint_dependencies'].find((name) =>
-    shards.some(({ file, root }) => file.group(root, name) !== undefined),
+    shards.some((file) => file.group(file.root, name) !== undefined),
   );
   return new Map(
     [...groups].map(([layer, group]) => {

@@ -2,7 +2,7 @@ import { ellipsis, Slice } from '../../keras/graph.ts';
 import { customRow, type KerasModel, type LayerConfig, type Weight } from '../../keras/model.ts';
 import type { Evaluate, LayerInput } from './layer-input.ts';
 import { evaluate, steps } from './layers.ts';
-import { knowsOperation, operation } from './operations.ts';
+import { knowsOperation, operation } from './operations/index.ts';
 import { type Asking, answered, answeredBy, type Product } from './products.ts';
 import type { Tensor } from './tensor.ts';
 

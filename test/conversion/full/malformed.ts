@@ -14,6 +14,7 @@ import { type Mutation, mutations } from './mutations.ts';
 /** What a damaged file may cost. */
 const maxMs = 10_000;
 const maxMiB = 1024;
+const watchEveryMs = 50;
 const kept = fileURLToPath(new URL('../../../.modelmile/full/malformed', import.meta.url));
 
 /** Small models of many kinds: what is damaged. */
@@ -65,6 +66,16 @@ interface Result {
   readonly peakMiB: number;
 }
 
+/** MiB that a process holds now; 0 where the machine has no /proc or the process is gone: its own account at the end counts then. */
+function residentMiBOf(pid: number): number {
+  try {
+    const [, pages] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
+    return (Number(pages) * 4096) / 2 ** 20;
+  } catch {
+    return 0;
+  }
+}
+
 /** A process that converts, in a folder of its own; where a file kills it, the next file gets another. */
 class Worker {
   readonly #folder: string;
@@ -75,6 +86,7 @@ class Worker {
     for (const name of ['in', 'out', 'tmp']) mkdirSync(join(folder, name), { recursive: true });
   }
 
+  /** @throws Error where it dies before it is ready: that says nothing about a file */
   async #start(): Promise<ChildProcess> {
     const loader = new URL('../../../toolchain/typescript.mjs', import.meta.url).href;
     const child = fork(new URL('./malformed-worker.ts', import.meta.url).pathname, {
@@ -83,7 +95,15 @@ class Worker {
       execArgv: ['--import', loader],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    await once(child, 'message');
+    const died = once(child, 'exit').then(([code, signal]) => {
+      throw new Error(`the process did not start: ${signal ?? `exit code ${code}`}`);
+    });
+    await Promise.race([once(child, 'message'), died]);
+    died.catch(() => undefined);
+    // It may die after it has answered, too: the next file gets another then.
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined;
+    });
     return child;
   }
 
@@ -91,20 +111,28 @@ class Worker {
     this.#child ??= await this.#start();
     const child = this.#child;
     const result = await new Promise<Result>((resolve) => {
-      const fault = (what: string) => {
-        this.stop();
-        resolve({ ended: `fault: ${what}`, ms: maxMs, peakMiB: 0 });
-      };
       const timer = setTimeout(() => fault(`not done in ${maxMs} ms`), maxMs);
+      const watch = setInterval(() => {
+        const residentMiB = residentMiBOf(child.pid as number);
+        if (residentMiB > maxMiB) fault(`took ${residentMiB} MiB`);
+      }, watchEveryMs);
       const onExit = (code: number | null, signal: string | null) =>
         fault(`the process died: ${signal ?? `exit code ${code}`}`);
-      child.once('exit', onExit);
-      child.once('message', (message: Result) => {
+      const onMessage = (message: Result) => done(message);
+      const done = (result: Result) => {
         clearTimeout(timer);
-        child.off('exit', onExit);
-        resolve(message);
+        clearInterval(watch);
+        child.off('exit', onExit).off('message', onMessage);
+        resolve(result);
+      };
+      const fault = (what: string) => {
+        this.stop();
+        done({ ended: `fault: ${what}`, ms: maxMs, peakMiB: 0 });
+      };
+      child.once('exit', onExit).once('message', onMessage);
+      child.send({ path, number }, (error) => {
+        if (error) fault(`the process died: ${error.message}`);
       });
-      child.send({ path, number });
     });
     if (result.ms > maxMs) return { ...result, ended: `fault: took ${result.ms} ms` };
     if (result.peakMiB <= maxMiB) return result;

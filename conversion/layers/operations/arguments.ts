@@ -1,0 +1,100 @@
+import type { DataType } from '../../manifest/index.ts';
+import type { SymbolicTensor } from '../../onnx/index.ts';
+import { type LayerContext, unsupported } from '../layer.ts';
+import { axisOf, cast, scalar } from '../shapes.ts';
+
+export type Operation = (layer: LayerContext) => SymbolicTensor | readonly SymbolicTensor[];
+
+export const isTensor = (value: unknown): value is SymbolicTensor =>
+  value !== null && typeof value === 'object' && 'dtype' in value && 'name' in value && 'shape' in value;
+
+/** An argument by position or by one of its names; options of Keras 3's operations are in the config. */
+export function argument(layer: LayerContext, position: number, ...names: string[]): unknown {
+  if (position >= 0 && layer.args[position] !== undefined) return layer.args[position];
+  for (const name of names) {
+    const value = layer.kwargs[name] ?? layer.config[name];
+    if (value !== undefined && value !== null) return value;
+  }
+  return undefined;
+}
+
+/** Nested numbers as a constant of the type of what they meet. */
+export function constantOf(layer: LayerContext, value: unknown, dtype: DataType): SymbolicTensor {
+  if (typeof value === 'number' || typeof value === 'boolean') return scalar(layer, Number(value), dtype);
+  if (!Array.isArray(value)) throw unsupported(layer, `the argument ${JSON.stringify(value)}`);
+  const dims: number[] = [];
+  for (let level: unknown = value; Array.isArray(level); level = level[0]) dims.push(level.length);
+  const flat = value.flat(dims.length) as number[];
+  if (flat.some((item) => typeof item !== 'number' && typeof item !== 'boolean'))
+    throw unsupported(layer, 'an argument that is not a number');
+  const numbers = flat.map(Number);
+  if (dtype === 'int64')
+    return layer.graph.constant(`${layer.name}/value`, dtype, dims, BigInt64Array.from(numbers, BigInt));
+  if (dtype === 'int32')
+    return layer.graph.constant(`${layer.name}/value`, dtype, dims, Int32Array.from(numbers));
+  if (dtype === 'bool')
+    return layer.graph.constant(`${layer.name}/value`, dtype, dims, Uint8Array.from(numbers));
+  return layer.graph.constant(`${layer.name}/value`, 'float32', dims, Float32Array.from(numbers));
+}
+
+export function tensorArgument(layer: LayerContext, position: number, ...names: string[]): SymbolicTensor {
+  const value = argument(layer, position, ...names);
+  if (isTensor(value)) return value;
+  if (value === undefined) throw unsupported(layer, `the argument '${names[0]}' is missing`);
+  return constantOf(layer, value, 'float32');
+}
+
+const isWhole = (value: unknown): boolean =>
+  Array.isArray(value) ? value.every(isWhole) : typeof value === 'boolean' || Number.isInteger(value);
+
+/** Two operands in a common type: floating point wins, a plain number takes the other's. */
+export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTensor, SymbolicTensor] {
+  const types = [a, b].filter(isTensor).map(({ dtype }) => dtype);
+  const anyFloat =
+    types.some((type) => type.startsWith('float')) || [a, b].some((v) => !isTensor(v) && !isWhole(v));
+  const wide =
+    types.find((type) => type === 'int64') ?? types.find((type) => type !== 'bool') ?? types[0] ?? 'float32';
+  const dtype: DataType = anyFloat ? 'float32' : wide;
+  const operand = (value: unknown) =>
+    isTensor(value) ? cast(layer, value, dtype) : constantOf(layer, value, dtype);
+  return [operand(a), operand(b)];
+}
+
+export const twoOf = (layer: LayerContext) =>
+  pair(layer, argument(layer, 0, 'x1', 'x', 'a'), argument(layer, 1, 'x2', 'y', 'b'));
+
+export const floats = (layer: LayerContext, x: SymbolicTensor) =>
+  x.dtype === 'float32' ? x : cast(layer, x, 'float32');
+
+export const first = (layer: LayerContext) =>
+  tensorArgument(layer, 0, 'x', 'input', 'features', 'logits', 'inputs', 'a', 'input_tensor');
+
+export function axesOf(layer: LayerContext, rank: number): number[] {
+  const value = argument(layer, 1, 'axis', 'dim', 'reduction_indices');
+  if (value === undefined) return Array.from({ length: rank }, (_, i) => i);
+  const list = (Array.isArray(value) ? value : [value]).map(Number);
+  if (list.some((axis) => !Number.isInteger(axis))) throw unsupported(layer, 'an axis that is computed');
+  return list.map((axis) => axisOf(axis, rank));
+}
+
+export const keepDims = (layer: LayerContext) => argument(layer, -1, 'keepdims', 'keep_dims') === true;
+
+export const tensorList = (layer: LayerContext): SymbolicTensor[] => {
+  const value = argument(layer, 0, 'values', 'xs', 'x', 'arrays');
+  const list = (Array.isArray(value) ? value : [value]).filter(isTensor);
+  if (list.length === 0) throw unsupported(layer, 'a list of tensors is expected');
+  const anyFloat = list.some(({ dtype }) => dtype.startsWith('float'));
+  return list.map((x) => (anyFloat ? floats(layer, x) : x));
+};
+
+export const integer = (
+  layer: LayerContext,
+  fallback: number,
+  position: number,
+  ...names: string[]
+): number => {
+  const value = argument(layer, position, ...names) ?? fallback;
+  if (typeof value !== 'number' || !Number.isInteger(value))
+    throw unsupported(layer, `${names[0]} is not a whole number`);
+  return value;
+};

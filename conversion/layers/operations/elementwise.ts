@@ -1,0 +1,154 @@
+import { type DataType, dataTypes } from '../../manifest/index.ts';
+import type { SymbolicTensor } from '../../onnx/index.ts';
+import { applyNamed } from '../activations.ts';
+import { type LayerContext, unsupported } from '../layer.ts';
+import { cast, elementwise, scalar } from '../shapes.ts';
+import {
+  argument,
+  first,
+  floats,
+  integer,
+  type Operation,
+  pair,
+  tensorArgument,
+  twoOf,
+} from './arguments.ts';
+
+export const binary =
+  (op: string, dtype?: DataType): Operation =>
+  (layer) =>
+    elementwise(layer, op, twoOf(layer), dtype);
+
+export const logical =
+  (op: string): Operation =>
+  (layer) =>
+    elementwise(
+      layer,
+      op,
+      twoOf(layer).map((x) => cast(layer, x, 'bool')),
+      'bool',
+    );
+
+export const divide: Operation = (layer) =>
+  elementwise(
+    layer,
+    'Div',
+    twoOf(layer).map((x) => floats(layer, x)),
+  );
+
+/** Python's: rounds towards minus infinity. */
+export const floorDivide: Operation = (layer) => {
+  const [a, b] = twoOf(layer);
+  const quotient = elementwise(layer, 'Floor', [
+    elementwise(layer, 'Div', [floats(layer, a), floats(layer, b)]),
+  ]);
+  return cast(layer, quotient, a.dtype);
+};
+
+/** Python's: has the sign of the divisor. */
+export const modulo: Operation = (layer) => {
+  const [a, b] = twoOf(layer).map((x) => floats(layer, x)) as [SymbolicTensor, SymbolicTensor];
+  const quotient = elementwise(layer, 'Floor', [elementwise(layer, 'Div', [a, b])]);
+  return elementwise(layer, 'Sub', [a, elementwise(layer, 'Mul', [quotient, b])]);
+};
+
+export const unary =
+  (op: string): Operation =>
+  (layer) =>
+    elementwise(layer, op, [floats(layer, first(layer))]);
+
+export const keeping =
+  (op: string): Operation =>
+  (layer) =>
+    elementwise(layer, op, [first(layer)]);
+
+export const named =
+  (name: string): Operation =>
+  (layer) =>
+    applyNamed(layer, name, floats(layer, first(layer)));
+
+export const chain = (layer: LayerContext, x: SymbolicTensor, ...ops: string[]) =>
+  ops.reduce((y, op) => elementwise(layer, op, [y]), x);
+
+export const castTo: Operation = (layer) => {
+  const value = String(argument(layer, 1, 'dtype'));
+  const wanted = value.replace(/^.*'(\w+)'.*$/, '$1').replace(/^half$/, 'float32');
+  const name = /^(b?float(16|64))$/.test(wanted) ? 'float32' : wanted;
+  const dtype = dataTypes.find((known) => known === name);
+  if (dtype === undefined || dtype === 'string') throw unsupported(layer, `the element type ${value}`);
+  return cast(layer, first(layer), dtype);
+};
+
+export const where: Operation = (layer) => {
+  const condition = cast(layer, tensorArgument(layer, 0, 'condition'), 'bool');
+  const [a, b] = pair(layer, argument(layer, 1, 'x', 'x1'), argument(layer, 2, 'y', 'x2'));
+  return elementwise(layer, 'Where', [condition, a, b], a.dtype);
+};
+
+export const clip: Operation = (layer) => {
+  const x = floats(layer, first(layer));
+  const low = argument(layer, 1, 'clip_value_min', 'x_min', 'min_value');
+  const high = argument(layer, 2, 'clip_value_max', 'x_max', 'max_value');
+  const bounded = elementwise(layer, 'Max', [x, ...pair(layer, low, x).slice(0, 1)]);
+  return elementwise(layer, 'Min', [bounded, ...pair(layer, high, x).slice(0, 1)]);
+};
+
+export const like =
+  (value: number): Operation =>
+  (layer) => {
+    const x = floats(layer, first(layer));
+    return elementwise(layer, 'Add', [
+      elementwise(layer, 'Mul', [x, scalar(layer, 0)]),
+      scalar(layer, value),
+    ]);
+  };
+
+export const softmaxOf =
+  (op: string): Operation =>
+  (layer) => {
+    const x = floats(layer, first(layer));
+    const axis = integer(layer, -1, 1, 'axis');
+    return layer.graph.node(
+      op,
+      [x],
+      { name: `${layer.name}/softmax`, shape: x.shape },
+      { axis: BigInt(axis) },
+    );
+  };
+
+export const leaky: Operation = (layer) => {
+  const x = floats(layer, first(layer));
+  const alpha = Number(argument(layer, -1, 'alpha', 'negative_slope') ?? 0.2);
+  return layer.graph.node('LeakyRelu', [x], { name: `${layer.name}/leaky`, shape: x.shape }, { alpha });
+};
+
+export const gelu: Operation = (layer) => {
+  const x = floats(layer, first(layer));
+  const isKeras3 = layer.isOperation;
+  const approximate = argument(layer, -1, 'approximate') ?? isKeras3;
+  const attributes = approximate === true ? { approximate: 'tanh' } : {};
+  return layer.graph.node('Gelu', [x], { name: `${layer.name}/gelu`, shape: x.shape }, attributes);
+};
+
+export const relu: Operation = (layer) => {
+  const given = ['alpha', 'negative_slope', 'max_value', 'threshold'].find(
+    (key) => Number(layer.kwargs[key] ?? 0) !== 0,
+  );
+  if (given !== undefined) throw unsupported(layer, `relu with ${given}`);
+  return named('relu')(layer);
+};
+
+export const squaredDifference: Operation = (layer) => {
+  const difference = elementwise(layer, 'Sub', twoOf(layer));
+  return elementwise(layer, 'Mul', [difference, difference]);
+};
+
+export const square: Operation = (layer) => {
+  const x = first(layer);
+  return elementwise(layer, 'Mul', [x, x]);
+};
+
+export const notEqual: Operation = (layer) =>
+  elementwise(layer, 'Not', [elementwise(layer, 'Equal', twoOf(layer), 'bool')], 'bool');
+
+export const roundHalfEven = keeping('Round');

@@ -1,0 +1,197 @@
+import { lastForm, ownForm } from './data-format.ts';
+import {
+  activated,
+  type Evaluate,
+  first,
+  flag,
+  type LayerInput,
+  number,
+  numbers,
+  variable,
+} from './layer-input.ts';
+import { type Asking, answered } from './products.ts';
+import { sizeOf, type Tensor, zip } from './tensor.ts';
+import { outSizes, type Sliding, slide, windowOf } from './windows.ts';
+
+/** y[out, f] = sum over taps and channels of x[in, c] kernel[tap, c, f], in groups of channels, as it is written. */
+function convolveInGroups(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Tensor {
+  const [batch, channels] = [x.shape[0] as number, x.shape.at(-1) as number];
+  const sizes = x.shape.slice(1, -1);
+  const filters = kernel.shape.at(-1) as number;
+  const perGroup = channels / groups;
+  const filtersPerGroup = filters / groups;
+  const out = outSizes(sizes, window);
+  const data = new Float64Array(batch * sizeOf(out) * filters);
+  const [inPlaces, outPlaces] = [sizeOf(sizes), sizeOf(out)];
+  const [xs, ks] = [x.data, kernel.data];
+  for (let n = 0; n < batch; n++) {
+    slide(sizes, window, (to, from, tap) => {
+      const at = (n * outPlaces + to) * filters;
+      const source = (n * inPlaces + from) * channels;
+      for (let g = 0; g < groups; g++) {
+        const firstFilter = g * filtersPerGroup;
+        for (let c = 0; c < perGroup; c++) {
+          const value = xs[source + g * perGroup + c] as number;
+          if (value === 0) continue;
+          const row = (tap * perGroup + c) * filters + firstFilter;
+          const target = at + firstFilter;
+          for (let f = 0; f < filtersPerGroup; f++)
+            data[target + f] = (data[target + f] as number) + value * (ks[row + f] as number);
+        }
+      }
+    });
+  }
+  return { shape: [batch, ...out, filters], data };
+}
+
+/** Numbers beyond which the windows of one image are not laid out as a matrix: a quarter of a gigabyte. */
+const mostLaidOut = 2 ** 25;
+
+/** The window below each place that comes out as a row, [places, taps * channels], of image `n`; 0 where it lies outside. */
+function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
+  const channels = x.shape.at(-1) as number;
+  const sizes = x.shape.slice(1, -1);
+  const start = n * sizeOf(sizes) * channels;
+  const width = sizeOf(window.kernel) * channels;
+  const places = sizeOf(outSizes(sizes, window));
+  const isWhole = [...window.kernel, ...window.strides].every((size) => size === 1);
+  if (isWhole) return { shape: [places, width], data: x.data.subarray(start, start + places * channels) };
+  const data = new Float64Array(places * width);
+  slide(sizes, window, (to, from, tap) => {
+    const source = start + from * channels;
+    const target = to * width + tap * channels;
+    for (let c = 0; c < channels; c++) data[target + c] = x.data[source + c] as number;
+  });
+  return { shape: [places, width], data };
+}
+
+/** The same by a product of matrices for each image, where the channels are in one group. */
+function* convolve(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Asking<Tensor> {
+  const batch = x.shape[0] as number;
+  const filters = kernel.shape.at(-1) as number;
+  const out = outSizes(x.shape.slice(1, -1), window);
+  const depth = kernel.data.length / filters;
+  if (groups !== 1 || sizeOf(out) * depth > mostLaidOut) return convolveInGroups(x, kernel, window, groups);
+  const size = sizeOf(out) * filters;
+  const data = new Float64Array(batch * size);
+  const b = { shape: [depth, filters], data: kernel.data };
+  for (let n = 0; n < batch; n++) data.set((yield { a: windowsOf(x, n, window), b }).data, n * size);
+  return { shape: [batch, ...out, filters], data };
+}
+
+/** y[out, c * m + j] = sum over taps of x[in, c] kernel[tap, c, j]. */
+function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
+  const [batch, channels] = [x.shape[0] as number, x.shape.at(-1) as number];
+  const sizes = x.shape.slice(1, -1);
+  const multiplier = kernel.shape.at(-1) as number;
+  const out = outSizes(sizes, window);
+  const width = channels * multiplier;
+  const data = new Float64Array(batch * sizeOf(out) * width);
+  const [inPlaces, outPlaces] = [sizeOf(sizes), sizeOf(out)];
+  for (let n = 0; n < batch; n++) {
+    slide(sizes, window, (to, from, tap) => {
+      const at = (n * outPlaces + to) * width;
+      const source = (n * inPlaces + from) * channels;
+      for (let c = 0; c < channels; c++)
+        for (let j = 0; j < multiplier; j++)
+          data[at + c * multiplier + j] =
+            (data[at + c * multiplier + j] as number) +
+            (x.data[source + c] as number) * (kernel.data[tap * width + c * multiplier + j] as number);
+    });
+  }
+  return { shape: [batch, ...out, width], data };
+}
+
+const biased = (input: LayerInput, y: Tensor): Tensor => {
+  const bias = flag(input, 'use_bias', true) ? variable(input, 'bias') : undefined;
+  return bias === undefined ? y : zip(y, bias, (a, b) => a + b);
+};
+
+export const convolutionSteps = (rank: number) =>
+  function* (input: LayerInput): Asking<Tensor> {
+    const x = lastForm(input, first(input));
+    const y = yield* convolve(
+      x,
+      variable(input, 'kernel'),
+      windowOf(input, rank),
+      number(input, ['groups'], 1),
+    );
+    return activated(ownForm(input, biased(input, y)), input);
+  };
+
+export const convolution =
+  (rank: number): Evaluate =>
+  (input) =>
+    answered(convolutionSteps(rank)(input));
+
+export const depthwise =
+  (rank: number): Evaluate =>
+  (input) => {
+    const y = convolveDepthwise(
+      lastForm(input, first(input)),
+      variable(input, 'depthwise_kernel'),
+      windowOf(input, rank),
+    );
+    return activated(ownForm(input, biased(input, y)), input);
+  };
+
+export const separableSteps = (rank: number) =>
+  function* (input: LayerInput): Asking<Tensor> {
+    const deep = convolveDepthwise(
+      lastForm(input, first(input)),
+      variable(input, 'depthwise_kernel'),
+      windowOf(input, rank),
+    );
+    const ones = Array.from({ length: rank }, () => 1);
+    const point = { kernel: ones, strides: ones, dilations: ones, padding: 'valid' };
+    const y = yield* convolve(deep, variable(input, 'pointwise_kernel'), point, 1);
+    return activated(ownForm(input, biased(input, y)), input);
+  };
+
+export const separable =
+  (rank: number): Evaluate =>
+  (input) =>
+    answered(separableSteps(rank)(input));
+
+/** The backward pass of a convolution over the larger side: each input place is spread over its window. */
+export const transposed =
+  (rank: number): Evaluate =>
+  (input) => {
+    const x = lastForm(input, first(input));
+    const window = windowOf(input, rank);
+    const kernel = variable(input, 'kernel');
+    const [filters, channels] = kernel.shape.slice(-2) as [number, number];
+    const extra = input.layer.config['output_padding'] ?? null;
+    const extras = extra === null ? undefined : numbers(input, 'output_padding', rank, 0);
+    const sizes = x.shape.slice(1, -1);
+    const out = sizes.map((size, i) => {
+      const [k, s, d] = [window.kernel[i], window.strides[i], window.dilations[i]] as [
+        number,
+        number,
+        number,
+      ];
+      const span = (k - 1) * d + 1;
+      if (extras === undefined)
+        return window.padding === 'same' ? size * s : size * s + Math.max(span - s, 0);
+      const cut = window.padding === 'same' ? 2 * Math.floor(span / 2) : 0;
+      return (size - 1) * s + span - cut + (extras[i] as number);
+    });
+    const [batch, places, outPlaces] = [x.shape[0] as number, sizeOf(sizes), sizeOf(out)];
+    const data = new Float64Array(batch * outPlaces * filters);
+    for (let n = 0; n < batch; n++) {
+      // `slide` over the output visits (input place, output place, tap), as the convolution that this one undoes.
+      slide(out, window, (from, to, tap) => {
+        if (from >= places) return;
+        const source = (n * places + from) * channels;
+        const at = (n * outPlaces + to) * filters;
+        for (let f = 0; f < filters; f++) {
+          let total = 0;
+          for (let c = 0; c < channels; c++)
+            total +=
+              (x.data[source + c] as number) * (kernel.data[(tap * filters + f) * channels + c] as number);
+          data[at + f] = (data[at + f] as number) + total;
+        }
+      });
+    }
+    return activated(ownForm(input, biased(input, { shape: [batch, ...out, filters], data })), input);
+  };
