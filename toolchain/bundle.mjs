@@ -1,5 +1,5 @@
-// The command as a few files of plain JavaScript in the cache: compiled module by module in every process, its four hundred sources cost
-// more than most of what it does. Made from the sources as they are, and again as soon as one of them has changed.
+// The command, the Pulumi program and the provider as a few files of plain JavaScript in the cache: compiled module by module in every
+// process, their sources cost more than most of what they do. Made from the sources as they are, and again as soon as one has changed.
 import { createHash, randomUUID } from 'node:crypto';
 import {
   mkdirSync,
@@ -18,7 +18,12 @@ import { checkout, homeFolder } from './pulumi-environment.mjs';
 
 /** Packages of many small modules, taken in. All others stay in node_modules, where they find their own files. */
 const takenIn = /^(zod|@bufbuild\/protobuf|flatbuffers|fflate|picocolors)(\/|$)/;
-const entry = 'cli/main.ts';
+/** What is started, and the name of its file in a bundle. */
+const entries = {
+  'cli/main.ts': 'command',
+  'infra/index.ts': 'program',
+  'infra/provider/main.ts': 'provider',
+};
 /** A process that still runs may load more of an older bundle. */
 const keptMs = 24 * 60 * 60 * 1000;
 
@@ -53,13 +58,13 @@ async function build() {
   const { build: bundle } = createRequire(require.resolve('tsx/package.json'))('esbuild');
   const { outputFiles, metafile } = await bundle({
     absWorkingDir: checkout,
-    entryPoints: [entry],
+    entryPoints: Object.entries(entries).map(([source, out]) => ({ in: source, out })),
     bundle: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    outdir: 'command',
+    outdir: 'bundle',
     outExtension: { '.js': '.mjs' },
     metafile: true,
     logLevel: 'silent',
@@ -108,7 +113,7 @@ async function make(folder) {
     const age = startedMs - statSync(join(folder, other), { throwIfNoEntry: false })?.mtimeMs;
     if (age > keptMs) rmSync(join(folder, other), { recursive: true, force: true });
   }
-  return join(folder, name, 'main.mjs');
+  return join(folder, name);
 }
 
 /** Of the bundle that is there, where it is of these very sources. */
@@ -118,18 +123,25 @@ function kept(folder) {
     // A copy of a checkout has its sources elsewhere.
     if (madeIn !== checkout) return undefined;
     const isCurrent = Object.entries(states).every(([source, state]) => stateOf(source) === state);
-    return isCurrent ? join(folder, name, 'main.mjs') : undefined;
+    return isCurrent ? join(folder, name) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** @returns the URL of the command's entry; undefined where it cannot be made or kept: then the sources run as they are, and say why. */
-export async function bundledCommand() {
-  const folder = join(homeFolder(), 'cache', 'command');
+/**
+ * @param {keyof typeof entries} source an entry, relative to the checkout
+ * @returns the URL of its bundle; undefined where that cannot be made or kept: then the sources run as they are, and say why.
+ */
+export async function bundled(source) {
+  const folder = join(homeFolder(), 'cache', 'bundle');
   try {
-    return pathToFileURL(kept(folder) ?? (await make(folder))).href;
+    return pathToFileURL(join(kept(folder) ?? (await make(folder)), `${entries[source]}.mjs`)).href;
   } catch {
     return undefined;
   }
 }
+
+/** The entry that a command line starts, where it is one of this checkout. */
+export const startedEntry = (args = process.argv) =>
+  Object.keys(entries).find((source) => args.includes(join(checkout, source)));

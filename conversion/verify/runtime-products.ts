@@ -1,8 +1,8 @@
-import { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { encodeModel, GraphBuilder } from '../onnx/index.ts';
 import type { Product } from './interpreter/products.ts';
 import { product, type Tensor } from './interpreter/tensor.ts';
 import { seededRandom } from './random.ts';
+import { runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 
 /** Multiplications below which a call costs more than they do. */
@@ -63,11 +63,12 @@ export class RuntimeProducts {
     if (rows * inner * columns < fewest) return product(a, b);
     this.#session ??= openSession(multiplier());
     const session = await this.#session;
+    const { Tensor: RuntimeTensor } = runtime();
     const { y } = await session.run({
       a: new RuntimeTensor('float64', a.data, [rows, inner]),
       b: new RuntimeTensor('float64', b.data, [inner, columns]),
     });
-    const found = { shape: [rows, columns], data: (y as RuntimeTensor).data as Float64Array };
+    const found = { shape: [rows, columns], data: y!.data as Float64Array };
     return isProduct(found, { a, b }) ? found : product(a, b);
   };
 

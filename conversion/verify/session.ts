@@ -1,6 +1,7 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { TensorSpec } from '../manifest/index.ts';
+import { runtime } from './runtime.ts';
 
 const arrays = {
   float32: Float32Array,
@@ -16,6 +17,7 @@ const arrays = {
 
 /** A tensor of the runtime from plain numbers. */
 export function runtimeTensor(spec: TensorSpec, shape: readonly number[], values: ArrayLike<number>): Tensor {
+  const { Tensor } = runtime();
   if (spec.dtype === 'int64' || spec.dtype === 'uint64') {
     const Big = spec.dtype === 'int64' ? BigInt64Array : BigUint64Array;
     return new Tensor(spec.dtype, Big.from(Array.from(values, (v) => BigInt(Math.trunc(v)))) as never, [
@@ -40,12 +42,14 @@ export async function openSession(
   model: Uint8Array | string,
   options: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> {
-  return InferenceSession.create(model as Uint8Array, {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-    ...options,
-  }).catch(refuses('refuses'));
+  return runtime()
+    .InferenceSession.create(model as Uint8Array, {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      ...options,
+    })
+    .catch(refuses('refuses'));
 }
 
 /**

@@ -14,7 +14,7 @@ const bin = (...args: string[]): Promise<CommandResult> =>
     env: { MODELMILE_HOME: checkout.path('.modelmile') },
   });
 const bundles = () =>
-  readdirSync(checkout.path('.modelmile', 'cache', 'command')).filter((name) => /^[0-9a-f]{16}$/.test(name));
+  readdirSync(checkout.path('.modelmile', 'cache', 'bundle')).filter((name) => /^[0-9a-f]{16}$/.test(name));
 
 beforeAll(async () => {
   checkout = await Checkout.create();
@@ -25,10 +25,27 @@ afterAll(async () => {
 });
 
 describe('the command as npx runs it', () => {
-  it('is bundled once, however many start it at the same time, and again when a source has changed', async () => {
+  it('is bundled once, however many start it at the same time', async () => {
     const first = await Promise.all([bin('--help'), bin('--help'), bin('env', '--help')]);
     expect(first.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(bundles()).toHaveLength(1);
+  }, 60_000);
+
+  it("starts the stack's provider from the same bundle", async () => {
+    const [name] = bundles();
+    appendFileSync(
+      checkout.path('.modelmile', 'cache', 'bundle', name as string, 'provider.mjs'),
+      "\nprocess.stdout.write('from the bundle');\nprocess.exit();\n",
+    );
+    const loader = checkout.path('toolchain', 'bin', 'program.mjs');
+    const { stdout, stderr } = await runNode(
+      ['--import', loader, checkout.path('infra', 'provider', 'main.ts'), '127.0.0.1:1'],
+      { cwd: work, env: { MODELMILE_HOME: checkout.path('.modelmile') } },
+    );
+    expect([stdout, stderr]).toEqual([expect.stringContaining('from the bundle'), '']);
+  }, 60_000);
+
+  it('is bundled again when a source has changed', async () => {
     appendFileSync(checkout.path('cli', 'help.ts'), "\nprocess.stdout.write('changed\\n');\n");
     expect((await bin('--help')).stdout).toContain('changed');
     expect(bundles()).toHaveLength(2);

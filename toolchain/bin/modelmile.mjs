@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command `modelmile`: installs the checkout's dependencies where they are missing, then runs cli/main.ts.
-import { bundledCommand } from '../bundle.mjs';
+import { bundled } from '../bundle.mjs';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
 
@@ -13,6 +13,7 @@ try {
   process.exit(1);
 }
 progress.end();
-const bundled = await bundledCommand();
-if (bundled === undefined) await import('../typescript.mjs');
-await import(bundled ?? new URL('../../cli/main.ts', import.meta.url).href);
+const entry = 'cli/main.ts';
+const bundle = await bundled(entry);
+if (bundle === undefined) await import('../typescript.mjs');
+await import(bundle ?? new URL(`../../${entry}`, import.meta.url).href);
