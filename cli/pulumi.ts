@@ -17,8 +17,8 @@ export interface PulumiResult {
 }
 
 export interface PulumiCall {
-  /** Shows what Pulumi says as it says it. */
-  readonly show: boolean;
+  /** Shows what Pulumi says as it says it, or hands it over. */
+  readonly show: boolean | ((text: string) => void);
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -56,7 +56,7 @@ function run(
   binary: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  show: boolean,
+  show: PulumiCall['show'],
 ): Promise<PulumiResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(binary, args, { cwd: projectRoot, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -64,7 +64,8 @@ function run(
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].setEncoding('utf8').on('data', (text: string) => {
         said[stream] += text;
-        if (show) process.stderr.write(text.replaceAll(takenCareOf, ''));
+        if (typeof show === 'function') show(text);
+        else if (show) process.stderr.write(text.replaceAll(takenCareOf, ''));
       });
     }
     // A Ctrl-C reaches Pulumi by itself; to a kill of this process alone it would not listen.
@@ -95,7 +96,7 @@ export async function pulumi(
   const whole: NodeJS.ProcessEnv = { ...process.env, ...setup.env, ...env };
   const backend = whole['PULUMI_BACKEND_URL'] ?? '';
   if (backend.startsWith('file://')) await mkdir(backend.slice('file://'.length), { recursive: true });
-  const call = (words: readonly string[], shown: boolean) =>
+  const call = (words: readonly string[], shown: PulumiCall['show']) =>
     run(join(setup.folder, 'pulumi'), [...withStack(words, stack), '--non-interactive'], whole, shown);
 
   const result = await call(args, show);

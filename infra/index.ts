@@ -16,5 +16,5 @@ export const monitoring = platform.monitoring(settings, service, environment);
 export const feedback = feedbackLoop(models, platform.feedback(settings, service, environment));
 
 export const endpoint = service.endpoint;
-export const console = service.console;
+export const console = service.console ?? 'on a stack that listens on loopback only';
 export const versions = Object.fromEntries(models.map(({ name, resource }) => [name, resource.version]));

@@ -98,9 +98,9 @@ suite('the circle', () => {
     expect(existsSync(checkout.path('.modelmile', 'models', 'model', 'champion.json'))).toBe(true);
 
     const preview = await checkout.modelmile('preview');
-    expect(preview.stderr).toMatch(/version\s+: 1 => 2/);
-    expect(preview.stderr).toMatch(/accuracy\s+: 0\.\d+ => 0\.\d+/);
-    expect(preview.stderr).toContain(result.challenger.digest);
+    expect(preview.stdout).toMatch(/version\s+: 1 => 2/);
+    expect(preview.stdout).toMatch(/accuracy\s+: 0\.\d+ => 0\.\d+/);
+    expect(preview.stdout).toContain(result.challenger.digest);
 
     const body = JSON.stringify({ instances: [rowOf(heldout, 0)] });
     const load = new Load(

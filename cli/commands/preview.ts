@@ -1,4 +1,5 @@
 import { type Command, exitCodes } from '../command.ts';
+import { orderedDiff } from '../ordered-diff.ts';
 import { ensureStack, pulumi } from '../pulumi.ts';
 import { offline } from '../stand-ins.ts';
 import type { Terminal } from '../terminal.ts';
@@ -18,6 +19,31 @@ function ordered(document: string): object {
   return { ...rest, steps: steps.sort((a, b) => (a.urn < b.urn ? -1 : 1)) };
 }
 
+/** What a preview that failed says of why. */
+function reasonsIn(output: string): string {
+  try {
+    const { diagnostics = [] } = JSON.parse(output) as {
+      diagnostics?: { message: string; severity: string }[];
+    };
+    const errors = diagnostics.filter(({ severity }) => severity === 'error');
+    return errors.map(({ message }) => message.trim().replace(/^error: /, '')).join('\n') || output.trim();
+  } catch {
+    return output.trim();
+  }
+}
+
+/** Tells how far the engine is. */
+function progressOf(terminal: Terminal): (text: string) => void {
+  let resources = 0;
+  let toldMs = Date.now();
+  return (text) => {
+    resources += text.match(/\[urn=/g)?.length ?? 0;
+    if (Date.now() - toldMs < 1000) return;
+    toldMs = Date.now();
+    terminal.progress(`comparing with the settings: ${resources} resources so far`);
+  };
+}
+
 async function show(
   stack: string,
   flags: readonly string[],
@@ -26,10 +52,13 @@ async function show(
 ): Promise<number> {
   await ensureStack(stack, terminal, env);
   const args = ['preview', ...(terminal.json ? ['--json'] : ['--diff']), ...flags];
-  const { code, stdout, stderr } = await pulumi(stack, args, terminal, { show: !terminal.json, env });
-  const start = stdout.indexOf('{');
-  if (terminal.json && code === 0 && start >= 0) terminal.document(ordered(stdout.slice(start)));
-  if (terminal.json && code !== 0) terminal.error(stderr.trim() || stdout.trim());
+  const { code, stdout, stderr } = await pulumi(stack, args, terminal, { show: progressOf(terminal), env });
+  if (!terminal.json) {
+    // What the program says is part of what a preview shows; what stopped it is not.
+    if (code !== 0) process.stderr.write(stderr);
+    terminal.line(orderedDiff(code === 0 ? `${stderr}${stdout}` : stdout).trimEnd());
+  } else if (code === 0) terminal.document(ordered(stdout.slice(Math.max(0, stdout.indexOf('{')))));
+  else terminal.error(stderr.trim() || reasonsIn(stdout));
   return code === 0 ? exitCodes.ok : exitCodes.failed;
 }
 

@@ -89,10 +89,10 @@ suite('the dev stack, through the real engine', () => {
     // Another file under the same name: without labels, for it answers another question.
     checkout.configure([{ name: 'model', source: digits.source }]);
     const preview = await checkout.modelmile('preview');
-    expect(preview.stderr).toMatch(/version\s+: \d+ => \d+/);
-    expect(preview.stderr).toMatch(/digest\s+: "[0-9a-f]{64}" => "[0-9a-f]{64}"/);
-    expect(preview.stderr).toMatch(/sizeBytes\s+: \d+ => \d+/);
-    expect(preview.stderr).toMatch(/parityMaxRelError\s*: /);
+    expect(preview.stdout).toMatch(/version\s+: \d+ => \d+/);
+    expect(preview.stdout).toMatch(/digest\s+: "[0-9a-f]{64}" => "[0-9a-f]{64}"/);
+    expect(preview.stdout).toMatch(/sizeBytes\s+: \d+ => \d+/);
+    expect(preview.stdout).toMatch(/parityMaxRelError\s*: /);
     const before = (await statusOf('model'))[0]!.version;
     writeFileSync(source, original);
     checkout.configure([{ ...digits, method: 'none' } as typeof digits]);
@@ -168,8 +168,8 @@ suite('the dev stack, through the real engine', () => {
     );
     expect((await checkout.modelmile('drift', 'dev')).code).toBe(1);
     const preview = await checkout.modelmile('preview', 'dev', '--refresh');
-    expect(preview.stderr).toMatch(/LocalServer/);
-    expect(preview.stderr).toMatch(/1 to create|\+ modelmile:index:LocalServer/);
+    expect(preview.stdout).toMatch(/LocalServer/);
+    expect(preview.stdout).toMatch(/1 to create|\+ modelmile:index:LocalServer/);
     const up = await checkout.modelmile('up', 'dev', '--', '--refresh');
     expect(up.code).toBe(0);
     expect((await statusOf('model'))[0]!.state).toBe('AVAILABLE');

@@ -86,6 +86,13 @@ suite('previews without a cloud, a cluster and credentials', () => {
     120_000,
   );
 
+  it('show the same text of prod a second time, to people and in logs of CI', async () => {
+    const shown = async () => (await checkout.modelmile('preview', 'prod', '--offline')).stdout;
+    const text = await shown();
+    expect(text).toMatch(/USD a month[\s\S]+pulumi:pulumi:Stack[\s\S]+\+ \d+ to create/);
+    expect(await shown()).toBe(text);
+  }, 120_000);
+
   it('show every package in prod, all of it new, and leave its file alone', () => {
     const { steps } = parsed('prod');
     const packages = new Set(steps.map(({ newState }) => newState.type.split(':')[0]));
