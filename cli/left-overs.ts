@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CliError } from './errors.ts';
+import type { Terminal } from './terminal.ts';
 
 /**
  * Tags that tell whose a resource is: those that the program gives, and those of what the cluster's own controllers make (nodes, disks,
@@ -14,6 +16,9 @@ const tagsOf = (stack: string) => {
     `Key=kubernetes.io/cluster/${name}`,
   ];
 };
+
+/** AWS goes on listing for a while what is deleted. */
+const waits = { everyMs: 15_000, atMostMs: 5 * 60_000 };
 
 /** A key waits out its thirty days, in which one may change one's mind. */
 const goesByItself = (arn: string) => /:kms:.*:key\//.test(arn);
@@ -40,4 +45,26 @@ export async function leftOvers(stack: string, region: string): Promise<string[]
     }),
   );
   return [...new Set(found.flat())].filter((arn) => !goesByItself(arn)).sort();
+}
+
+/**
+ * What is left when AWS has had its time to take deleted resources off its lists.
+ * @throws CliError CLI_SWEEP_FAILED
+ */
+export async function leftAfterAll(
+  stack: string,
+  region: string,
+  terminal: Terminal,
+  { everyMs, atMostMs } = waits,
+): Promise<string[]> {
+  const deadlineMs = Date.now() + atMostMs;
+  for (;;) {
+    const left = await leftOvers(stack, region);
+    if (left.length === 0 || Date.now() + everyMs > deadlineMs) return left;
+    const minutes = Math.ceil((deadlineMs - Date.now()) / 60_000);
+    terminal.progress(
+      `AWS still lists ${left.length} resources of '${stack}': asking again for ${minutes} min`,
+    );
+    await setTimeout(everyMs);
+  }
 }

@@ -70,6 +70,14 @@ export function refuseUnknown(keys: readonly string[]): void {
   if (unknown !== undefined) throw new InfraError('SETTING_UNKNOWN', `There is no setting '${unknown}'.`);
 }
 
+/** A setting without a default, where the platform cannot do without. @throws InfraError SETTING_INVALID */
+export function required<K extends keyof Settings>(settings: Settings, key: K): NonNullable<Settings[K]> {
+  const value = settings[key];
+  if (value !== undefined) return value as NonNullable<Settings[K]>;
+  const { platform } = settings;
+  throw new InfraError('SETTING_INVALID', `modelmile:${key} is not set, and platform ${platform} needs it.`);
+}
+
 /** The stack's settings. @throws InfraError SETTING_INVALID */
 export function readSettings(): Settings {
   const config = new pulumi.Config('modelmile');

@@ -1,5 +1,5 @@
 import { type Command, exitCodes } from '../command.ts';
-import { leftOvers } from '../left-overs.ts';
+import { leftAfterAll } from '../left-overs.ts';
 import { pulumi, stackExists } from '../pulumi.ts';
 import { stackSettings } from '../stack-file.ts';
 import { standInsDetails, standInsOption, withStandIns } from '../stand-ins.ts';
@@ -8,7 +8,7 @@ import type { Terminal } from '../terminal.ts';
 /** On aws: nothing that bears the stack's tags may be left, whoever made it. @returns the exit code */
 async function sweep(stack: string, terminal: Terminal, changed: boolean): Promise<number> {
   const { platform, region } = await stackSettings(stack);
-  const left = platform === 'aws' ? await leftOvers(stack, region) : [];
+  const left = platform === 'aws' ? await leftAfterAll(stack, region, terminal) : [];
   if (left.length > 0)
     terminal.error(`${left.length} resources of '${stack}' are left:\n  ${left.join('\n  ')}`);
   else if (platform === 'aws') terminal.line(`Nothing in AWS bears the tags of '${stack}' any more.`);

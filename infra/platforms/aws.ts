@@ -3,12 +3,11 @@ import * as pulumi from '@pulumi/pulumi';
 import { whereToRunFrom } from '../environment/aws/cluster.ts';
 import { AwsEnvironment, selectPool } from '../environment/aws/index.ts';
 import type { InstanceTypeName } from '../environment/hardware.ts';
-import { InfraError } from '../errors.ts';
 import { addresses, egressTo } from '../network-rules.ts';
 import { describeCost, stackCost } from '../policy/cost.ts';
 import { enforcePolicies } from '../policy/index.ts';
 import { secretsDir } from '../service/index.ts';
-import type { Settings } from '../settings.ts';
+import { required, type Settings } from '../settings.ts';
 import {
   type ClusterEnvironment,
   monitor,
@@ -26,12 +25,6 @@ const name = () => `modelmile-${pulumi.getStack()}`;
 
 const typesOf = (pool: Settings['nodePools'][number]): readonly InstanceTypeName[] =>
   pool.kind === 'elastic' ? pool.instanceTypes : [pool.instanceType];
-
-function required<K extends 'accountId' | 'budget'>(settings: Settings, key: K): NonNullable<Settings[K]> {
-  const value = settings[key];
-  if (value !== undefined) return value as NonNullable<Settings[K]>;
-  throw new InfraError('SETTING_INVALID', `modelmile:${key} is not set, and platform aws needs it.`);
-}
 
 /** EKS with GPU node pools, ECR, S3, RDS and ElastiCache; inside the cluster the same as anywhere. */
 export const amazon: Platform<ClusterEnvironment> = {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { settings } from '../../cli/commands/settings.ts';
-import { leftOvers } from '../../cli/left-overs.ts';
+import { leftAfterAll, leftOvers } from '../../cli/left-overs.ts';
 import { Terminal } from '../../cli/terminal.ts';
 import { settingRows } from '../../infra/settings.ts';
 
@@ -64,6 +64,19 @@ describe('what a stack on aws leaves behind', () => {
       *) exit 3;;
     esac`);
     expect(await leftOvers('prod', 'eu-central-1')).toEqual([volume, balancer].sort());
+  });
+
+  it('is asked for again until AWS has taken it off its lists, or for so long that it must really be there', async () => {
+    const volume = 'arn:aws:ec2:eu-central-1:1:volume/vol-1';
+    const times = join(folder, 'times');
+    answer(`echo >> '${times}'
+      if [ "$(wc -l < '${times}')" -le 3 ]; then echo '${listing(volume)}'; else echo '${listing()}'; fi`);
+    const terminal = new Terminal(true);
+    const left = (atMostMs: number) =>
+      leftAfterAll('prod', 'eu-central-1', terminal, { everyMs: 10, atMostMs });
+    expect(await left(30_000)).toEqual([]);
+    answer(`echo '${listing(volume)}'`);
+    expect(await left(30)).toEqual([volume]);
   });
 
   it('does not count a key that waits to be deleted', async () => {
