@@ -11,7 +11,14 @@ export const ModelSetting = z.strictObject({
   /** The trained model: a path in the project (or absolute). */
   source: z.string().min(1),
   /** Row of conversion/methods. */
-  method: z.string().min(1).default('none'),
+  method: z
+    .string()
+    .min(1)
+    .refine(
+      (method) => method !== 'auto',
+      'a stack converts the same way everywhere, and auto measures the machine it runs on: try `modelmile convert --method auto`, and name what it chose',
+    )
+    .default('none'),
   /** `dead`, `structured:0.5` or `unstructured:0.8`, before the method. */
   prune: z.string().min(1).optional(),
   /** What a lossy method may cost: `error:0.05` or `accuracy:0.5`. */

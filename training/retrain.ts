@@ -3,6 +3,7 @@ import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Conversion,
+  type ConvertOptions,
   classify,
   convert,
   type KeptVersions,
@@ -26,7 +27,8 @@ export interface RetrainArgs {
   readonly kept: KeptVersions;
   /** Folder for the job; removed afterwards. */
   readonly workDir: string;
-  readonly method: string;
+  /** How the challenger is converted, as the champion was. What is judged by, labels, comes from the recipe. */
+  readonly conversion: ConvertOptions;
   readonly onProgress: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -151,7 +153,7 @@ export async function retrain(args: RetrainArgs): Promise<RetrainResult> {
     await runTrainer(job, join(folder, 'job.json'), args);
     args.onProgress('converting the challenger and comparing on the held-out set');
     const challenger = await convert(job.output, {
-      method: args.method,
+      ...args.conversion,
       labels: recipe.heldout,
       processing: champion.manifest,
     });

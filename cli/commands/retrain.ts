@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { convertCached, identify, KeptVersions } from '../../conversion/index.ts';
+import { conversionOptions } from '../../infra/provider/conversion-options.ts';
 import { isNotRunning, streamFeedback } from '../../serving/contract/index.ts';
 import { readFeedbackFile, readRecipe, retrain as train } from '../../training/index.ts';
 import { type Command, exitCodes } from '../command.ts';
@@ -32,20 +33,14 @@ export const retrain: Command = {
     const paths = devPaths();
     const source = resolve(projectRoot, setting.source);
     const recipe = await readRecipe(source, options['trainer'] as string | undefined);
+    const conversion = conversionOptions(setting, (path) => resolve(projectRoot, path));
     const kept = new KeptVersions(paths.keptModels);
     const { sha256 } = await identify(source);
     const crowned = await kept.champion(name);
     const champion =
       crowned?.insteadOf === sha256
         ? await kept.read(name, crowned.digest)
-        : await convertCached(
-            source,
-            {
-              method: setting.method,
-              ...(setting.labels === undefined ? {} : { labels: resolve(projectRoot, setting.labels) }),
-            },
-            paths.cache,
-          );
+        : await convertCached(source, conversion, paths.cache);
     const file = options['feedback'] as string | undefined;
     const feedback =
       file === undefined ? streamFeedback(paths.stateDir, name) : readFeedbackFile(resolve(file));
@@ -57,7 +52,7 @@ export const retrain: Command = {
       sourceSha256: sha256,
       kept,
       workDir: join(paths.home, 'training'),
-      method: setting.method,
+      conversion,
       onProgress: (text) => terminal.progress(text),
       signal,
     }).catch((error: unknown) => {

@@ -2,15 +2,13 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Conversion,
-  type ConvertOptions,
   convertCached,
-  costOf,
   identify,
   KeptVersions,
   writeVersion,
 } from '../../conversion/index.ts';
 import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
-import { type conversionArgs, conversionFiles } from '../conversion/conversion-args.ts';
+import { conversionOptions } from './conversion-options.ts';
 import { absolute, home } from './project.ts';
 import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
 
@@ -18,20 +16,6 @@ import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
 const servedVersions = 3;
 
 const kept = new KeptVersions(home.keptModels);
-
-function optionsOf(news: Props): ConvertOptions {
-  const text = (key: (typeof conversionArgs)[number]) =>
-    typeof news[key] === 'string' ? { [key]: news[key] } : {};
-  const file = (key: (typeof conversionFiles)[number]) =>
-    typeof news[key] === 'string' ? { [key]: absolute(news[key]) } : {};
-  const budget = news['budget'];
-  return {
-    ...text('method'),
-    ...text('prune'),
-    ...Object.assign({}, ...conversionFiles.map(file)),
-    ...(typeof budget === 'string' ? { budget: costOf(budget) } : {}),
-  };
-}
 
 interface Chosen {
   readonly conversion: Conversion;
@@ -55,7 +39,7 @@ async function choose(news: Props): Promise<Chosen> {
     const conversion = await kept.read(name, champion.digest);
     return { conversion, sourceSha256: champion.insteadOf, origin: champion.reason };
   }
-  const conversion = await convertCached(path, optionsOf(news), home.cache);
+  const conversion = await convertCached(path, conversionOptions(news, absolute), home.cache);
   return { conversion, sourceSha256: conversion.manifest.source.sha256, origin: 'source' };
 }
 

@@ -353,6 +353,11 @@ describe('bad settings are refused with the key, the value and the fix', () => {
       { models: [{ name: 'a', source: 'a.h5', canary: { stable: 1 } }] },
       /canary of a is for a cluster/,
     ],
+    [
+      'dev',
+      { models: [{ name: 'a', source: 'a.h5', method: 'auto' }] },
+      /auto measures the machine.*name what/,
+    ],
     ['staging', { serving: { logLevel: 'loud' } }, /serving is .*logLevel/],
     ['staging', { serving: { keysFile: '/tmp/keys' } }, /serving is .*keysFile follows from the stack/],
     ['staging', { namespace: 'Has Spaces' }, /namespace is "Has Spaces": lower-case/],

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Conversion, convert, KeptVersions } from '../../conversion/index.ts';
+import { type Conversion, type ConvertOptions, convert, KeptVersions } from '../../conversion/index.ts';
 import { readRecipe, retrain } from '../../training/index.ts';
 import { until } from '../support/load.ts';
 import { feedbackRecord, gridLines, halfRightKernel, rightKernel, stream, writeToy } from './toy-model.ts';
@@ -25,7 +25,10 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Retrains with a trainer whose body this is; it has `job` and may write with `writeToy`. */
-async function run(trainer: string, options: { signal?: AbortSignal; command?: string[] } = {}) {
+async function run(
+  trainer: string,
+  options: { signal?: AbortSignal; command?: string[]; conversion?: ConvertOptions } = {},
+) {
   await writeFile(
     join(folder, 'trainer.mts'),
     `import { readFileSync, writeFileSync, existsSync } from 'node:fs';
@@ -56,7 +59,7 @@ async function run(trainer: string, options: { signal?: AbortSignal; command?: s
     sourceSha256,
     kept,
     workDir: join(folder, 'work'),
-    method: 'none',
+    conversion: options.conversion ?? {},
     onProgress: (text) => progress.push(text),
     signal: options.signal ?? new AbortController().signal,
   });
@@ -89,6 +92,17 @@ describe('retrain', () => {
     expect(digests.sort()).toEqual([result.challenger.digest, champion.digest].sort());
     expect(await readdir(join(folder, 'work'))).toEqual([]);
     expect(await readFile(join(folder, 'weights.bin'))).toEqual(source);
+  });
+
+  it('converts the challenger as the champion was converted', async () => {
+    const conversion = { method: 'float16', prune: 'dead' };
+    champion = await convert(join(folder, 'model.json'), {
+      ...conversion,
+      labels: join(folder, 'set.jsonl'),
+    });
+    const { challenger } = await run(writes(rightKernel), { conversion });
+    const { manifest } = await kept.read('toy', challenger.digest);
+    expect(manifest.recipe).toEqual(champion.manifest.recipe);
   });
 
   it('promotes an equal challenger, but not the very same model', async () => {
