@@ -1,5 +1,5 @@
 import { activation, elu, leakyRelu, prelu, relu, softmax, thresholdedRelu } from './activation.ts';
-import { denseAttention, multiHeadAttention } from './attention.ts';
+import { denseAttention } from './attention.ts';
 import { batchNormalization } from './batch-normalization.ts';
 import { categoryEncoding, discretization, integerLookup } from './categorical.ts';
 import {
@@ -17,25 +17,18 @@ import { flatten } from './flatten.ts';
 import { inputLayer } from './input-layer.ts';
 import type { LayerConverter } from './layer.ts';
 import { average, concatenate, dot, merge } from './merge.ts';
+import { multiHeadAttention } from './multi-head-attention.ts';
 import { operation } from './operations/index.ts';
 import { adaptivePooling, globalPooling, pooling } from './pooling.ts';
 import { recurrent } from './recurrent.ts';
+import { centerCrop, resizing, upSampling } from './resizing.ts';
 import {
   groupNormalization,
   layerNormalization,
   rmsNormalization,
   unitNormalization,
 } from './row-normalization.ts';
-import {
-  centerCrop,
-  cropping,
-  permute,
-  repeatVector,
-  reshape,
-  resizing,
-  upSampling,
-  zeroPadding,
-} from './shape-layers.ts';
+import { cropping, permute, repeatVector, reshape, zeroPadding } from './shape-layers.ts';
 import { bidirectional, timeDistributed } from './wrappers.ts';
 
 /** Every Keras class that converts, by its name in the config. The table in docs/conversion.md is made from these rows. */

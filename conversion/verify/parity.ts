@@ -13,6 +13,8 @@ import { openSession, runSession, runtimeTensor } from './session.ts';
 /** Rows per reference run: fewer for large rows, which the naive reference takes long for. */
 const mostRows = 16;
 const rowElements = 4096;
+/** Numbers of one row beyond which neither the reference nor the memory of a usual machine can follow. */
+const mostElements = 2 ** 25;
 /** Sizes for dimensions that the model leaves open, the batch aside: the first that the model can take. */
 export const openSizes = [8, 32, 128] as const;
 /** Bound on the relative error of an exact (float32) conversion: float32 rounding, amplified by a network's depth. */
@@ -30,7 +32,10 @@ function rowsFor(signature: Signature): number {
   const elements = signature.inputs.map(({ shape }) =>
     shape.slice(1).reduce((n, dim) => n * Math.max(dim, 1), 1),
   );
-  return Math.max(1, Math.min(mostRows, Math.floor((mostRows * rowElements) / Math.max(...elements, 1))));
+  const largest = Math.max(...elements, 1);
+  if (largest > mostElements)
+    throw new ConversionError('CONVERSION_TOO_LARGE', `A row of ${largest} numbers cannot be checked`);
+  return Math.max(1, Math.min(mostRows, Math.floor((mostRows * rowElements) / largest)));
 }
 
 /** Random inputs as a model might see: standard normal for floats, pixels for bytes, whole numbers below the model's tables otherwise. */

@@ -15,8 +15,7 @@ const beyond =
   /^keras[23]-(lambda|conv-lstm|text-vectorization|string-lookup|hashing|locally-connected|random-crop|spectral-normalization|lstm-stateful)$/;
 
 /** Options of tier 0 and 1 that are refused: each is a gap that has a name. */
-const gaps =
-  /^keras[23]-(upsampling-(bicubic|lanczos)|resizing-(bicubic-down|area-down|crop)|multi-head-attention-(axes|gate)|integer-lookup-(no|many)-oov|category-weights|operation-(normalize|sort|take|top-k|einsum-keras2|normalize-keras2|gather-keras2|resize-keras2))$|^keras3-masked-attention-twice$/;
+const gaps = /^keras2-operation-einsum-keras2$|^keras3-(masked-attention-twice|resizing-bytes)$/;
 
 export const isBeyond = (name: string): boolean => beyond.test(name);
 export const isRefused = (name: string): boolean => beyond.test(name) || gaps.test(name);

@@ -69,8 +69,8 @@ export const floats = (layer: LayerContext, x: SymbolicTensor) =>
 export const first = (layer: LayerContext) =>
   tensorArgument(layer, 0, 'x', 'input', 'features', 'logits', 'inputs', 'a', 'input_tensor');
 
-export function axesOf(layer: LayerContext, rank: number): number[] {
-  const value = argument(layer, 1, 'axis', 'dim', 'reduction_indices');
+export function axesOf(layer: LayerContext, rank: number, position = 1): number[] {
+  const value = argument(layer, position, 'axis', 'dim', 'reduction_indices');
   if (value === undefined) return Array.from({ length: rank }, (_, i) => i);
   const list = (Array.isArray(value) ? value : [value]).map(Number);
   if (list.some((axis) => !Number.isInteger(axis))) throw unsupported(layer, 'an axis that is computed');

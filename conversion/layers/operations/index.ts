@@ -24,6 +24,7 @@ import {
   unary,
   where,
 } from './elementwise.ts';
+import { resize } from './images.ts';
 import { gather, getItem, oneHot } from './indexing.ts';
 import {
   broadcastTo,
@@ -33,6 +34,7 @@ import {
   pad,
   repeat,
   reshapeTo,
+  roll,
   split,
   squeezeOf,
   stack,
@@ -41,8 +43,10 @@ import {
   transposeOf,
   unstack,
 } from './movement.ts';
+import { norm, normalize } from './norms.ts';
+import { argsort, sort, topK } from './ordering.ts';
 import { einsum, matmulOf } from './products.ts';
-import { argOf, cumulative, normalize, reduction, truth, variance } from './reductions.ts';
+import { argOf, cumulative, reduction, truth, variance } from './reductions.ts';
 
 /** Raw operations by one name: Keras 3's class in snake case, TensorFlow's function without its module. */
 export const operations = {
@@ -63,6 +67,7 @@ export const operations = {
   arctanh: unary('Atanh'),
   argmax: argOf('ArgMax'),
   argmin: argOf('ArgMin'),
+  argsort,
   asin: unary('Asin'),
   asinh: unary('Asinh'),
   atan: unary('Atan'),
@@ -124,6 +129,7 @@ export const operations = {
   multiply: binary('Mul'),
   neg: keeping('Neg'),
   negative: keeping('Neg'),
+  norm,
   normalize,
   not_equal: notEqual,
   one_hot: oneHot,
@@ -147,7 +153,9 @@ export const operations = {
   relu6: named('relu6'),
   repeat,
   reshape: reshapeTo,
+  resize,
   reverse: flip,
+  roll,
   round: roundHalfEven,
   rsqrt: (layer) => chain(layer, floats(layer, first(layer)), 'Sqrt', 'Reciprocal'),
   selu: named('selu'),
@@ -160,6 +168,7 @@ export const operations = {
   softmax: softmaxOf('Softmax'),
   softplus: named('softplus'),
   softsign: named('softsign'),
+  sort,
   split,
   sqrt: unary('Sqrt'),
   square,
@@ -178,6 +187,7 @@ export const operations = {
   tan: unary('Tan'),
   tanh: named('tanh'),
   tile,
+  top_k: topK,
   transpose: transposeOf,
   true_divide: divide,
   truediv: divide,

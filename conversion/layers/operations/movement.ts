@@ -236,3 +236,22 @@ export const broadcastTo: Operation = (layer) => {
     shape,
   });
 };
+
+/** Along each axis the last values come first. */
+export const roll: Operation = (layer) => {
+  const axes = argument(layer, 2, 'axis');
+  if (axes === undefined) throw unsupported(layer, 'a roll of all values in a row; give an axis');
+  const shifts = [argument(layer, 1, 'shift')].flat().map(Number);
+  return [axes].flat().reduce<SymbolicTensor>((x, each, i) => {
+    const axis = axisOf(Number(each), x.shape.length);
+    const size = x.shape[axis] as number;
+    if (size < 0) throw unsupported(layer, 'an open size');
+    const by = (((shifts[i] as number) % size) + size) % size;
+    if (by === 0) return x;
+    const [end, start] = [
+      slice(layer, x, [{ axis, start: size - by, end: size }]),
+      slice(layer, x, [{ axis, start: 0, end: size - by }]),
+    ];
+    return concat(layer, [end, start], axis);
+  }, first(layer));
+};

@@ -49,19 +49,6 @@ export const argOf =
     );
   };
 
-export const normalize: Operation = (layer) => {
-  const x = floats(layer, first(layer));
-  const axes = axesOf(layer, x.shape.length);
-  const sum = reduce(layer, 'ReduceSum', elementwise(layer, 'Mul', [x, x]), axes, true);
-  const least = scalar(layer, Number(argument(layer, -1, 'epsilon') ?? 1e-12));
-  if (layer.isOperation && Number(argument(layer, -1, 'order') ?? 2) !== 2)
-    throw unsupported(layer, 'another norm than 2');
-  const length = layer.isOperation
-    ? elementwise(layer, 'Max', [elementwise(layer, 'Sqrt', [sum]), least])
-    : elementwise(layer, 'Sqrt', [elementwise(layer, 'Max', [sum, least])]);
-  return elementwise(layer, 'Div', [x, length]);
-};
-
 export const cumulative: Operation = (layer) => {
   const x = floats(layer, first(layer));
   const axis = scalar(layer, integer(layer, 0, 1, 'axis'), 'int64');

@@ -1,6 +1,18 @@
 import { softmax } from './functions.ts';
 import { type Evaluate, flag, isTensor, type LayerInput, number, optional, variable } from './layer-input.ts';
-import { fold, generate, get, map, permute, product, reshaped, sum, type Tensor, zip } from './tensor.ts';
+import {
+  axisAt,
+  generate,
+  get,
+  map,
+  permute,
+  product,
+  reshaped,
+  sizeOf,
+  sum,
+  type Tensor,
+  zip,
+} from './tensor.ts';
 
 /** float32's sum: next to -1e9 a score is nothing, and Keras's answers show it. */
 const far = (score: number) => Math.fround(Math.fround(score) - 1e9);
@@ -93,12 +105,46 @@ function explicitAt(mask: Tensor, at: readonly number[]): number {
   );
 }
 
+/** Attention along some axes of [N, ..., E] is attention over [N * others, those in a row, E]; `back` takes a result to the first form. */
+function alongAxes(input: LayerInput, query: Tensor) {
+  const inner = query.shape.slice(1, -1).map((_, i) => i + 1);
+  const given = input.layer.config['attention_axes'] ?? null;
+  const steps =
+    given === null ? inner : [given].flat().map((axis) => axisAt(Number(axis), query.shape.length));
+  const others = inner.filter((axis) => !steps.includes(axis));
+  const order = [0, ...others, ...steps];
+  const sizes = (x: Tensor, axes: readonly number[]) => axes.map((axis) => x.shape[axis] as number);
+  const flat = (x: Tensor): Tensor =>
+    order.length === 2
+      ? x
+      : reshaped(permute(x, [...order, order.length]), [
+          sizeOf(sizes(x, [0, ...others])),
+          sizeOf(sizes(x, steps)),
+          -1,
+        ]);
+  const back = (y: Tensor): Tensor => {
+    if (order.length === 2) return y;
+    const whole = reshaped(y, [...sizes(query, order), ...y.shape.slice(2)]);
+    return permute(whole, [
+      ...order.map((_, axis) => order.indexOf(axis)),
+      ...y.shape.slice(2).map((_, i) => order.length + i),
+    ]);
+  };
+  const scores = (weights: Tensor) =>
+    reshaped(weights, [...sizes(query, [0, ...others]), ...weights.shape.slice(1)]);
+  return { flat, back, scores };
+}
+
 export const multiHeadAttention: Evaluate = (input) => {
   const { args, kwargs } = input;
   const list = Array.isArray(args[0]) ? (args[0] as Tensor[]) : undefined;
-  const query = list?.[0] ?? ((args[0] ?? kwargs['query']) as Tensor);
-  const value = list?.[1] ?? ((args[1] ?? kwargs['value']) as Tensor);
-  const key = list?.[2] ?? ((args[2] ?? kwargs['key'] ?? value) as Tensor);
+  const whole = list?.[0] ?? ((args[0] ?? kwargs['query']) as Tensor);
+  const wholeValue = list?.[1] ?? ((args[1] ?? kwargs['value']) as Tensor);
+  const wholeKey = list?.[2] ?? ((args[2] ?? kwargs['key'] ?? wholeValue) as Tensor);
+  const { flat, back, scores: inShape } = alongAxes(input, whole);
+  const query = flat(whole);
+  const value = flat(wholeValue);
+  const key = wholeKey === wholeValue ? value : flat(wholeKey);
   const q = project(input, query, 'query_dense');
   let k = project(input, key, 'key_dense');
   let v = project(input, value, 'value_dense');
@@ -120,7 +166,8 @@ export const multiHeadAttention: Evaluate = (input) => {
   ];
   const explicit = maskOf('attention_mask', undefined);
   const causal = kwargs['use_causal_mask'] === true;
-  const any = qm !== undefined || vm !== undefined || km !== undefined || explicit !== undefined || causal;
+  const reach = number(input, ['sliding_window'], Number.POSITIVE_INFINITY);
+  const any = [qm, vm, km, explicit].some((mask) => mask !== undefined) || causal || Number.isFinite(reach);
   const allowed = ([n, h, i, j]: readonly number[]): boolean => {
     const at = [n, h, i, j] as [number, number, number, number];
     const own = explicit === undefined ? 1 : explicitAt(explicit, at);
@@ -129,7 +176,8 @@ export const multiHeadAttention: Evaluate = (input) => {
       (qm === undefined || get(qm, [at[0], at[2]]) !== 0) &&
       (vm === undefined || get(vm, [at[0], at[3]]) !== 0) &&
       (km === undefined || get(km, [at[0], at[3]]) !== 0) &&
-      (!causal || at[2] >= at[3])
+      (!causal || at[2] >= at[3]) &&
+      Math.abs(at[2] - at[3]) < reach
     );
   };
   const isKeras3 = input.dialect === 'keras-3';
@@ -144,59 +192,18 @@ export const multiHeadAttention: Evaluate = (input) => {
   const isSoftmaxLayer = number(input, ['dropout'], 0) > 0 || kwargs['return_attention_scores'] === true;
   if (any && isKeras3 && isSoftmaxLayer)
     weights = generate(weights.shape, (at) => (allowed(at) ? get(weights, at) : 0));
-  const joined = reshaped(permute(heard(weights, v), [0, 2, 1, 3]), [batch, query.shape[1] as number, -1]);
+  let listened = heard(weights, v);
+  if (flag(input, 'use_gate', false)) {
+    const gate = map(project(input, query, 'gate_dense'), (g) => 1 / (1 + Math.exp(-g)));
+    listened = zip(listened, gate, (a, b) => a * b);
+  }
+  const joined = reshaped(permute(listened, [0, 2, 1, 3]), [batch, query.shape[1] as number, -1]);
   const kernel = variable(input, 'output_dense/kernel');
   const bias = optional(input, 'output_dense/bias');
   const width = joined.shape[2] as number;
   let y = product(joined, reshaped(kernel, [width, -1]));
   if (bias !== undefined) y = zip(y, reshaped(bias, [-1]), (a, b) => a + b);
-  const out = query.mask === undefined ? y : { ...y, mask: query.mask };
-  return kwargs['return_attention_scores'] === true ? [out, weights] : out;
+  const shaped = back(reshaped(y, [...y.shape.slice(0, 2), ...kernel.shape.slice(2)]));
+  const out = whole.mask === undefined ? shaped : { ...shaped, mask: whole.mask };
+  return kwargs['return_attention_scores'] === true ? [out, inShape(weights)] : out;
 };
-
-/** Sums products over labels, by visiting every combination of them. */
-export function einsum(equation: string, operands: readonly Tensor[]): Tensor {
-  const [left = '', output = ''] = equation.replaceAll(' ', '').split('->');
-  const spare = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'].filter((letter) => !equation.includes(letter)).slice(0, 8);
-  const terms = left.split(',').map((labels, i) => {
-    const missing = (operands[i] as Tensor).shape.length - labels.replace('...', '').length;
-    return labels.replace('...', spare.slice(0, missing).join(''));
-  });
-  const dots = Math.max(
-    ...left
-      .split(',')
-      .map((labels, i) =>
-        labels.includes('...') ? (operands[i] as Tensor).shape.length - labels.replace('...', '').length : 0,
-      ),
-  );
-  const target = output.replace('...', spare.slice(0, dots).join(''));
-  const sizes = new Map(
-    terms.flatMap((labels, i) =>
-      [...labels].map((label, axis) => [label, (operands[i] as Tensor).shape[axis] as number] as const),
-    ),
-  );
-  const inner = [...sizes.keys()].filter((label) => !target.includes(label));
-  const order = [...target, ...inner];
-  const all = generate(
-    order.map((label) => sizes.get(label) as number),
-    (at) =>
-      terms.reduce(
-        (value, labels, i) =>
-          value *
-          get(
-            operands[i] as Tensor,
-            [...labels].map((label) => at[order.indexOf(label)] as number),
-          ),
-        1,
-      ),
-  );
-  return inner.length === 0
-    ? all
-    : fold(
-        all,
-        inner.map((_, i) => target.length + i),
-        false,
-        0,
-        (a, b) => a + b,
-      );
-}

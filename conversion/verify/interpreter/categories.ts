@@ -1,8 +1,8 @@
 import { type Evaluate, first, number } from './layer-input.ts';
 import { generate, get, map, type Tensor } from './tensor.ts';
 
-/** Whole numbers as Keras encodes them. */
-function encoded(x: Tensor, mode: string, depth: number): Tensor {
+/** Whole numbers as Keras encodes them; with weights a count adds them up. */
+function encoded(x: Tensor, mode: string, depth: number, weights?: Tensor): Tensor {
   if (mode === 'int') return x;
   const width = x.shape.length > 1 ? (x.shape.at(-1) as number) : 1;
   const isOneHot = mode === 'one_hot';
@@ -12,7 +12,8 @@ function encoded(x: Tensor, mode: string, depth: number): Tensor {
   const data = new Float64Array(rows * depth);
   x.data.forEach((value, i) => {
     const place = Math.floor(i / width) * depth + value;
-    if (value >= 0 && value < depth) data[place] = mode === 'count' ? (data[place] as number) + 1 : 1;
+    if (value < 0 || value >= depth) return;
+    data[place] = mode === 'count' ? (data[place] as number) + (weights?.data[i] ?? 1) : 1;
   });
   return { shape: [...(x.shape.length > 1 ? x.shape.slice(0, -1) : x.shape), depth], data };
 }
@@ -22,6 +23,7 @@ export const categoryEncoding: Evaluate = (input) =>
     first(input),
     String(input.layer.config['output_mode'] ?? 'multi_hot'),
     number(input, ['num_tokens'], 0),
+    input.inputs[1] ?? (input.kwargs['count_weights'] as Tensor | undefined) ?? undefined,
   );
 
 export const discretization: Evaluate = (input) => {
@@ -37,11 +39,16 @@ export const integerLookup: Evaluate = (input) => {
     .map(Number)
     .filter((word) => word !== mask && word !== config['oov_token']);
   const hasMask = typeof mask === 'number';
-  const start = hasMask ? 2 : 1;
+  const buckets = number(input, ['num_oov_indices'], 1);
+  const start = hasMask ? 1 : 0;
+  const unknown = (v: number) => {
+    if (buckets === 0) return start - 1;
+    return start + (((v % buckets) + buckets) % buckets);
+  };
   const found = map(first(input), (v) => {
     if (hasMask && v === mask) return 0;
     const place = words.indexOf(v);
-    return place < 0 ? start - 1 : place + start;
+    return place < 0 ? unknown(v) : place + start + buckets;
   });
-  return encoded(found, String(config['output_mode'] ?? 'int'), words.length + 1);
+  return encoded(found, String(config['output_mode'] ?? 'int'), words.length + buckets);
 };

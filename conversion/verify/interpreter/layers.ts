@@ -1,4 +1,4 @@
-import { denseAttention, einsum, multiHeadAttention } from './attention.ts';
+import { denseAttention, multiHeadAttention } from './attention.ts';
 import { categoryEncoding, discretization, integerLookup } from './categories.ts';
 import {
   convolution,
@@ -8,6 +8,7 @@ import {
   separableSteps,
   transposed,
 } from './convolution.ts';
+import { einsum } from './einsum.ts';
 import { softmaxOver } from './functions.ts';
 import {
   activated,
@@ -32,9 +33,10 @@ import {
   unit,
 } from './normalization.ts';
 import { operation } from './operations/index.ts';
+import { cropping, flatten, zeroPadding } from './padding.ts';
 import { adaptivePooling, globalPooling, pooling } from './pooling.ts';
 import { type Asking, answered } from './products.ts';
-import { centerCrop, cropping, flatten, resizing, upSampling, zeroPadding } from './resizing.ts';
+import { centerCrop, resizing, upSampling } from './resizing.ts';
 import { bidirectional, embedding, masking, recurrent, timeDistributed } from './sequence.ts';
 import { generate, get, map, permute, reshaped, type Tensor, zip } from './tensor.ts';
 

@@ -1,4 +1,4 @@
-import { einsum } from './attention.ts';
+import { einsum } from './einsum.ts';
 import { type Evaluate, first, flag, type LayerInput, number } from './layer-input.ts';
 import { unit } from './normalization.ts';
 import { axisAt, filled, joined, reshaped, type Tensor, zip } from './tensor.ts';

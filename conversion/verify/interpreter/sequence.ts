@@ -111,6 +111,9 @@ function cellOf(config: LayerConfig, input: LayerInput, prefix: string): Cell {
   }
 }
 
+/** Steps that the reference goes through: more take it minutes. */
+const mostSteps = 2 ** 17;
+
 /** Step by step in the order of processing; masked steps leave the states, and give the output before or zeros. */
 export const recurrent: Evaluate = (input) => {
   const { layer, kwargs } = input;
@@ -123,6 +126,7 @@ export const recurrent: Evaluate = (input) => {
     : { class_name: `${layer.class_name}Cell`, config: layer.config };
   const cell = cellOf(config, input, 'cell');
   const [batch, steps] = x.shape as [number, number];
+  if (steps > mostSteps) throw new Error(`${steps} steps are too many for the reference`);
   const mask = (isTensor(kwargs['mask']) ? kwargs['mask'] : undefined) ?? x.mask;
   let states = states0.length > 0 ? states0 : cell.sizes.map((size) => filled([batch, size], 0));
   const outputs: Tensor[] = [];

@@ -4,8 +4,6 @@ export interface Tensor {
   readonly data: Float64Array;
   /** Keras's mask that travels with the value: 1 where a step counts. */
   readonly mask?: Tensor;
-  /** Whole numbers and truth values: what follows divides and compares by it. */
-  readonly whole?: boolean;
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);

@@ -16,7 +16,7 @@ export function tensor(value: unknown): Tensor {
   for (let level: unknown = value; Array.isArray(level); level = level[0]) shape.push(level.length);
   const flat = (Array.isArray(value) ? value.flat(shape.length) : [value]).map(Number);
   if (flat.some(Number.isNaN)) throw new Error(`the reference cannot take ${JSON.stringify(value)}`);
-  return { shape, data: Float64Array.from(flat), whole: flat.every(Number.isInteger) };
+  return { shape, data: Float64Array.from(flat) };
 }
 
 export const one = (input: LayerInput) =>

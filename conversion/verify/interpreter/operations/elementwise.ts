@@ -21,9 +21,7 @@ export const named =
 export const cast: Evaluate = (input) => {
   const dtype = String(arg(input, 1, 'dtype'));
   if (dtype.includes('bool')) return map(one(input), (v) => truth(v !== 0));
-  return dtype.includes('int')
-    ? { ...map(one(input), Math.trunc), whole: true }
-    : { ...one(input), whole: false };
+  return dtype.includes('int') ? map(one(input), Math.trunc) : map(one(input), (v) => v);
 };
 
 export const where: Evaluate = (input) => {

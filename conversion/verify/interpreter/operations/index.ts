@@ -1,7 +1,8 @@
 import type { LayerConfig } from '../../../keras/model.ts';
-import { einsum } from '../attention.ts';
+import { einsum } from '../einsum.ts';
 import { erf } from '../functions.ts';
 import { type Evaluate, isTensor } from '../layer-input.ts';
+import { resizedInShape } from '../resizing.ts';
 import { filled, joined, mean, sum, variance, zip } from '../tensor.ts';
 import { arg, list, one, truth, whole } from './arguments.ts';
 import {
@@ -24,6 +25,7 @@ import {
   pad,
   repeat,
   reshape,
+  roll,
   split,
   squeeze,
   stack,
@@ -32,6 +34,7 @@ import {
   transpose,
   unstack,
 } from './movement.ts';
+import { argsort, sort, topK } from './ordering.ts';
 import {
   all,
   any,
@@ -42,6 +45,7 @@ import {
   maximum,
   minimum,
   multiplied,
+  norm,
   normalize,
   over,
 } from './reductions.ts';
@@ -65,6 +69,7 @@ const operations: Record<string, Evaluate> = {
   arctanh: pointwise(Math.atanh),
   argmax: best((a, b) => a > b),
   argmin: best((a, b) => a < b),
+  argsort,
   asin: pointwise(Math.asin),
   asinh: pointwise(Math.asinh),
   atan: pointwise(Math.atan),
@@ -136,6 +141,7 @@ const operations: Record<string, Evaluate> = {
   multiply: pairwise((a, b) => a * b),
   neg: pointwise((v) => -v),
   negative: pointwise((v) => -v),
+  norm,
   normalize,
   not_equal: pairwise((a, b) => truth(a !== b)),
   one_hot: oneHot,
@@ -159,14 +165,18 @@ const operations: Record<string, Evaluate> = {
   relu6: named('relu6'),
   repeat,
   reshape,
+  resize: (input) => {
+    const size = (arg(input, 1, 'size') as unknown[]).map(Number) as [number, number];
+    return resizedInShape(input, one(input), size, (key) => arg(input, -1, key));
+  },
   reverse: flip,
+  roll,
   round: pointwise(roundHalfEven),
   rsqrt: pointwise((v) => 1 / Math.sqrt(v)),
   selu: named('selu'),
   shape: (input) => ({
     shape: [one(input).shape.length],
     data: Float64Array.from(one(input).shape),
-    whole: true,
   }),
   sigmoid: named('sigmoid'),
   sign: pointwise(Math.sign),
@@ -176,6 +186,7 @@ const operations: Record<string, Evaluate> = {
   softmax: softmaxOf((v) => v),
   softplus: named('softplus'),
   softsign: named('softsign'),
+  sort,
   split,
   sqrt: pointwise(Math.sqrt),
   square: pointwise((v) => v * v),
@@ -194,6 +205,7 @@ const operations: Record<string, Evaluate> = {
   tan: pointwise(Math.tan),
   tanh: named('tanh'),
   tile,
+  top_k: topK,
   transpose,
   true_divide: pairwise((a, b) => a / b),
   truediv: pairwise((a, b) => a / b),

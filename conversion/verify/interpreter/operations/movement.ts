@@ -138,3 +138,17 @@ export const pad: Evaluate = (input) => {
     return from.every((v, i) => v >= 0 && v < (x.shape[i] as number)) ? get(x, from) : fill;
   });
 };
+
+export const roll: Evaluate = (input) => {
+  const shifts = [arg(input, 1, 'shift')].flat().map(Number);
+  return [arg(input, 2, 'axis')].flat().reduce<Tensor>((x, each, i) => {
+    const axis = axisAt(Number(each), x.shape.length);
+    const size = x.shape[axis] as number;
+    const by = (shifts[i] as number) % size;
+    return picked(
+      x,
+      axis,
+      Array.from({ length: size }, (_, at) => (at - by + size) % size),
+    );
+  }, one(input));
+};

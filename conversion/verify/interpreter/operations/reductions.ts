@@ -40,19 +40,74 @@ export const best =
         );
   };
 
+/** Length of vectors along one axis (or of everything), norm of matrices along two. */
+function lengths(x: Tensor, at: readonly number[], order: unknown, isMatrix: boolean): Tensor {
+  const euclidean =
+    order === undefined || order === 'fro' || order === 'euclidean' || (!isMatrix && order === 2);
+  if (euclidean) {
+    const squares = map(x, (v) => v * v);
+    return map(sum(squares, at, true), Math.sqrt);
+  }
+  const p = Number(order);
+  if (Number.isNaN(p)) throw new Error(`the reference does not know the norm '${String(order)}'`);
+  const sizes = map(x, Math.abs);
+  const largest = (y: Tensor, axis: number) => fold(y, [axis], true, Number.NEGATIVE_INFINITY, Math.max);
+  const smallest = (y: Tensor, axis: number) => fold(y, [axis], true, Number.POSITIVE_INFINITY, Math.min);
+  if (isMatrix) {
+    const [row, column] = at as [number, number];
+    if (Math.abs(p) !== 1 && Number.isFinite(p))
+      throw new Error(`the reference does not know the norm ${p} of matrices`);
+    const [summed, chosen] = Math.abs(p) === 1 ? [row, column] : [column, row];
+    return (p > 0 ? largest : smallest)(sum(sizes, [summed], true), chosen);
+  }
+  if (!Number.isFinite(p)) return at.reduce(p > 0 ? largest : smallest, sizes);
+  if (p === 0)
+    return sum(
+      map(sizes, (v) => truth(v !== 0)),
+      at,
+      true,
+    );
+  return map(
+    sum(
+      map(sizes, (v) => v ** p),
+      at,
+      true,
+    ),
+    (v) => v ** (1 / p),
+  );
+}
+
+export const norm: Evaluate = (input) => {
+  const x = one(input);
+  const given = arg(input, -1, 'axis');
+  const at =
+    given === undefined
+      ? x.shape.map((_, i) => i)
+      : [given].flat().map((a) => axisAt(Number(a), x.shape.length));
+  const y = lengths(x, at, arg(input, -1, 'ord'), given !== undefined && at.length === 2);
+  return keep(input)
+    ? y
+    : reshaped(
+        y,
+        y.shape.filter((_, i) => !at.includes(i)),
+      );
+};
+
 export const normalize: Evaluate = (input) => {
   const x = one(input);
-  const squares = sum(
-    map(x, (v) => v * v),
-    axes(input, x.shape.length),
-    true,
-  );
-  const least = Number(arg(input, -1, 'epsilon') ?? 1e-12);
+  const at = axes(input, x.shape.length);
   const isKeras2 = input.layer.class_name.endsWith('Lambda');
-  const length = map(squares, (v) =>
-    isKeras2 ? Math.sqrt(Math.max(v, least)) : Math.max(Math.sqrt(v), least),
-  );
-  return zip(x, length, (a, b) => a / b);
+  const least = Number(arg(input, -1, 'epsilon') ?? (isKeras2 ? 1e-12 : 1e-7));
+  if (isKeras2) {
+    const squares = sum(
+      map(x, (v) => v * v),
+      at,
+      true,
+    );
+    return zip(x, squares, (a, b) => a / Math.sqrt(Math.max(b, least)));
+  }
+  const isMatrix = at.length === 2;
+  return zip(x, lengths(x, at, arg(input, -1, 'order') ?? 2, isMatrix), (a, b) => a / Math.max(b, least));
 };
 
 export const cumulative: Evaluate = (input) => {
