@@ -1,11 +1,9 @@
 import { isModel, type KerasGraph, refsIn, type TensorRef } from './graph.ts';
 import { type KerasDialect, type LayerConfig, layersOf } from './model.ts';
 
-const attention = new Set(['MultiHeadAttention', 'GroupQueryAttention']);
-
 /** Keras 3's attention over heads takes the masks off the tensors that it is given; inside a model as well. */
 const takesMasks = (layer: LayerConfig): boolean =>
-  attention.has(layer.class_name) || (isModel(layer) && layersOf(layer).some(takesMasks));
+  layer.class_name === 'MultiHeadAttention' || (isModel(layer) && layersOf(layer).some(takesMasks));
 
 const keyOf = (ref: TensorRef) => `${ref.layer}:${ref.call}:${ref.tensor}`;
 

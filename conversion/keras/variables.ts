@@ -95,6 +95,7 @@ const layouts: Record<string, Layout> = {
   GRUCell: cell,
   GroupNormalization: scaled,
   GroupQueryAttention: attention,
+  GroupedQueryAttention: attention,
   LSTM: recurrent,
   LSTMCell: cell,
   LayerNormalization: scaled,
@@ -122,6 +123,9 @@ const layouts: Record<string, Layout> = {
 
 const neverTrainable = new Set(['moving_mean', 'moving_variance', 'mean', 'variance', 'count', 'vector_u']);
 
+/** Classes that Keras exports by another name than their own, which `.keras` numbers its groups by. */
+const ownNames: Readonly<Record<string, string>> = { GroupQueryAttention: 'GroupedQueryAttention' };
+
 /** `MultiHeadAttention` -> `multi_head_attention`, `Conv2D` -> `conv2d`: Keras's `to_snake_case`. */
 export function snakeCase(className: string): string {
   return className
@@ -140,7 +144,7 @@ export function containerGroups(layers: readonly LayerConfig[]): Map<LayerConfig
   const contained = layers.filter(({ module }) => !(module ?? '').includes('.ops'));
   return new Map(
     contained.map((layer) => {
-      const name = snakeCase(layer.class_name);
+      const name = snakeCase(ownNames[layer.class_name] ?? layer.class_name);
       const count = counts.get(name) ?? 0;
       counts.set(name, count + 1);
       return [layer, count === 0 ? name : `${name}_${count}`];

@@ -84,6 +84,7 @@ export const layers = {
   GlobalMaxPooling3D: globalPooling('GlobalMaxPool', 3),
   GroupNormalization: groupNormalization,
   GroupQueryAttention: multiHeadAttention(true),
+  GroupedQueryAttention: multiHeadAttention(true),
   Identity: dropout,
   InputLayer: inputLayer,
   IntegerLookup: integerLookup,

@@ -184,6 +184,7 @@ export const evaluate: Record<string, Evaluate> = {
   GlobalMaxPooling3D: globalPooling('max', 3),
   GroupNormalization: passing(groupNormalization),
   GroupQueryAttention: multiHeadAttention,
+  GroupedQueryAttention: multiHeadAttention,
   Identity: passingLater(first),
   IntegerLookup: integerLookup,
   LSTM: recurrent,
