@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readServerState, type ServerState, type ServingSettingsInput } from '../serving/contract/index.ts';
 import { CliError } from './errors.ts';
-import { projectRoot, typescriptLoader } from './paths.ts';
+import { projectRoot } from './paths.ts';
 
 /** A server in the foreground of this command. */
 export interface ServingProcess {
@@ -31,7 +31,7 @@ export async function startServing(settings: ServingSettingsInput): Promise<Serv
   await writeFile(path, JSON.stringify(settings, null, 2));
   const child = spawn(
     process.execPath,
-    ['--import', typescriptLoader, join(projectRoot, 'serving', 'main.ts'), '--settings', path],
+    [join(projectRoot, 'toolchain', 'bin', 'serve.mjs'), '--settings', path],
     {
       // A group of its own: Ctrl-C reaches this command, which then drains the server.
       detached: true,

@@ -1,5 +1,6 @@
-// The command, the Pulumi program and the provider as a few files of plain JavaScript in the cache: compiled module by module in every
-// process, their sources cost more than most of what they do. Made from the sources as they are, and again as soon as one has changed.
+// What runs in this checkout - command, Pulumi program, provider, server - as a few files of plain JavaScript in the cache: compiled module
+// by module in every process, their sources cost more than most of what they do. Made from the sources as they are, and again as soon as
+// one has changed.
 import { createHash, randomUUID } from 'node:crypto';
 import {
   mkdirSync,
@@ -12,8 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { checkout, homeFolder } from './pulumi-environment.mjs';
 
 /** Packages of many small modules, taken in. All others stay in node_modules, where they find their own files. */
@@ -23,9 +24,15 @@ const entries = {
   'cli/main.ts': 'command',
   'infra/index.ts': 'program',
   'infra/provider/main.ts': 'provider',
+  'serving/main.ts': 'server',
+  'serving/worker.ts': 'worker',
+  'serving/canary-worker.ts': 'canary-worker',
+  'serving/middleware/database/embedded-thread.ts': 'embedded-thread',
+  'serving/processing/pictures/thread.ts': 'pictures-thread',
 };
-/** A process that still runs may load more of an older bundle. */
+/** A command that still runs may load more of an older bundle. */
 const keptMs = 24 * 60 * 60 * 1000;
+const usedBy = 'used-by-';
 
 /** A source as it was: another time or size, another source. */
 const stateOf = (path) => {
@@ -33,7 +40,18 @@ const stateOf = (path) => {
   return found === undefined ? 'gone' : `${found.mtimeMs} ${found.size}`;
 };
 
-/** Sources keep knowing where they lie. */
+/** `new URL('../worker.ts', import.meta.url)`, and any other `import.meta.url` */
+const ownUrl = /new URL\('([^']+)', import\.meta\.url\)|import\.meta\.url/g;
+
+/** The bundle's name of what a source starts as a process or a thread; threads have a .mjs that brings a compiler. */
+const startedFrom = (source, path) =>
+  entries[
+    relative(checkout, join(dirname(source), path))
+      .replaceAll('\\', '/')
+      .replace(/\.mjs$/, '.ts')
+  ];
+
+/** Sources keep knowing where they lie, and start what is in the bundle from the bundle. */
 const inPlace = {
   name: 'in-place',
   setup(build) {
@@ -46,7 +64,10 @@ const inPlace = {
     build.onLoad({ filter: /\.(ts|mjs)$/ }, ({ path }) => {
       if (path.includes('node_modules')) return undefined;
       const here = JSON.stringify(pathToFileURL(path).href);
-      const contents = readFileSync(path, 'utf8').replaceAll('import.meta.url', here);
+      const contents = readFileSync(path, 'utf8').replaceAll(ownUrl, (found, started) => {
+        const name = started && startedFrom(path, started);
+        return name ? `new URL('./${name}.mjs', import.meta.url)` : found.replace('import.meta.url', here);
+      });
       return { contents, loader: path.endsWith('.ts') ? 'ts' : 'js' };
     });
   },
@@ -90,6 +111,21 @@ function writeWhole(path, write) {
   }
 }
 
+/** A server runs for months, and starts workers from its bundle. */
+function isUsed(bundle) {
+  const pids = readdirSync(bundle).flatMap((name) =>
+    name.startsWith(usedBy) ? [Number(name.slice(usedBy.length))] : [],
+  );
+  return pids.some((pid) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch (error) {
+      return error.code === 'EPERM';
+    }
+  });
+}
+
 async function make(folder) {
   const startedMs = Date.now();
   const { outputFiles, sources } = await build();
@@ -110,8 +146,9 @@ async function make(folder) {
       writeFileSync(path, JSON.stringify({ checkout, name, states })),
     );
   for (const other of readdirSync(folder)) {
-    const age = startedMs - statSync(join(folder, other), { throwIfNoEntry: false })?.mtimeMs;
-    if (age > keptMs) rmSync(join(folder, other), { recursive: true, force: true });
+    const path = join(folder, other);
+    const age = startedMs - statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+    if (age > keptMs && !isUsed(path)) rmSync(path, { recursive: true, force: true });
   }
   return join(folder, name);
 }
@@ -145,3 +182,7 @@ export async function bundled(source) {
 /** The entry that a command line starts, where it is one of this checkout. */
 export const startedEntry = (args = process.argv) =>
   Object.keys(entries).find((source) => args.includes(join(checkout, source)));
+
+/** Keeps the bundle of an entry as long as this process lives. */
+export const keepForThisProcess = (bundle) =>
+  writeFileSync(join(dirname(fileURLToPath(bundle)), usedBy + process.pid), '');

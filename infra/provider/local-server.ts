@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import {
   applySettings,
   drainServer,
@@ -70,9 +69,8 @@ async function lastWords(): Promise<string> {
 async function start(settings: ServingSettingsInput): Promise<ServerState> {
   await saveSettings(settings);
   const log = await open(logPath, 'w');
-  const loader = pathToFileURL(join(project, 'toolchain', 'typescript.mjs')).href;
-  const entry = join(project, 'serving', 'main.ts');
-  const child = spawn(process.execPath, ['--import', loader, entry, '--settings', settingsPath], {
+  const entry = join(project, 'toolchain', 'bin', 'serve.mjs');
+  const child = spawn(process.execPath, [entry, '--settings', settingsPath], {
     cwd: project,
     detached: true,
     stdio: ['ignore', log.fd, log.fd],

@@ -1,8 +1,20 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readServerState } from '../../serving/contract/index.ts';
 import { Checkout } from '../support/checkout.ts';
+import { until } from '../support/load.ts';
 import { type CommandResult, runNode } from '../support/run-node.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'modelmile-bundle-'));
@@ -51,6 +63,17 @@ describe('the command as npx runs it', () => {
     expect(bundles()).toHaveLength(2);
   }, 60_000);
 
+  it('is swept when nobody has used it for a day, and stays while a server runs that would start workers from it', async () => {
+    const [first, second] = bundles().map((name) => checkout.path('.modelmile', 'cache', 'bundle', name));
+    writeFileSync(join(first!, `used-by-${process.pid}`), '');
+    writeFileSync(join(second!, 'used-by-4194305'), '');
+    const before = Date.now() / 1000 - 48 * 3600;
+    for (const bundle of [first!, second!]) utimesSync(bundle, before, before);
+    appendFileSync(checkout.path('cli', 'help.ts'), "\nprocess.stdout.write('changed again\\n');\n");
+    expect((await bin('--help')).stdout).toContain('changed again');
+    expect([existsSync(first!), existsSync(second!)]).toEqual([true, false]);
+  }, 60_000);
+
   it('takes layers of your own in TypeScript, whatever kind of module they are to Node', async () => {
     const layers = join(work, 'layers.ts');
     writeFileSync(
@@ -61,6 +84,38 @@ describe('the command as npx runs it', () => {
     const { code, stderr } = await bin('convert', source, '--custom', layers);
     expect([code, stderr]).toEqual([1, expect.stringContaining("convert of 'Ramp': reached")]);
   }, 60_000);
+
+  it.each([
+    ['a bundle', '.modelmile'],
+    ['the sources, where no bundle can be kept', 'package.json'],
+  ])(
+    'serves from %s',
+    async (_, home) => {
+      const stateDir = checkout.path('served');
+      const settings = checkout.path('settings.json');
+      const free = { host: '127.0.0.1', port: 0 };
+      const models = checkout.path('models');
+      mkdirSync(models, { recursive: true });
+      const asked = { modelRoot: models, stateDir, rest: free, grpc: free, management: free, workers: 1 };
+      writeFileSync(settings, JSON.stringify(asked));
+      const server = spawn(
+        process.execPath,
+        [checkout.path('toolchain/bin/serve.mjs'), '--settings', settings],
+        {
+          env: { ...process.env, MODELMILE_HOME: checkout.path(home) },
+          stdio: 'ignore',
+        },
+      );
+      const ended = new Promise((resolve) => server.once('exit', resolve));
+      const state = () => readServerState(stateDir).catch(() => undefined);
+      await until(async () => (await state())?.workers[0]?.ready === true, 'it serves', 60_000);
+      const { rest } = (await state())!;
+      expect((await fetch(`http://127.0.0.1:${rest.port}/v2/health/live`)).status).toBe(200);
+      server.kill('SIGTERM');
+      expect(await ended).toBe(0);
+    },
+    120_000,
+  );
 
   it('runs a source that cannot be compiled as it is, and shows what is wrong with it', async () => {
     writeFileSync(checkout.path('cli', 'figures.ts'), 'export const percent = (;\n');
