@@ -1,8 +1,11 @@
 import { connect, type Socket } from 'node:net';
+import { cpuSeconds } from './process-cpu.ts';
 
 /** What the generator is told, as one message from its parent. */
 export interface LoadOrder {
   readonly port: number;
+  /** What the server's process tree uses is counted here, at the very edges of the measured time: another process may be late. */
+  readonly serverPid: number;
   /** The whole request, head and body, in base64. */
   readonly request: string;
   readonly connections: number;
@@ -20,6 +23,8 @@ export interface LoadReport {
   /** First thing that went wrong. */
   readonly failure: string;
   readonly seconds: number;
+  /** Of the server's whole process tree during the measured time. */
+  readonly serverCpuSeconds: number;
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
@@ -91,11 +96,14 @@ function uniform(seed: number): () => number {
   };
 }
 
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 async function run(order: LoadOrder): Promise<LoadReport> {
   const request = Buffer.from(order.request, 'base64');
   const latencies: number[] = [];
-  const startMs = performance.now() + order.warmUpMs;
-  const endMs = startMs + order.durationMs;
+  let startMs = Number.POSITIVE_INFINITY;
+  let endMs = startMs;
+  let isOver = false;
   let failed = 0;
   let failure = '';
   const idle: Connection[] = [];
@@ -104,7 +112,7 @@ async function run(order: LoadOrder): Promise<LoadReport> {
   const next = (connection: Connection) => {
     const nowMs = performance.now();
     if (order.rate === undefined) {
-      if (nowMs < endMs) connection.send(request, nowMs);
+      if (!isOver) connection.send(request, nowMs);
     } else {
       const dueMs = due.shift();
       if (dueMs === undefined) idle.push(connection);
@@ -113,7 +121,7 @@ async function run(order: LoadOrder): Promise<LoadReport> {
   };
   const onAnswer = (connection: Connection, error: string) => {
     const nowMs = performance.now();
-    if (nowMs >= startMs && nowMs < endMs) {
+    if (connection.dueMs >= startMs && nowMs < endMs) {
       if (error === '') latencies.push(nowMs - connection.dueMs);
       else failed += 1;
     }
@@ -134,21 +142,31 @@ async function run(order: LoadOrder): Promise<LoadReport> {
         else due.push(atMs);
         atMs -= (Math.log(1 - random()) * 1000) / (order.rate as number);
       }
-      if (nowMs < endMs) setImmediate(arrive);
+      if (!isOver) setImmediate(arrive);
     };
     arrive();
   }
-  process.send?.({ started: true });
-  await new Promise((resolve) => setTimeout(resolve, order.warmUpMs));
-  process.send?.({ measuring: true });
-  await new Promise((resolve) => setTimeout(resolve, order.durationMs));
+  await wait(order.warmUpMs);
+  const usedBefore = cpuSeconds(order.serverPid);
+  startMs = performance.now();
+  endMs = startMs + order.durationMs;
+  await wait(order.durationMs);
   const seconds = (performance.now() - startMs) / 1000;
-  process.send?.({ measured: true });
+  const serverCpuSeconds = cpuSeconds(order.serverPid) - usedBefore;
+  isOver = true;
   for (const connection of connections) connection.close();
   latencies.sort((a, b) => a - b);
   const at = (share: number) =>
     latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
-  return { answered: latencies.length, failed, failure, seconds, p50: at(0.5), p99: at(0.99) };
+  return {
+    answered: latencies.length,
+    failed,
+    failure,
+    seconds,
+    serverCpuSeconds,
+    p50: at(0.5),
+    p99: at(0.99),
+  };
 }
 
 process.once('message', (order) => {

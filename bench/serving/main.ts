@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Figures, type Form, figuresFile, type Row } from './figures.ts';
-import { type Measurement, measure } from './load.ts';
-import type { LoadOrder } from './load-generator.ts';
+import { measure } from './load.ts';
+import type { LoadOrder, LoadReport } from './load-generator.ts';
 import { type ModelName, models, writeModel } from './models.ts';
 import { writePage } from './page.ts';
 import { untilIdle } from './process-cpu.ts';
@@ -50,7 +50,7 @@ const paths = Object.fromEntries(
 const rows: Row[] = [];
 const missing: string[] = [];
 
-function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, seen: Measurement): Row {
+function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, seen: LoadReport): Row {
   return {
     server: name,
     model,
@@ -64,20 +64,15 @@ function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, 
   };
 }
 
-interface Load {
-  readonly pid: number;
-  readonly order: LoadOrder;
-}
-
 /** The best of each load. They take turns, so that a busy minute of the machine is not one server's alone. */
 async function inTurn(
-  loads: readonly Load[],
-  isBetter: (a: Measurement, b: Measurement) => boolean,
-): Promise<Measurement[]> {
-  const best: Measurement[] = [];
+  loads: readonly LoadOrder[],
+  isBetter: (a: LoadReport, b: LoadReport) => boolean,
+): Promise<LoadReport[]> {
+  const best: LoadReport[] = [];
   for (let time = 0; time < times; time++) {
-    for (const [index, { pid, order }] of loads.entries()) {
-      const seen = await measure(pid, order);
+    for (const [index, order] of loads.entries()) {
+      const seen = await measure(order);
       const before = best[index];
       if (before === undefined || isBetter(seen, before)) best[index] = seen;
     }
@@ -85,9 +80,9 @@ async function inTurn(
   return best;
 }
 
-const isCheaper = (a: Measurement, b: Measurement) =>
+const isCheaper = (a: LoadReport, b: LoadReport) =>
   a.answered / a.serverCpuSeconds > b.answered / b.serverCpuSeconds;
-const isSooner = (a: Measurement, b: Measurement) => a.p99 < b.p99;
+const isSooner = (a: LoadReport, b: LoadReport) => a.p99 < b.p99;
 
 /** Starts those that are installed; who does not start is told of. */
 async function start(names: readonly ServerName[], model: ModelName, workers: number) {
@@ -115,18 +110,22 @@ async function measureServers(names: readonly ServerName[], model: ModelName, wo
         const request = (servers[name] as Server)[form]?.(model);
         if (request === undefined) return [];
         const [warmUpMs, durationMs] = [Math.max(1000, seconds * 250), seconds * 1000];
-        const order = { port: running.port, request, connections, warmUpMs, durationMs, seed: 1 };
-        return [{ name, pid: running.pid, order }];
+        const { port, pid: serverPid } = running;
+        const order = { port, serverPid, request, connections, warmUpMs, durationMs, seed: 1 };
+        return [{ name, order }];
       });
-      const full = await inTurn(able, isCheaper);
+      const full = await inTurn(
+        able.map(({ order }) => order),
+        isCheaper,
+      );
       const seen = able.map(({ name }, index) =>
-        rowOf(name, model, form, workers, full[index] as Measurement),
+        rowOf(name, model, form, workers, full[index] as LoadReport),
       );
       const rates = seen.map((row) => openLoopShare * row.requestsPerSecond);
       const isCalm = form === 'json' && model === 'mlp' && workers === 1;
       const calm = isCalm
         ? await inTurn(
-            able.map(({ pid, order }, index) => ({ pid, order: { ...order, rate: rates[index] as number } })),
+            able.map(({ order }, index) => ({ ...order, rate: rates[index] as number })),
             isSooner,
           )
         : [];

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { requestBytes } from './load.ts';
 import { type ModelName, row } from './models.ts';
 
@@ -135,6 +136,20 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(force);
 }
 
+let code: Promise<string> | undefined;
+
+/** What the image runs: the sources without their types, compiled by nothing. */
+function imageCode(): Promise<string> {
+  code ??= (async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modelmile-bench-code-'));
+    const made = join(checkout, 'toolchain', 'image', 'code.mjs');
+    await promisify(execFile)(process.execPath, [made, checkout, folder]);
+    await symlink(join(checkout, 'node_modules'), join(folder, 'app', 'node_modules'));
+    return join(folder, 'app');
+  })();
+  return code;
+}
+
 function peer(name: string, label: string, forms: Pick<Server, 'json' | 'binary'>): Server {
   return {
     label,
@@ -183,9 +198,8 @@ export const servers = {
       };
       const file = join(folder, 'settings.json');
       await writeFile(file, JSON.stringify(settings));
-      const main = join(checkout, 'serving', 'main.ts');
-      const child = spawn(process.execPath, [...node, main, '--settings', file], {
-        cwd: checkout,
+      const child = spawn(process.execPath, ['serving/main.js', '--settings', file], {
+        cwd: await imageCode(),
         stdio: ['ignore', 'inherit', 'inherit'],
         detached: true,
       });

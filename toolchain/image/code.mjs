@@ -1,18 +1,26 @@
 // `node code.mjs <checkout> <out>`: the server as JavaScript in <out>/app, and in <out>/packages the part of package.json and
-// package-lock.json that it needs. Node strips the types by itself: no compiler takes part.
+// package-lock.json that it needs. Node strips the types by itself: no compiler takes part. Where Node is older than 22.13, which no
+// image is, tsx's compiler does: the bench runs what the image has on the same Node as its floor.
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
+import module from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { closure } from './lockfile.mjs';
 
 const [checkout, out] = process.argv.slice(2);
 const app = join(out, 'app');
+
+function typesTakenOut() {
+  const require = module.createRequire(import.meta.url);
+  const { transformSync } = module.createRequire(require.resolve('tsx/package.json'))('esbuild');
+  return (code) => transformSync(code, { loader: 'ts', target: 'node20' }).code;
+}
+const withoutTypes = module.stripTypeScriptTypes ?? typesTakenOut();
 const packages = new Set();
 const taken = new Set();
 
 /** What a file imports, starts as another process, or reads from beside itself. */
 const mentioned = (code) =>
-  [...code.matchAll(/(?:from |import |import\(|new URL\()'([^']+)'/g)].map(([, name]) => name);
+  [...code.matchAll(/(?:from |import |import\(|new URL\()['"]([^'"]+)['"]/g)].map(([, name]) => name);
 const packageOf = (name) =>
   name
     .split('/')
@@ -32,8 +40,8 @@ function take(path) {
     take(path.replace(/\.mjs$/, '.ts'));
   } else if (!path.endsWith('.ts')) copyFileSync(from, to);
   else {
-    const code = stripTypeScriptTypes(readFileSync(from, 'utf8'));
-    writeFileSync(to.replace(/\.ts$/, '.js'), code.replace(/'(\.{1,2}\/[^'\n]+)\.ts'/g, "'$1.js'"));
+    const code = withoutTypes(readFileSync(from, 'utf8'));
+    writeFileSync(to.replace(/\.ts$/, '.js'), code.replace(/(['"])(\.{1,2}\/[^'"\n]+)\.ts\1/g, '$1$2.js$1'));
     for (const name of mentioned(code)) {
       if (name.startsWith('.')) take(join(dirname(path), name));
       else if (!name.startsWith('node:')) packages.add(packageOf(name));

@@ -65,23 +65,19 @@ function modelMetadata(dataPlane: DataPlane, target: Target): RestResponse {
 async function infer(request: RestRequest, dataPlane: DataPlane, target: Target): Promise<RestResponse> {
   const servable = dataPlane.find(target);
   try {
-    const header = request.headers[jsonLengthHeader];
-    const wanted = readInferRequest(
-      servable,
-      await request.body(),
-      header as string | undefined,
-      dataPlane.nonFinite,
-    );
+    const jsonLength = request.headers[jsonLengthHeader] as string | undefined;
+    const wanted = readInferRequest(servable, await request.body(), jsonLength, dataPlane.nonFinite);
+    const { outputs: requested, timeoutMs } = wanted.head;
     const inference = await dataPlane.infer(servable, wanted.inputs, {
       signal: request.signal,
-      outputs: wanted.outputs?.map(({ name }) => name),
-      ...(wanted.timeoutMs !== undefined && { deadlineMs: performance.now() + wanted.timeoutMs }),
+      outputs: requested?.map(({ name }) => name),
+      deadlineMs: timeoutMs === undefined ? undefined : performance.now() + timeoutMs,
     });
     const outputs = inference.outputs.map((output, index) => {
-      const classes = wanted.outputs?.[index]?.classification ?? 0;
+      const classes = requested?.[index]?.classification ?? 0;
       return classes > 0 ? classified(servable, output, classes) : output;
     });
-    const { headers, body } = writeInferResponse(inference, wanted, outputs, dataPlane.nonFinite);
+    const { headers, body } = writeInferResponse(inference, wanted.head, outputs, dataPlane.nonFinite);
     return {
       status: 200,
       headers,
@@ -139,8 +135,11 @@ const find = remembering((path): { route: Route; target: Target } | undefined =>
   return { route, target };
 });
 
+/** A path without what all have in common. */
+const pathBelow = remembering((path) => path.replace(/^\/v2\/?/, '').replace(/\/$/, ''));
+
 function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> | RestResponse {
-  const path = request.path.replace(/^\/v2\/?/, '').replace(/\/$/, '');
+  const path = pathBelow(request.path);
   const repository = answerRepository(path, request, dataPlane);
   if (repository) return repository;
   const found = find(path);
