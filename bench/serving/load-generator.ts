@@ -31,21 +31,28 @@ export interface LoadReport {
 }
 
 const headEnd = Buffer.from('\r\n\r\n');
+/** What all connections are read into: memory for each answer would cost more than all else that is done for it here. */
+const bytes = Buffer.allocUnsafeSlow(64 * 1024);
+
+const noBytes = Buffer.alloc(0);
 
 /** One keep-alive connection that carries one request at a time. */
 class Connection {
   readonly #socket: Socket;
   readonly #onAnswer: (connection: Connection, error: string) => void;
-  #received: Buffer[] = [];
+  /** What came of an answer whose head is not whole. */
+  #head = noBytes;
   #bytes = 0;
   #expected = -1;
   dueMs = 0;
 
   constructor(port: number, onAnswer: (connection: Connection, error: string) => void) {
     this.#onAnswer = onAnswer;
-    this.#socket = connect(port, '127.0.0.1');
-    this.#socket.setNoDelay(true);
-    this.#socket.on('data', (chunk) => this.#take(chunk));
+    const callback = (length: number): boolean => {
+      this.#take(bytes.subarray(0, length));
+      return true;
+    };
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: bytes, callback } });
     this.#socket.on('error', (error) => onAnswer(this, error.message));
   }
 
@@ -54,27 +61,29 @@ class Connection {
     this.#socket.write(request);
   }
 
-  #take(chunk: Buffer): void {
-    this.#received.push(chunk);
-    this.#bytes += chunk.length;
+  #take(part: Buffer): void {
+    let chunk = part;
     if (this.#expected < 0) {
-      const text = this.#received.length === 1 ? chunk : Buffer.concat(this.#received);
-      this.#received = [text];
-      const end = text.indexOf(headEnd);
-      if (end < 0) return;
-      const head = text.toString('latin1', 0, end);
+      if (this.#head.length > 0) chunk = Buffer.concat([this.#head, part]);
+      const end = chunk.indexOf(headEnd);
+      if (end < 0) {
+        this.#head = Buffer.from(chunk);
+        return;
+      }
+      const head = chunk.toString('latin1', 0, end);
       const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
       if (!head.startsWith('HTTP/1.1 200') || length === undefined) {
-        this.#done(text.toString('latin1', 0, 500));
+        this.#done(chunk.toString('latin1', 0, 500));
         return;
       }
       this.#expected = end + 4 + Number(length);
     }
+    this.#bytes += chunk.length;
     if (this.#bytes >= this.#expected) this.#done('');
   }
 
   #done(error: string): void {
-    this.#received = [];
+    this.#head = noBytes;
     this.#bytes = 0;
     this.#expected = -1;
     this.#onAnswer(this, error);

@@ -1,4 +1,5 @@
 import { rename, rm, stat } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
@@ -27,6 +28,9 @@ interface Open {
   readonly tx: Transaction;
   end(isCommitted: boolean): Promise<unknown>;
 }
+
+// What is kept for later waits while a request is answered. Linux alone knows priorities of threads.
+if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const database = openWhole(workerData as string);
 const open = new Map<number, Open>();

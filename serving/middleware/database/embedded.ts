@@ -27,10 +27,11 @@ class DatabaseThread {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
+      // First: where the parameters cannot travel, nobody waits for them.
+      this.#thread.postMessage({ id, ...call });
       this.#waiting.set(id, { resolve, reject });
       // A process that waits for nothing but an answer must not end before it is there.
       this.#thread.ref();
-      this.#thread.postMessage({ id, ...call });
     });
   }
 

@@ -228,6 +228,28 @@ describe('infer', () => {
     );
   });
 
+  it('remembers what the JSON says of binary data, and nothing of the data', async () => {
+    const input = { name: 'x', shape: [1, 2], datatype: 'FP32', parameters: { binary_data_size: 8 } };
+    const ask = (id: string, ...data: number[]) => {
+      const { body, headers } = binary({ id, inputs: [input] }, floats(...data));
+      return call('/v2/models/sum/infer', body, { headers });
+    };
+    const told = async (id: string, ...data: number[]) => {
+      const { json } = await ask(id, ...data);
+      return [json.id, ...json.outputs[0].data];
+    };
+    expect(await told('a', 1, 2)).toEqual(['a', 6]);
+    expect(await told('a', 3, 4)).toEqual(['a', 14]);
+    expect(await told('b', 3, 4)).toEqual(['b', 14]);
+    expect((await ask('b', 3)).status).toBe(400);
+    expect((await ask('b', 3, 4, 5)).status).toBe(400);
+    expect(await Promise.all([told('b', 1, 1), told('b', 2, 2), told('c', 3, 3)])).toEqual([
+      ['b', 4],
+      ['b', 8],
+      ['c', 12],
+    ]);
+  });
+
   it('refuses binary data that no input claims', async () => {
     const { body, headers } = binary({ inputs: [x([1, 2])] }, floats(1));
     const answer = await call('/v2/models/sum/infer', body, { headers });
