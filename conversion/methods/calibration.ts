@@ -1,6 +1,6 @@
-import { clone, create } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import type { Tensor } from 'onnxruntime-node';
-import { encodeModel, type ModelProto, ModelProtoSchema, ValueInfoProtoSchema } from '../onnx/index.ts';
+import { encodeModel, type ModelProto, ValueInfoProtoSchema, withOutputs } from '../onnx/index.ts';
 import { batchesOf } from '../verify/model-parity.ts';
 import { openSession } from '../verify/session.ts';
 import type { MethodContext } from './method.ts';
@@ -69,15 +69,15 @@ export async function rangesOf(
   { signature, rows }: MethodContext,
   calibrator: Calibrator,
 ): Promise<Map<string, Range>> {
-  const probe = clone(ModelProtoSchema, model);
-  const known = new Set(probe.graph!.output.map(({ name }) => name));
+  const known = new Set(model.graph!.output.map(({ name }) => name));
   const inputs = new Set(signature.inputs.map(({ name }) => name));
   const inside = values.filter((name) => !inputs.has(name));
   // Of any type and rank: the runtime infers them.
-  for (const name of inside)
-    if (!known.has(name)) probe.graph!.output.push(create(ValueInfoProtoSchema, { name }));
+  const added = inside
+    .filter((name) => !known.has(name))
+    .map((name) => create(ValueInfoProtoSchema, { name }));
   const histograms = new Map(values.map((name) => [name, new Histogram()]));
-  const session = await openSession(encodeModel(probe));
+  const session = await openSession(encodeModel(withOutputs(model, added)));
   const each = async (look: (histogram: Histogram, values: ArrayLike<number>) => void) => {
     for (const feeds of batchesOf(signature, rows.inputs)) {
       const seen = inside.length === 0 ? {} : await session.run(feeds, inside);

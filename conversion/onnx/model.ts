@@ -38,6 +38,12 @@ export function modelOf(graph: GraphProto): ModelProto {
   });
 }
 
+/** The same model with more outputs; it shares all that is in it, the weights above all. */
+export function withOutputs(model: ModelProto, outputs: readonly ValueInfoProto[]): ModelProto {
+  const graph = model.graph!;
+  return { ...model, graph: { ...graph, output: [...graph.output, ...outputs] } };
+}
+
 /** The opset of ONNX's own operators that a model asks for. */
 export function opsetOf(model: ModelProto): number {
   const own = model.opsetImport.find((entry) => entry.domain === '' || entry.domain === 'ai.onnx');

@@ -43,7 +43,7 @@ export type TensorData =
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** A constant of the graph; `dims` row-major. The bytes are ONNX's little-endian `raw_data`. */
+/** A constant of the graph; `dims` row-major. The bytes are ONNX's little-endian `raw_data`; they are the data's own, not copied. */
 export function tensorProto(
   name: string,
   dtype: DataType,
@@ -55,7 +55,7 @@ export function tensorProto(
     name,
     dataType: elementTypes[dtype],
     dims: dims.map(BigInt),
-    rawData: new Uint8Array(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    rawData: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength),
   });
 }
 

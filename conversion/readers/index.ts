@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { access, open, readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { access, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ConversionError, unreadable } from '../errors.ts';
 import { kerasArchive } from './keras-archive.ts';
@@ -96,11 +97,17 @@ export async function identify(path: string): Promise<SourceIdentity> {
   const digests: string[] = [];
   let sizeBytes = 0;
   for (const file of await reader.files(path)) {
-    const bytes = await readFile(file).catch((error: Error) => {
-      throw unreadable(file, error);
-    });
-    sizeBytes += bytes.length;
-    digests.push(createHash('sha256').update(bytes).digest('hex'));
+    const hash = createHash('sha256');
+    const parts = createReadStream(file, { highWaterMark: 2 ** 20 });
+    try {
+      for await (const part of parts) {
+        sizeBytes += (part as Buffer).length;
+        hash.update(part as Buffer);
+      }
+    } catch (error) {
+      throw unreadable(file, error as Error);
+    }
+    digests.push(hash.digest('hex'));
   }
   const sha256 =
     digests.length === 1

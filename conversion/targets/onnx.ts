@@ -1,6 +1,6 @@
 import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
-import { kerasToOnnx } from '../keras/to-onnx.ts';
+import { kerasToOnnx, type OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
 import { freeze } from '../methods/freeze.ts';
 import { methods } from '../methods/index.ts';
@@ -35,17 +35,26 @@ async function frozenOnnx(model: ModelProto, where: string, seed: number): Promi
   return { model: frozen, signature, parity: { reference: 'source-model', ...parity } };
 }
 
+interface FrozenConversion extends OnnxConversion {
+  readonly signature: Signature;
+}
+
+async function frozen({ model, trace }: OnnxConversion, where: string): Promise<FrozenConversion> {
+  return { trace, signature: signatureOf(model, where), model: await freeze(model) };
+}
+
 /** A Keras model, converted and frozen: held to the reference. */
 async function frozenKeras(source: KerasModel, { where, seed, custom }: TargetRequest): Promise<ExactModel> {
-  const conversion = kerasToOnnx(source, custom);
-  const signature = signatureOf(conversion.model, where);
+  // Made anew where it is wanted again: kept, it would double the weights.
+  const whole = () => kerasToOnnx(source, custom);
   try {
-    const model = await freeze(conversion.model);
-    const parity = await kerasParity(source, { ...conversion, model }, signature, seed, custom);
-    return { model, signature, parity };
+    const conversion = await frozen(whole(), where);
+    const { model, signature } = conversion;
+    return { model, signature, parity: await kerasParity(source, conversion, signature, seed, custom) };
   } catch (error) {
     // Before freezing every layer has a value of its own: there the gate can name the one that is off.
-    await kerasParity(source, conversion, signature, seed, custom);
+    const conversion = whole();
+    await kerasParity(source, conversion, signatureOf(conversion.model, where), seed, custom);
     throw error;
   }
 }

@@ -1,9 +1,8 @@
-import { clone } from '@bufbuild/protobuf';
 import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
-import { encodeModel, type ModelProto, ModelProtoSchema, valueInfo } from '../onnx/index.ts';
+import { encodeModel, type ModelProto, type ValueInfoProto, valueInfo, withOutputs } from '../onnx/index.ts';
 import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
 import { mean, permute, zip } from './interpreter/tensor.ts';
 import { seededRandom } from './random.ts';
@@ -148,19 +147,19 @@ async function firstDivergence(
   custom: CustomReferences,
 ): Promise<string | undefined> {
   const reference = runReference(source, inputs, custom);
-  const probe = clone(ModelProtoSchema, conversion.model);
-  const known = new Set([...probe.graph!.output, ...probe.graph!.input].map((info) => info.name));
-  const made = new Set(probe.graph!.node.flatMap((node) => node.output));
+  const graph = conversion.model.graph!;
+  const known = new Set([...graph.output, ...graph.input].map((info) => info.name));
+  const made = new Set(graph.node.flatMap((node) => node.output));
   const points = conversion.trace.filter(
     ({ tensor, at }) => !known.has(tensor) && made.has(tensor) && reference.values.has(at),
   );
   const unique = [...new Map(points.map((point) => [point.tensor, point])).values()];
-  for (const { tensor, at } of unique) {
+  const outputs = unique.map(({ tensor, at }) => {
     const shape = (reference.values.get(at) as Tensor).shape.map(() => -1);
-    probe.graph!.output.push(valueInfo({ name: tensor, dtype: 'float32', shape }));
-  }
+    return valueInfo({ name: tensor, dtype: 'float32', shape });
+  });
   const values = await run(
-    probe,
+    withOutputs(conversion.model, outputs),
     inputs,
     signature,
     unique.map((point) => point.tensor),
@@ -206,16 +205,16 @@ async function judgedOutputs(
   reference: readonly Tensor[],
 ): Promise<{ actual: Tensor[]; expected: Tensor[] }> {
   const logits = logitsOf(model);
-  const probe = clone(ModelProtoSchema, model);
+  const added = new Map<string, ValueInfoProto>();
   const wanted = signature.outputs.map(({ name, shape }, i) => {
     const source = logits.get(name);
     const hasLogits = source !== undefined && (reference[i] as Tensor).data.every((p) => p > 0);
     if (!hasLogits) return name;
-    if (!probe.graph!.output.some((info) => info.name === source))
-      probe.graph!.output.push(valueInfo({ name: source, dtype: 'float32', shape: shape.map(() => -1) }));
+    if (!model.graph!.output.some((info) => info.name === source))
+      added.set(source, valueInfo({ name: source, dtype: 'float32', shape: shape.map(() => -1) }));
     return source;
   });
-  const values = await run(probe, inputs, signature, wanted);
+  const values = await run(withOutputs(model, [...added.values()]), inputs, signature, wanted);
   const isLogits = (i: number) => wanted[i] !== signature.outputs[i]?.name;
   return {
     actual: values.map((value, i) => (isLogits(i) ? centered(value) : value)),
