@@ -58,7 +58,7 @@ suite('the circle', () => {
           async () => (await readServerState(checkout.stateDir)) === undefined,
           'the supervisor is gone',
         );
-        expect((await checkout.modelmile('up', 'dev', '--', '--refresh')).code).toBe(0);
+        expect((await checkout.modelmile('up', 'dev')).code).toBe(0);
       }
     }
     const kept: string[] = [];
