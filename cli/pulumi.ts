@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensurePulumi } from '../toolchain/pulumi-cli.mjs';
-import { pulumiEnvironment } from '../toolchain/pulumi-environment.mjs';
+import { backendFolder, pulumiEnvironment } from '../toolchain/pulumi-environment.mjs';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
 import { isHeldByTheDead } from './stack-lock.ts';
@@ -30,13 +30,12 @@ export async function pulumiSetup(stack: string, terminal: Terminal) {
 
 /** Where a stack's state lies in a backend of files. */
 function stateFile(stack: string, env: Readonly<Record<string, string>>): string {
-  const { PULUMI_BACKEND_URL: url = '' } = {
+  const { PULUMI_BACKEND_URL: url } = {
     ...pulumiEnvironment(stack, ''),
     ...process.env,
     ...env,
   } as NodeJS.ProcessEnv;
-  const folder = url.startsWith('file://') ? url.slice('file://'.length) : '';
-  return join(folder, '.pulumi', 'stacks', 'modelmile', `${stack}.json`);
+  return join(backendFolder(url) ?? '', '.pulumi', 'stacks', 'modelmile', `${stack}.json`);
 }
 
 /** `stack init NAME` takes its stack as an argument, everything else as a flag; what follows `--` stays last. */
@@ -94,14 +93,14 @@ export async function pulumi(
   }
   const setup = await pulumiSetup(stack, terminal);
   const whole: NodeJS.ProcessEnv = { ...process.env, ...setup.env, ...env };
-  const backend = whole['PULUMI_BACKEND_URL'] ?? '';
-  if (backend.startsWith('file://')) await mkdir(backend.slice('file://'.length), { recursive: true });
+  const backend = backendFolder(whole['PULUMI_BACKEND_URL']);
+  if (backend !== undefined) await mkdir(backend, { recursive: true });
   const call = (words: readonly string[], shown: PulumiCall['show']) =>
     run(join(setup.folder, 'pulumi'), [...withStack(words, stack), '--non-interactive'], whole, shown);
 
   const result = await call(args, show);
   if (!lockedPattern.test(result.stdout + result.stderr)) return result;
-  if (!(await isHeldByTheDead(backend, stack))) {
+  if (backend === undefined || !(await isHeldByTheDead(backend, stack))) {
     throw new CliError('CLI_STACK_LOCKED', `Another command is changing the stack '${stack}' right now.`);
   }
   terminal.progress(`the command that held the stack '${stack}' was killed: going on from where it was`);

@@ -29,11 +29,10 @@ async function locksOf(folder: string): Promise<Lock[]> {
 
 /**
  * Whether a stack is held only by commands of this machine that are gone: killed, or cut off with the power. Of a command on another
- * machine, or of a backend that is no folder, nobody here can tell.
+ * machine nobody here can tell.
+ * @param backend folder of the backend of files
  */
-export async function isHeldByTheDead(backendUrl: string, stack: string): Promise<boolean> {
-  if (!backendUrl.startsWith('file://')) return false;
-  const backend = backendUrl.slice('file://'.length);
+export async function isHeldByTheDead(backend: string, stack: string): Promise<boolean> {
   const folder = join(backend, '.pulumi', 'locks', 'organization', 'modelmile', stack);
   const deadline = Date.now() + dyingMs;
   do {

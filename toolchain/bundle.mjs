@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { checkout, homeFolder } from './pulumi-environment.mjs';
 
@@ -179,9 +180,20 @@ export async function bundled(source) {
   }
 }
 
+/** Where a path leads: a checkout may be reached by a link. */
+function placeOf(path) {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 /** The entry that a command line starts, where it is one of this checkout. */
-export const startedEntry = (args = process.argv) =>
-  Object.keys(entries).find((source) => args.includes(join(checkout, source)));
+export function startedEntry(args = process.argv) {
+  const started = args.filter(isAbsolute).map(placeOf);
+  return Object.keys(entries).find((source) => started.includes(join(checkout, source)));
+}
 
 /** Keeps the bundle of an entry as long as this process lives. */
 export const keepForThisProcess = (bundle) =>

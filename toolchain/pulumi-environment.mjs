@@ -1,6 +1,6 @@
 // What the Pulumi CLI needs in its environment, in one place: `npx pulumi`, `modelmile up`, `modelmile env` and the tests use it.
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The checkout that this file belongs to. */
@@ -17,6 +17,17 @@ export function cacheFolder(env = process.env) {
 
 /** What a checkout writes: state, conversions, the dev server. `MODELMILE_HOME` moves it. */
 export const homeFolder = (env = process.env) => env.MODELMILE_HOME || join(checkout, '.modelmile');
+
+/** A folder as Pulumi's backend of files is told it: a URL, in which these would end the path, or begin a character. */
+export const backendUrl = (folder) => `file://${folder.replace(/[%?#]/g, encodeURIComponent)}`;
+
+/** The folder of a backend of files; undefined of any other backend. */
+export function backendFolder(url = '') {
+  if (!url.startsWith('file://')) return undefined;
+  const path = decodeURIComponent(url.slice('file://'.length).replace(/[?#].*/s, ''));
+  // As Pulumi reads it: `file://~` is what `pulumi login --local` means.
+  return resolve(checkout, path.replace(/^~/, homedir()));
+}
 
 /** The stack that a Pulumi command line names: -s, --stack, PULUMI_STACK; the dev stack where it names none. */
 export function stackOf(args, env = process.env) {
@@ -46,7 +57,7 @@ export function pulumiEnvironment(stack, binFolder, env = process.env) {
   if (stack === 'dev') {
     // It needs none: a look for one would end after a minute of retries where there is no internet.
     additions.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION = 'true';
-    additions.PULUMI_BACKEND_URL = `file://${join(homeFolder(env), 'state')}`;
+    additions.PULUMI_BACKEND_URL = backendUrl(join(homeFolder(env), 'state'));
     if (env.PULUMI_CONFIG_PASSPHRASE_FILE === undefined) additions.PULUMI_CONFIG_PASSPHRASE = '';
   }
   const unset = Object.entries(additions).filter(([name]) => env[name] === undefined);

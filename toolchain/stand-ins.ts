@@ -4,6 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { backendFolder, backendUrl } from './pulumi-environment.mjs';
 
 const entry = fileURLToPath(new URL('./stand-ins/provider.mjs', import.meta.url));
 /** Native provider plugins of the program. */
@@ -46,9 +47,8 @@ export async function startStandIns(
  */
 export async function goOffline(mode: 'preview' | 'render', renderDir?: string): Promise<StandIns> {
   const state = await mkdtemp(join(tmpdir(), 'modelmile-offline-'));
-  const backend = process.env['PULUMI_BACKEND_URL'];
-  const copied = mode === 'preview' && backend?.startsWith('file://') === true;
-  if (copied) await cp(fileURLToPath(backend!), state, { recursive: true });
+  const backend = mode === 'preview' ? backendFolder(process.env['PULUMI_BACKEND_URL']) : undefined;
+  if (backend !== undefined) await cp(backend, state, { recursive: true });
   const standIns = await startStandIns(
     mode,
     renderDir === undefined ? {} : { MODELMILE_RENDER_DIR: renderDir },
@@ -56,8 +56,8 @@ export async function goOffline(mode: 'preview' | 'render', renderDir?: string):
   return {
     env: {
       ...standIns.env,
-      PULUMI_BACKEND_URL: `file://${state}`,
-      ...(copied ? {} : { PULUMI_CONFIG_PASSPHRASE: '' }),
+      PULUMI_BACKEND_URL: backendUrl(state),
+      ...(backend === undefined ? { PULUMI_CONFIG_PASSPHRASE: '' } : {}),
       // Read by nobody: the stand-ins ask no cloud. Programs that look for them find them.
       AWS_REGION: process.env['AWS_REGION'] ?? 'eu-central-1',
     },

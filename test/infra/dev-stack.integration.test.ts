@@ -34,7 +34,8 @@ suite('the dev stack, through the real engine', () => {
   };
 
   beforeAll(async () => {
-    checkout = await Checkout.create();
+    // Wherever a user may have put it.
+    checkout = await Checkout.create([digits], 'modelmile #1, 100%20 é -');
     const { code, stderr } = await checkout.modelmile('up');
     expect(`${code} ${stderr}`).toMatch(/^0 /);
   }, 180_000);
@@ -170,7 +171,7 @@ suite('the dev stack, through the real engine', () => {
     const preview = await checkout.modelmile('preview', 'dev', '--refresh');
     expect(preview.stdout).toMatch(/LocalServer/);
     expect(preview.stdout).toMatch(/1 to create|\+ modelmile:index:LocalServer/);
-    const up = await checkout.modelmile('up', 'dev', '--', '--refresh');
+    const up = await checkout.modelmile('up', 'dev');
     expect(up.code).toBe(0);
     expect((await statusOf('model'))[0]!.state).toBe('AVAILABLE');
   }, 180_000);

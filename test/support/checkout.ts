@@ -51,8 +51,11 @@ export class Checkout {
     this.ports = ports;
   }
 
-  static async create(models: readonly Model[] = [digits]): Promise<Checkout> {
-    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'modelmile-checkout-')));
+  static async create(
+    models: readonly Model[] = [digits],
+    prefix = 'modelmile-checkout-',
+  ): Promise<Checkout> {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), prefix)));
     const { stdout } = await exec('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
       cwd: repository,
       maxBuffer: 1 << 26,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { progressLine } from '../install.mjs';
 import { ensurePulumi } from '../pulumi-cli.mjs';
-import { checkout, pulumiEnvironment, stackOf } from '../pulumi-environment.mjs';
+import { backendFolder, checkout, pulumiEnvironment, stackOf } from '../pulumi-environment.mjs';
 
 const args = process.argv.slice(2);
 const progress = progressLine();
@@ -14,8 +14,8 @@ try {
   const { folder } = await ensurePulumi(progress.report);
   progress.end();
   const env = { ...process.env, ...pulumiEnvironment(stackOf(args), folder) };
-  if (env.PULUMI_BACKEND_URL?.startsWith('file://'))
-    await mkdir(env.PULUMI_BACKEND_URL.slice('file://'.length), { recursive: true });
+  const backend = backendFolder(env.PULUMI_BACKEND_URL);
+  if (backend !== undefined) await mkdir(backend, { recursive: true });
   // Flags that choose a folder win; otherwise the checkout is the project, from wherever it is called.
   const elsewhere = args.some((argument) => argument === '-C' || argument.startsWith('--cwd'));
   const child = spawn(join(folder, 'pulumi'), args, {
