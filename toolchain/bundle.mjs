@@ -114,9 +114,9 @@ function writeWhole(path, write) {
 
 /** A server runs for months, and starts workers from its bundle. */
 function isUsed(bundle) {
-  const pids = readdirSync(bundle).flatMap((name) =>
-    name.startsWith(usedBy) ? [Number(name.slice(usedBy.length))] : [],
-  );
+  // Beside the bundles lies what a command that was killed was writing.
+  const names = statSync(bundle).isDirectory() ? readdirSync(bundle) : [];
+  const pids = names.flatMap((name) => (name.startsWith(usedBy) ? [Number(name.slice(usedBy.length))] : []));
   return pids.some((pid) => {
     try {
       process.kill(pid, 0);

@@ -68,10 +68,12 @@ describe('the command as npx runs it', () => {
     writeFileSync(join(first!, `used-by-${process.pid}`), '');
     writeFileSync(join(second!, 'used-by-4194305'), '');
     const before = Date.now() / 1000 - 48 * 3600;
-    for (const bundle of [first!, second!]) utimesSync(bundle, before, before);
+    const unfinished = checkout.path('.modelmile', 'cache', 'bundle', 'current.json.1.part');
+    writeFileSync(unfinished, '');
+    for (const old of [first!, second!, unfinished]) utimesSync(old, before, before);
     appendFileSync(checkout.path('cli', 'help.ts'), "\nprocess.stdout.write('changed again\\n');\n");
     expect((await bin('--help')).stdout).toContain('changed again');
-    expect([existsSync(first!), existsSync(second!)]).toEqual([true, false]);
+    expect([first!, second!, unfinished].map((old) => existsSync(old))).toEqual([true, false, false]);
   }, 60_000);
 
   it('takes layers of your own in TypeScript, whatever kind of module they are to Node', async () => {
