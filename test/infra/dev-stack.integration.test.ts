@@ -176,15 +176,15 @@ suite('the dev stack, through the real engine', () => {
     expect((await statusOf('model'))[0]!.state).toBe('AVAILABLE');
   }, 180_000);
 
-  it('has a worker back within two seconds of its kill -9', async () => {
+  it('has a worker back soon after its kill -9', async () => {
     const [worker] = (await readServerState(checkout.stateDir))!.workers;
     const killedMs = Date.now();
     process.kill(worker!.pid, 'SIGKILL');
     const answer = await request(predictUrl('model'), { method: 'POST', body: digit });
     await answer.body.dump();
     expect(answer.statusCode).toBe(200);
-    // Starting takes about a second here; a machine under load gets some more.
-    expect(Date.now() - killedMs).toBeLessThan(10_000);
+    // A second and a half beside other work on two cores; a machine under load gets some more.
+    expect(Date.now() - killedMs).toBeLessThan(5_000);
   }, 60_000);
 
   it('answers a plain `npx pulumi preview -s dev`', async () => {
