@@ -16,7 +16,7 @@ export function cacheFolder(env = process.env) {
 }
 
 /** What a checkout writes: state, conversions, the dev server. `MODELMILE_HOME` moves it. */
-export const homeFolder = (env = process.env) => env.MODELMILE_HOME || join(checkout, '.modelmile');
+export const homeFolder = (env = process.env) => resolve(env.MODELMILE_HOME || join(checkout, '.modelmile'));
 
 /** A folder as Pulumi's backend of files is told it: a URL, in which these would end the path, or begin a character. */
 export const backendUrl = (folder) => `file://${folder.replace(/[%?#]/g, encodeURIComponent)}`;
@@ -64,5 +64,7 @@ export function pulumiEnvironment(stack, binFolder, env = process.env) {
   const path = (env.PATH ?? '').split(delimiter).includes(binFolder)
     ? env.PATH
     : `${binFolder}${delimiter}${env.PATH ?? ''}`;
-  return { ...Object.fromEntries(unset), PATH: path };
+  // Relative, it is meant from here: program and provider run in folders of their own.
+  const home = env.MODELMILE_HOME ? { MODELMILE_HOME: homeFolder(env) } : {};
+  return { ...Object.fromEntries(unset), ...home, PATH: path };
 }

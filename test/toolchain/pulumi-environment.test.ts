@@ -2,7 +2,20 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { backendFolder, backendUrl, checkout } from '../../toolchain/pulumi-environment.mjs';
+import {
+  backendFolder,
+  backendUrl,
+  checkout,
+  pulumiEnvironment,
+} from '../../toolchain/pulumi-environment.mjs';
+
+it('a relative MODELMILE_HOME is one folder to the command, the program and the provider', () => {
+  const home = join(process.cwd(), 'elsewhere');
+  expect(pulumiEnvironment('dev', '/bin', { MODELMILE_HOME: 'elsewhere' })).toMatchObject({
+    MODELMILE_HOME: home,
+    PULUMI_BACKEND_URL: backendUrl(join(home, 'state')),
+  });
+});
 
 describe("the folder of Pulumi's backend of files", () => {
   it('is found again from its URL, whatever it is called', () => {
