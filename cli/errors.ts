@@ -14,7 +14,7 @@ export const errorTable = {
   CLI_SCORING_FAILED: 'What is done is kept: mend what it says and run the same command again.',
   CLI_STACK_UNKNOWN: 'A stack is a file Pulumi.<stack>.yaml in the checkout.',
   CLI_STACK_EXISTS: 'Choose another name, or remove that file.',
-  CLI_PULUMI_FAILED: 'The lines above are what Pulumi said.',
+  CLI_PULUMI_FAILED: 'Mend what Pulumi says and run the same command again.',
   CLI_STACK_LOCKED:
     'Wait for the other command to end. If it was killed: `npx pulumi cancel -s <stack> --yes`.',
   CLI_SWEEP_FAILED:

@@ -116,7 +116,11 @@ export async function ensureStack(
 ): Promise<void> {
   if (existsSync(stateFile(stack, env))) return;
   const { code, stderr } = await pulumi(stack, ['stack', 'init', stack], terminal, { show: false, env });
-  if (code !== 0 && !/already exists/.test(stderr)) throw new CliError('CLI_PULUMI_FAILED', stderr.trim());
+  if (code !== 0 && !/already exists/.test(stderr))
+    throw new CliError(
+      'CLI_PULUMI_FAILED',
+      `Pulumi could not make the stack '${stack}': ${stderr.trim().replace(/^error: /, '')}`,
+    );
 }
 
 /** What the stack gives out, secrets masked; undefined with no `--json` to show it in. */

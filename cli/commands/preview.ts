@@ -54,9 +54,9 @@ async function show(
   const args = ['preview', ...(terminal.json ? ['--json'] : ['--diff']), ...flags];
   const { code, stdout, stderr } = await pulumi(stack, args, terminal, { show: progressOf(terminal), env });
   if (!terminal.json) {
-    // What the program says is part of what a preview shows; what stopped it is not.
-    if (code !== 0) process.stderr.write(stderr);
+    // What the program says is part of what a preview shows; what stopped it is not, and stays in sight below it.
     terminal.line(orderedDiff(code === 0 ? `${stderr}${stdout}` : stdout).trimEnd());
+    if (code !== 0) process.stderr.write(stderr);
   } else if (code === 0) terminal.document(ordered(stdout.slice(Math.max(0, stdout.indexOf('{')))));
   else terminal.error(stderr.trim() || reasonsIn(stdout));
   return code === 0 ? exitCodes.ok : exitCodes.failed;
