@@ -316,7 +316,7 @@ async function judge(
   const { actual, expected } = await judgedOutputs(conversion.model, inputs, signature, reference);
   let result = compare(actual, expected, exactBudget, seed);
   if (!result.passed && result.maxRelError <= roundingLimit) {
-    const rounded = await referenceOutputs(products.multiply, source, inputs, custom, Math.fround);
+    const rounded = await referenceOutputs(products.multiply, source, inputs, custom, true);
     const noise = compare(judgedAlike(expected, rounded, reference), expected, exactBudget, seed);
     const relativeError = Math.min(roundingLimit, roundingFactor * noise.maxRelError);
     result = compare(actual, expected, { relativeError }, seed);

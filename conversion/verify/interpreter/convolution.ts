@@ -88,15 +88,17 @@ function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
   const width = channels * multiplier;
   const data = new Float64Array(batch * sizeOf(out) * width);
   const [inPlaces, outPlaces] = [sizeOf(sizes), sizeOf(out)];
+  const [xs, ks] = [x.data, kernel.data];
   for (let n = 0; n < batch; n++) {
     slide(sizes, window, (to, from, tap) => {
       const at = (n * outPlaces + to) * width;
       const source = (n * inPlaces + from) * channels;
-      for (let c = 0; c < channels; c++)
-        for (let j = 0; j < multiplier; j++)
-          data[at + c * multiplier + j] =
-            (data[at + c * multiplier + j] as number) +
-            (x.data[source + c] as number) * (kernel.data[tap * width + c * multiplier + j] as number);
+      const taps = tap * width;
+      for (let c = 0, f = 0; c < channels; c++) {
+        const value = xs[source + c] as number;
+        for (let j = 0; j < multiplier; j++, f++)
+          data[at + f] = (data[at + f] as number) + value * (ks[taps + f] as number);
+      }
     });
   }
   return { shape: [batch, ...out, width], data };

@@ -31,8 +31,8 @@ interface Run {
   readonly custom: CustomReferences;
   /** Undefined where nobody wants what is in between. */
   readonly values: Map<string, Tensor> | undefined;
-  /** Applied to every number that a layer gives. */
-  readonly round: ((value: number) => number) | undefined;
+  /** Whether every number that a layer gives is rounded to float32. */
+  readonly isRounded: boolean;
 }
 
 /** Reads `[layer, call, tensor]`, in Keras 2's form or Keras 3's; undefined for anything else. */
@@ -114,10 +114,9 @@ function* runLayer(
   };
   const result = asking === undefined ? compute(input) : yield* asking(input);
   const outputs = Array.isArray(result) ? (result as Tensor[]) : [result as Tensor];
-  const { round } = run;
-  return round === undefined
-    ? outputs
-    : outputs.map((output) => ({ ...output, data: output.data.map(round) }));
+  return run.isRounded
+    ? outputs.map((output) => ({ ...output, data: new Float64Array(new Float32Array(output.data)) }))
+    : outputs;
 }
 
 function* runModel(
@@ -237,16 +236,16 @@ function callOf(node: unknown, names: ReadonlySet<string>, read: (at: Mention) =
  * Runs a Keras model naively in float64, straight from its config: the reference that the converted model is judged by.
  * It shares nothing with layers/ and reads the graph by itself, so that a mistake there cannot hide here.
  * @param inputs one tensor per model input, in the config's order.
- * @param round what each layer's output is rounded by: shows what float32 alone would do
+ * @param isRounded whether each layer's output is rounded to float32: shows what that alone would do
  */
 export function runReference(
   model: KerasModel,
   inputs: readonly Tensor[],
   custom: CustomReferences = {},
-  round?: (value: number) => number,
+  isRounded = false,
 ): ReferenceRun {
   const values = new Map<string, Tensor>();
-  return { values, outputs: answered(reference(values, model, inputs, custom, round)) };
+  return { values, outputs: answered(reference(values, model, inputs, custom, isRounded)) };
 }
 
 /** The model's outputs alone, with the large products of matrices in other hands. */
@@ -259,8 +258,8 @@ export function referenceOutputs(
 
 function reference(
   values: Run['values'],
-  ...[model, inputs, custom = {}, round]: Parameters<typeof runReference>
+  ...[model, inputs, custom = {}, isRounded = false]: Parameters<typeof runReference>
 ): Asking<readonly Tensor[]> {
   const weightsOf = (layer: LayerConfig) => model.weights.get(nameOf(layer)) ?? [];
-  return runModel({ dialect: model.dialect, custom, values, round }, model.config, weightsOf, inputs, '');
+  return runModel({ dialect: model.dialect, custom, values, isRounded }, model.config, weightsOf, inputs, '');
 }

@@ -124,10 +124,15 @@ export const batchNormalization: Evaluate = (input) => {
   const deviation = spread.map((v) => Math.sqrt(v + epsilon));
   const inside = sizeOf(x.shape.slice(at + 1));
   const data = new Float64Array(x.data.length);
-  for (let i = 0; i < data.length; i++) {
-    const c = Math.floor(i / inside) % mu.length;
-    const centred = ((x.data[i] as number) - (mu[c] as number)) / (deviation[c] as number);
-    data[i] = centred * (gamma?.[c] ?? 1) + (beta?.[c] ?? 0);
+  const factors = gamma ?? new Float64Array(mu.length).fill(1);
+  const shifts = beta ?? new Float64Array(mu.length);
+  for (let i = 0, c = 0; i < data.length; c = c + 1 < mu.length ? c + 1 : 0) {
+    const centre = mu[c] as number;
+    const width = deviation[c] as number;
+    const factor = factors[c] as number;
+    const shift = shifts[c] as number;
+    for (const end = i + inside; i < end; i++)
+      data[i] = (((x.data[i] as number) - centre) / width) * factor + shift;
   }
   return { shape: x.shape, data };
 };

@@ -17,7 +17,10 @@ export const axisAt = (axis: number, rank: number): number => (axis < 0 ? axis +
 
 /** Element by element. */
 export function map(x: Tensor, f: (value: number) => number): Tensor {
-  return { shape: x.shape, data: x.data.map(f) };
+  // A loop of one's own is several times faster than the array's.
+  const data = new Float64Array(x.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = f(x.data[i] as number);
+  return { shape: x.shape, data };
 }
 
 /** Applies `f` to every 1-D slice along the last axis, in place on a copy. */
@@ -85,12 +88,12 @@ function endsWith(whole: readonly number[], end: readonly number[]): boolean {
 
 /** NumPy's broadcasting of two values. */
 export function zip(a: Tensor, b: Tensor, f: (a: number, b: number) => number): Tensor {
-  if (a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i])) {
-    return { shape: a.shape, data: a.data.map((v, i) => f(v, b.data[i] as number)) };
-  }
   if (endsWith(a.shape, b.shape)) {
     const { length } = b.data;
-    return { shape: a.shape, data: a.data.map((v, i) => f(v, b.data[i % length] as number)) };
+    const data = new Float64Array(a.data.length);
+    for (let start = 0; start < data.length; start += length)
+      for (let i = 0; i < length; i++) data[start + i] = f(a.data[start + i] as number, b.data[i] as number);
+    return { shape: a.shape, data };
   }
   const rank = Math.max(a.shape.length, b.shape.length);
   const dim = (x: Tensor, i: number) => x.shape[i - rank + x.shape.length] ?? 1;
