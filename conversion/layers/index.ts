@@ -16,7 +16,7 @@ import { layerScale, normalization, rescaling } from './feature-scaling.ts';
 import { flatten } from './flatten.ts';
 import { inputLayer } from './input-layer.ts';
 import type { LayerConverter } from './layer.ts';
-import { average, concatenate, dot, merge } from './merge.ts';
+import { average, concatenate, dot, merge, scaledSum } from './merge.ts';
 import { multiHeadAttention } from './multi-head-attention.ts';
 import { operation } from './operations/index.ts';
 import { adaptivePooling, globalPooling, pooling } from './pooling.ts';
@@ -63,6 +63,7 @@ export const layers = {
   Cropping1D: cropping(1),
   Cropping2D: cropping(2),
   Cropping3D: cropping(3),
+  CustomScaleLayer: scaledSum,
   Dense: dense,
   DepthwiseConv1D: depthwiseConvolution(1),
   DepthwiseConv2D: depthwiseConvolution(2),

@@ -109,3 +109,11 @@ export const dot: LayerConverter = (layer) => {
   // Two vectors give [N, 1], not [N].
   return squeeze(layer, y, squeezed.length === 2 ? [2] : squeezed);
 };
+
+/** `CustomScaleLayer` of keras.applications' InceptionResNetV2: the first input and a share of the second. */
+export const scaledSum: LayerConverter = (layer) =>
+  anywhere(layer, operands(layer), ([x, residual]) => {
+    const share = scalar(layer, numberOption(layer, 'scale', 1));
+    const scaled = elementwise(layer, 'Mul', [residual as SymbolicTensor, share]);
+    return elementwise(layer, 'Add', [x as SymbolicTensor, scaled]);
+  });

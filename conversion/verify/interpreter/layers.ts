@@ -163,6 +163,11 @@ export const evaluate: Record<string, Evaluate> = {
   Cropping1D: cropping(1),
   Cropping2D: cropping(2),
   Cropping3D: cropping(3),
+  CustomScaleLayer: (input) => {
+    const [x, residual] = input.inputs as [Tensor, Tensor];
+    const scale = number(input, ['scale'], 1);
+    return zip(x, residual, (a, b) => a + b * scale);
+  },
   Dense: (input) => answered(denseSteps(input)),
   DepthwiseConv1D: depthwise(1),
   DepthwiseConv2D: depthwise(2),
