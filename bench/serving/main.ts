@@ -37,7 +37,7 @@ const connections = 32;
 /** Share of its own capacity at which a server's latency is looked at. */
 const openLoopShare = 0.3;
 /** Each load is given so often, and the best of it counts, of every server alike: what else the machine does only takes away. */
-const times = 3;
+const times = 5;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const root = await mkdtemp(join(tmpdir(), 'modelmile-bench-models-'));
@@ -109,7 +109,7 @@ async function measureServers(names: readonly ServerName[], model: ModelName, wo
       const able = started.flatMap(({ name, running }) => {
         const request = (servers[name] as Server)[form]?.(model);
         if (request === undefined) return [];
-        const [warmUpMs, durationMs] = [Math.max(1000, seconds * 250), seconds * 1000];
+        const [warmUpMs, durationMs] = [Math.max(500, seconds * 250), seconds * 1000];
         const { port, pid: serverPid } = running;
         const order = { port, serverPid, request, connections, warmUpMs, durationMs, seed: 1 };
         return [{ name, order }];
