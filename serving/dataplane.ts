@@ -1,12 +1,14 @@
-import { processedOutputs } from '../conversion/manifest/index.ts';
 import type { Shadow } from './canary/calls.ts';
 import type { Traffic } from './canary/traffic.ts';
+import { chooserOf } from './chosen-outputs.ts';
 import type { FeedbackRequest, ServedModel, ServingSettings } from './contract/index.ts';
 import type { Cancellation } from './engine/runner.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
+import type { Inference, InferenceOptions, PredictionSink } from './inference.ts';
 import type { LaterAnswer, LaterCall, LaterState } from './later.ts';
+import { findVersion, type LoadedModel, statusOf, type Target } from './models.ts';
 import { newPredictionId } from './prediction-id.ts';
 import { ProcessingFault } from './processing/fault.ts';
 import type { PictureReader } from './processing/pictures/reader.ts';
@@ -16,52 +18,7 @@ import type { Caller, Permission } from './security/caller.ts';
 import type { RepositoryEntry, ServerControl, VersionStatistics, VersionStatus } from './server-control.ts';
 import type { StoredRequest } from './stored.ts';
 import { noPhases, type Phases } from './tracing/phases.ts';
-import { badInput, orderedInputs, placesOf, rowsOf } from './validation.ts';
-
-export { badInput };
-
-/** Which version of a model a request means: a number, a label, or neither for the latest. */
-export interface Target {
-  readonly model: string;
-  readonly version?: number | undefined;
-  readonly label?: string | undefined;
-}
-
-export interface InferenceOptions {
-  /** Outputs wanted, in this order; all where left out. */
-  readonly outputs?: readonly string[] | undefined;
-  /** On `performance.now()`'s clock; the settings' requestTimeoutMs from now where left out. */
-  readonly deadlineMs?: number | undefined;
-  readonly signal?: Cancellation | undefined;
-  /** The model's own outputs, whatever form the inputs came in: for what makes classes of scores itself. */
-  readonly asTensors?: boolean;
-}
-
-export interface Inference {
-  /** UUIDv7 for the header x-modelmile-prediction-id. */
-  readonly predictionId: string;
-  readonly servable: Servable;
-  readonly outputs: readonly TensorValue[];
-  readonly rows: number;
-}
-
-/** What the data plane hands on after it answered, off the hot path. */
-export interface PredictionSink {
-  record(inference: Inference, inputs: readonly TensorValue[]): void;
-  /** Resolves when the feedback and its prediction are committed. @throws ServingError SERVING_PREDICTION_NOT_FOUND */
-  feedback(model: string, feedback: FeedbackRequest): Promise<{ feedbackId: string }>;
-}
-
-/** A loaded model: its versions, ascending, and the labels on them. */
-export interface LoadedModel {
-  readonly name: string;
-  readonly versions: ReadonlyMap<number, Servable>;
-  /** The highest of them. */
-  readonly latest: Servable | undefined;
-  readonly labels: Readonly<Record<string, number>>;
-  /** Where requests that name no version go; undefined where that is always the latest. */
-  readonly traffic: Traffic | undefined;
-}
+import { badInput, orderedInputs, rowsOf } from './validation.ts';
 
 /** What all requests of a worker share. */
 export interface DataPlaneParts {
@@ -157,39 +114,10 @@ export class DataPlane {
    * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_FORBIDDEN
    */
   find(target: Target): Servable {
-    this.#fallback = undefined;
-    this.found = this.#find(this.model(target.model), target);
-    return this.found;
-  }
-
-  #find(model: LoadedModel, { model: name, version, label }: Target): Servable {
-    if (label !== undefined) {
-      const labelled = model.versions.get(model.labels[label] ?? -1);
-      if (labelled !== undefined) return this.#stillIn(model, labelled);
-      throw new ServingError('SERVING_BAD_LABEL', `Unrecognized servable version label: ${label}`);
-    }
-    if (version !== undefined) {
-      const exact = model.versions.get(version);
-      if (exact !== undefined) return this.#stillIn(model, exact);
-      throw new ServingError(
-        'SERVING_VERSION_NOT_FOUND',
-        `Servable not found for request: Specific(${name}, ${version})`,
-      );
-    }
-    const picked = model.traffic?.pick();
-    if (picked !== undefined) {
-      if (picked === 'canary') this.#fallback = model.versions.get(model.labels['stable'] ?? -1);
-      return model.versions.get(model.labels[picked] as number) as Servable;
-    }
-    if (model.latest !== undefined) return model.latest;
-    throw new ServingError('SERVING_NOT_READY', `Model ${name} has no version that is loaded`);
-  }
-
-  /** @throws ServingError SERVING_VERSION_NOT_FOUND where it was taken out */
-  #stillIn(model: LoadedModel, servable: Servable): Servable {
-    const reason = model.traffic?.removed.get(servable.version);
-    if (reason === undefined) return servable;
-    throw new ServingError('SERVING_VERSION_NOT_FOUND', reason);
+    const { servable, fallback } = findVersion(this.model(target.model), target);
+    this.found = servable;
+    this.#fallback = fallback;
+    return servable;
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND */
@@ -199,14 +127,7 @@ export class DataPlane {
     if (model === undefined) {
       throw new ServingError('SERVING_MODEL_NOT_FOUND', `Could not find any versions of model ${name}`);
     }
-    const available = [...model.versions.keys()].map((version): VersionStatus => {
-      const removed = model.traffic?.removed.get(version);
-      return { version, state: removed === undefined ? 'AVAILABLE' : 'END', message: removed ?? '' };
-    });
-    const failed = [...this.#parts.server.failures(name)].map(
-      ([version, message]): VersionStatus => ({ version, state: 'END', message }),
-    );
-    return [...available, ...failed].sort((a, b) => b.version - a.version);
+    return statusOf(model, this.#parts.server.failures(name));
   }
 
   /**
@@ -411,25 +332,4 @@ export class DataPlane {
     this.model(name);
     return this.#parts.sink.feedback(name, feedback);
   }
-}
-
-type Choose = (outputs: readonly TensorValue[]) => readonly TensorValue[];
-
-/** Which outputs are told: those that are named, else all; in words where the request came as pictures or columns. */
-function chooserOf(servable: Servable, names: readonly string[] | undefined, asWords: boolean): Choose {
-  const { processor } = servable;
-  if (names === undefined) return processor && asWords ? (all) => processor.answer(all) : (all) => all;
-  const isWord = (name: string) => Object.hasOwn(processedOutputs, name);
-  if (processor?.postprocessing === undefined || !names.some(isWord)) {
-    const places = placesOf(servable, names);
-    return (all) => places.map((index) => all[index] as TensorValue);
-  }
-  placesOf(
-    servable,
-    names.filter((name) => !isWord(name)),
-  );
-  return (all) => {
-    const told = [...all, ...processor.answer(all)];
-    return names.map((name) => told.find((output) => output.name === name) as TensorValue);
-  };
 }

@@ -1,5 +1,4 @@
 import type { TensorSpec } from '../conversion/manifest/index.ts';
-import { badInput } from './dataplane.ts';
 import type { Servable } from './engine/servable.ts';
 import {
   allocate,
@@ -10,6 +9,7 @@ import {
   type TensorValue,
 } from './engine/tensor.ts';
 import { columnTensor } from './processing/columns.ts';
+import { badInput } from './validation.ts';
 import { halfBits } from './wire/float16.ts';
 
 /** TensorFlow's `tf.Example`: values by feature name. */

@@ -4,7 +4,8 @@ import { ServingError } from './errors.ts';
 import { createLog } from './log.ts';
 import { openControlServer } from './supervisor/control-server.ts';
 import { takeOwnership } from './supervisor/ownership.ts';
-import { parseSettings, Supervisor } from './supervisor/supervisor.ts';
+import { parseSettings } from './supervisor/parse-settings.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
 
 /** Beyond lame duck and drain: writing what waits, closing the database. */
 const exitGraceMs = 5_000;

@@ -5,9 +5,9 @@ import type {
   RecordedTensor,
   ServingSettings,
 } from '../contract/index.ts';
-import type { Inference, PredictionSink } from '../dataplane.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
+import type { Inference, PredictionSink } from '../inference.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
 
 /** How long answers wait in the worker before they are handed to the supervisor together. */

@@ -1,12 +1,12 @@
 import { Traffic } from '../canary/traffic.ts';
 import type { ServingSettings } from '../contract/index.ts';
-import type { LoadedModel } from '../dataplane.ts';
 import type { BatchReport } from '../engine/batcher.ts';
 import { CachingRunner } from '../engine/caching-runner.ts';
 import type { Runner } from '../engine/runner.ts';
 import { describe, loadServable, type Servable } from '../engine/servable.ts';
 import { ServingError } from '../errors.ts';
 import type { Cache } from '../middleware/cache/cache.ts';
+import type { LoadedModel } from '../models.ts';
 import type { Metrics } from '../monitoring/registry.ts';
 import type { ChosenModel, ChosenVersion } from './chosen.ts';
 import { openVersion, VersionRefused } from './version.ts';

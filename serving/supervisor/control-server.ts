@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { dirname } from 'node:path';
 import { controlSocketPath } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
-import { parseSettings, type Supervisor } from './supervisor.ts';
+import { parseSettings } from './parse-settings.ts';
+import type { Supervisor } from './supervisor.ts';
 
 async function jsonBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];

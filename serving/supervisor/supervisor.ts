@@ -1,11 +1,5 @@
 import type { RemovedVersion } from '../canary/calls.ts';
-import {
-  type FeedbackRecord,
-  type FeedbackRequest,
-  ServedModel,
-  type ServerState,
-  ServingSettings,
-} from '../contract/index.ts';
+import type { FeedbackRecord, FeedbackRequest, ServerState, ServingSettings } from '../contract/index.ts';
 import { plan } from '../engine/threads.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -16,7 +10,6 @@ import { Metrics, type MetricsSnapshot } from '../monitoring/registry.ts';
 import type { ChosenModel } from '../repository/chosen.ts';
 import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
-import { assertSafeToListen } from '../security/safe-to-listen.ts';
 import { Allowances } from './allowances.ts';
 import { type AnswerLater, AsyncDesk } from './async-desk.ts';
 import { Catalogue, isSame } from './catalogue.ts';
@@ -25,6 +18,7 @@ import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
 import type { LoadFailure } from './messages.ts';
+import { ModelControl } from './model-control.ts';
 import { modelStates } from './model-states.ts';
 import { Poll } from './poll.ts';
 import { Retiring } from './retiring.ts';
@@ -32,24 +26,6 @@ import { Totals } from './totals.ts';
 import { type Connection, LoadRefused, type WorkerProcess } from './worker-process.ts';
 
 const tickMs = 1_000;
-
-/** @throws ServingError SERVING_BAD_SETTINGS with every fault and its path, SERVING_NOT_SAFE */
-export function parseSettings(json: unknown): ServingSettings {
-  const parsed = ServingSettings.safeParse(json);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`);
-    throw new ServingError('SERVING_BAD_SETTINGS', `The settings are not valid: ${faults.join('; ')}`);
-  }
-  assertSafeToListen(parsed.data);
-  return parsed.data;
-}
-
-/** @throws ServingError SERVING_MODEL_NOT_FOUND where no model can have the name */
-function modelNamed(name: string): ServedModel {
-  const parsed = ServedModel.safeParse({ name });
-  if (parsed.success) return parsed.data;
-  throw new ServingError('SERVING_MODEL_NOT_FOUND', `No model can be called '${name.slice(0, 200)}'`);
-}
 
 /** Which versions an error is about. */
 function failuresOf(error: Error): readonly LoadFailure[] {
@@ -75,6 +51,7 @@ export class Supervisor {
   readonly #allowances: Allowances;
   readonly #listeners: Listeners;
   readonly #management: ManagementServer;
+  readonly #control: ModelControl;
   readonly #retiring = new Retiring();
   readonly #startedAtMs = Date.now();
   /** Also those that drain. */
@@ -107,6 +84,11 @@ export class Supervisor {
     this.#database.then(isOpen, () => {});
     this.#desk = new FeedbackDesk(this.#database, log);
     this.#allowances = new Allowances(this.#database);
+    this.#control = new ModelControl(
+      () => this.#serving(),
+      (changed) => this.apply(changed),
+      this.#audit,
+    );
     this.#poll = new Poll(() => this.reload(false).catch(() => {}));
     this.#listeners = new Listeners((connection) => this.#hand(connection));
     this.#management = new ManagementServer({
@@ -257,8 +239,8 @@ export class Supervisor {
         history: () => this.#totals.history,
         totals: () => this.#snapshot(),
         repository: () => this.#catalogue?.models() ?? [],
-        control: ({ action, model }) => this.#control(action, model),
-        configure: (models) => this.#configure(models),
+        control: ({ action, model }) => this.#control.change(action, model),
+        configure: (models) => this.#control.configure(models),
         reload: () => this.reload(),
         submit: async (request) => this.#asynchronous().submit(request),
         later: async ({ call, id, callerId }) => this.#asynchronous()[call](id, callerId),
@@ -346,42 +328,6 @@ export class Supervisor {
   async #text(): Promise<string> {
     await this.#refresh();
     return this.#totals.text(this.#everyone());
-  }
-
-  /** @throws ServingError SERVING_FORBIDDEN */
-  #controllable(): ServingSettings {
-    const { settings } = this.#serving();
-    if (settings.modelControl) return settings;
-    throw new ServingError(
-      'SERVING_FORBIDDEN',
-      'Models are loaded and unloaded by the settings: modelControl is off',
-    );
-  }
-
-  #servedNow(): readonly ServedModel[] {
-    const { settings, chosen } = this.#serving();
-    return settings.models ?? chosen.map(({ name }) => ServedModel.parse({ name }));
-  }
-
-  /** One model more or less than now, all else as it is. */
-  async #control(action: 'load' | 'unload', name: string): Promise<void> {
-    const settings = this.#controllable();
-    const served = this.#servedNow();
-    const others = served.filter((model) => model.name !== name);
-    const loaded = served.find((model) => model.name === name) ?? modelNamed(name);
-    await this.apply({ ...settings, models: action === 'load' ? [...others, loaded] : others });
-    this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
-  }
-
-  /** Exactly these models, with the shares and canaries that the settings say. */
-  async #configure(models: readonly ServedModel[]): Promise<void> {
-    const settings = this.#controllable();
-    const served = this.#servedNow();
-    const wanted = models.map((model) => {
-      const { weights, canary } = served.find(({ name }) => name === model.name) ?? model;
-      return { ...model, weights, canary };
-    });
-    await this.apply(parseSettings({ ...settings, models: wanted }));
   }
 
   feedbackOf(model: string): AsyncGenerator<FeedbackRecord> {

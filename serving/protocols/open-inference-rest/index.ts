@@ -1,7 +1,8 @@
 import { declaredProcessing } from '../../../conversion/manifest/index.ts';
-import type { DataPlane, Target } from '../../dataplane.ts';
+import type { DataPlane } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
+import type { Target } from '../../models.ts';
 import { version as serverVersion } from '../../version.ts';
 import {
   classified,

@@ -1,6 +1,6 @@
-import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { countOf, type TensorValue } from '../../engine/tensor.ts';
+import { badInput } from '../../validation.ts';
 import { fromOpenInference, openInferenceNames } from '../../wire/open-inference.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import { JsonReader } from '../../wire/reader.ts';

@@ -1,7 +1,7 @@
-import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { countOf, rowSizeOf, type TensorValue } from '../../engine/tensor.ts';
 import { ServingError } from '../../errors.ts';
+import { badInput } from '../../validation.ts';
 import { WireFault } from '../../wire/faults.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import { dataFromRaw } from '../../wire/raw.ts';

@@ -1,5 +1,5 @@
-import type { Inference } from '../../dataplane.ts';
 import type { TensorValue } from '../../engine/tensor.ts';
+import type { Inference } from '../../inference.ts';
 import { openInferenceNames } from '../../wire/open-inference.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import { rawFromTensor } from '../../wire/raw.ts';

@@ -1,4 +1,5 @@
-import type { DataPlane, Target } from '../../dataplane.ts';
+import type { DataPlane } from '../../dataplane.ts';
+import type { Target } from '../../models.ts';
 import type { DurationTotal, VersionStatistics } from '../../server-control.ts';
 import type { RestResponse } from '../protocol.ts';
 

@@ -2,10 +2,11 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { defaultSignatureName, type TensorSpec } from '../../../conversion/manifest/index.ts';
 import { classesOf, regressionsOf } from '../../classification.ts';
-import type { DataPlane, Inference } from '../../dataplane.ts';
+import type { DataPlane } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
 import { type Example, type FeatureValue, inputsOfExamples } from '../../examples.ts';
+import type { Inference } from '../../inference.ts';
 import { type GrpcAnswer, type GrpcCall, type GrpcProtocol, grpcService } from '../protocol.ts';
 import {
   type ClassificationResultSchema,

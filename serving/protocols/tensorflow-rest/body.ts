@@ -1,7 +1,7 @@
 import { defaultSignatureName } from '../../../conversion/manifest/index.ts';
-import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
+import { badInput } from '../../validation.ts';
 import { WireFault } from '../../wire/faults.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import { JsonReader } from '../../wire/reader.ts';

@@ -1,10 +1,11 @@
 import { classesOf, regressionsOf } from '../../classification.ts';
-import { badInput, type Inference } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import type { TensorValue } from '../../engine/tensor.ts';
 import { ServingError } from '../../errors.ts';
 import { exampleOfExamples } from '../../example.ts';
 import { type FeatureValue, inputsOfExamples } from '../../examples.ts';
+import type { Inference } from '../../inference.ts';
+import { badInput } from '../../validation.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
 import { tensorText } from '../../wire/writer.ts';

@@ -1,8 +1,10 @@
 import { declaredProcessing, type TensorSpec } from '../../../conversion/manifest/index.ts';
 import { FeedbackRequest } from '../../contract/index.ts';
-import type { DataPlane, Inference, Target } from '../../dataplane.ts';
+import type { DataPlane } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
+import type { Inference } from '../../inference.ts';
+import type { Target } from '../../models.ts';
 import { tensorflowNames } from '../../wire/tensorflow.ts';
 import { decodeSegment, remembering } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';

@@ -1,11 +1,11 @@
 import type { DataType, TensorSpec } from '../../../conversion/manifest/index.ts';
-import { badInput } from '../../dataplane.ts';
 import type { Servable } from '../../engine/servable.ts';
 import { concatenateRows, countOf, sliceRows, type TensorValue } from '../../engine/tensor.ts';
 import type { ServingError } from '../../errors.ts';
 import { columnTensor } from '../../processing/columns.ts';
 import type { Cell } from '../../processing/features.ts';
 import type { Processor } from '../../processing/processor.ts';
+import { badInput } from '../../validation.ts';
 import { openInferenceNames } from '../../wire/open-inference.ts';
 import type { NonFinitePolicy } from '../../wire/policy.ts';
 import type { JsonReader } from '../../wire/reader.ts';
