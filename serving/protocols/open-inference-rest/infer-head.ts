@@ -58,12 +58,27 @@ interface Remembered {
 /** By version: where the data are binary, a client says the same of them again and again. */
 const remembered = new WeakMap<Servable, Remembered>();
 
-/** The head of a request, worked out only once where the one before was the same. @throws WireFault, ServingError SERVING_BAD_INPUT */
-export function inferHeadOf(servable: Servable, json: Buffer, policy: NonFinitePolicy): InferHead {
+/**
+ * The head of a request, worked out only once where the one before was the same.
+ * @param jsonBytes of the body; what follows them is not looked at
+ * @throws WireFault, ServingError SERVING_BAD_INPUT
+ */
+export function inferHeadOf(
+  servable: Servable,
+  body: Buffer,
+  jsonBytes: number,
+  policy: NonFinitePolicy,
+): InferHead {
   const last = remembered.get(servable);
-  if (last !== undefined && last.policy === policy && last.bytes.equals(json)) return last.head;
+  const isSame =
+    last !== undefined &&
+    last.policy === policy &&
+    last.bytes.length === jsonBytes &&
+    last.bytes.compare(body, 0, jsonBytes) === 0;
+  if (isSame) return last.head;
+  const json = body.subarray(0, jsonBytes);
   const head = readInferHead(servable, json, policy);
-  if (json.length <= maxRememberedBytes && head.inputs.every(({ data }) => data === undefined))
+  if (jsonBytes <= maxRememberedBytes && head.inputs.every(({ data }) => data === undefined))
     // Copied: the memory of the body is used again.
     remembered.set(servable, { bytes: Buffer.from(json), policy, head });
   return head;

@@ -32,14 +32,12 @@ export function readInferRequest(
   policy: NonFinitePolicy,
 ): InferRequest {
   try {
-    if (jsonLength === undefined) return read(servable, body, noBytes, policy);
+    if (jsonLength === undefined) return read(servable, body, body.length, policy);
     const length = Number(jsonLength);
     if (!/^\d+$/.test(jsonLength) || length > body.length) {
       throw badInput(servable, `${jsonLengthHeader} is ${jsonLength}, the body has ${body.length} bytes`);
     }
-    return length === 0
-      ? readRawInput(servable, body)
-      : read(servable, body.subarray(0, length), body.subarray(length), policy);
+    return length === 0 ? readRawInput(servable, body) : read(servable, body, length, policy);
   } catch (error) {
     if (!(error instanceof WireFault)) throw error;
     const isDocument = error.code === 'WIRE_SYNTAX' || error.code === 'WIRE_EMPTY';
@@ -68,25 +66,31 @@ function readRawInput(servable: Servable, body: Buffer): InferRequest {
   return { head: ofRawInput, inputs: [{ name: spec.name, dtype: spec.dtype, shape, data }] };
 }
 
-function read(servable: Servable, json: Buffer, binary: Buffer, policy: NonFinitePolicy): InferRequest {
-  const head = inferHeadOf(servable, json, policy);
-  return { head, inputs: withBinaryData(servable, head.inputs, binary) };
+function read(servable: Servable, body: Buffer, jsonBytes: number, policy: NonFinitePolicy): InferRequest {
+  const head = inferHeadOf(servable, body, jsonBytes, policy);
+  return { head, inputs: withBinaryData(servable, head.inputs, body, jsonBytes) };
 }
 
-function withBinaryData(servable: Servable, heads: readonly InputHead[], binary: Buffer): TensorValue[] {
-  let at = 0;
+/** @param from where the data begin that are not in the JSON */
+function withBinaryData(
+  servable: Servable,
+  heads: readonly InputHead[],
+  body: Buffer,
+  from: number,
+): TensorValue[] {
+  let at = from;
   const tensors = heads.map(({ name, dtype, shape, count, data, binaryBytes }): TensorValue => {
     if (data !== undefined) return { name, dtype, shape, data };
-    if (at + binaryBytes > binary.length) {
+    if (at + binaryBytes > body.length) {
       throw badInput(
         servable,
-        `Input '${name}': binary_data_size is ${binaryBytes}, the body has ${binary.length - at} bytes of binary data left`,
+        `Input '${name}': binary_data_size is ${binaryBytes}, the body has ${body.length - at} bytes of binary data left`,
       );
     }
-    const bytes = binary.subarray(at, at + binaryBytes);
+    const bytes = body.subarray(at, at + binaryBytes);
     at += binaryBytes;
     return { name, dtype, shape, data: dataFromRaw(dtype, count, bytes, `input '${name}'`) };
   });
-  if (at === binary.length) return tensors;
-  throw badInput(servable, `${binary.length - at} bytes of binary data belong to no input`);
+  if (at === body.length) return tensors;
+  throw badInput(servable, `${body.length - at} bytes of binary data belong to no input`);
 }
