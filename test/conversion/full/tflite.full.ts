@@ -18,7 +18,7 @@ import {
 import { interpret, type Job, pythonWith } from '../tflite/python.ts';
 
 /** The real frameworks and the real interpreter in one Python. */
-const python = pythonWith('tensorflow, tf_keras, ai_edge_litert');
+const python = pythonWith('tensorflow', 'tf_keras', 'ai_edge_litert');
 const maker = new URL('../tflite/fixtures/make.py', import.meta.url).pathname;
 const lossy = ['float16', 'dynamic-int8', 'static-int8'] as const;
 

@@ -6,13 +6,17 @@ const candidates = [process.env['MODELMILE_PYTHON'], installed, 'python3'].filte
   (path) => path !== undefined,
 );
 
-/** A Python that has a package; undefined on machines without one, where what needs it is skipped. */
-export function pythonWith(packageName: string): string | undefined {
+/** A Python that has all the packages; undefined on machines without one, where what needs them is skipped. */
+export function pythonWith(...packages: string[]): string | undefined {
   return candidates.find(
     (python) =>
       spawnSync(
         python,
-        ['-c', `import importlib.util, sys; sys.exit(importlib.util.find_spec('${packageName}') is None)`],
+        [
+          '-c',
+          'import importlib.util, sys; sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))',
+          ...packages,
+        ],
         { stdio: 'ignore' },
       ).status === 0,
   );
