@@ -28,6 +28,9 @@ export const errorTable = {
   SERVING_BAD_REQUEST: bad('See /docs for the form of a request.'),
   SERVING_BAD_INPUT: bad('Send the shape and type that the signature asks for.'),
   SERVING_BAD_SIGNATURE: bad('GET .../metadata lists the signatures.'),
+  SERVING_NON_FINITE_OUTPUT: bad(
+    'Send other values, ask over gRPC or for binary tensors, or let the server set nonFinite to token or null.',
+  ),
   SERVING_BAD_LABEL: bad('Use a version, or a label of the settings.'),
   SERVING_MODEL_NOT_FOUND: {
     http: 404,

@@ -24,6 +24,7 @@ import { TlsGate } from './security/tls.ts';
 import type { StoredRequest, StoredResponse } from './stored.ts';
 import { peerOf, ReplayedRequest, storedRequest } from './stored-request.ts';
 import type { TraceHeaders } from './tracing/trace-headers.ts';
+import { WireFault } from './wire/faults.ts';
 
 const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
@@ -227,6 +228,9 @@ export class RestServer {
   /** A bug of ours gives away nothing but that it is one. */
   #refusalOf(error: unknown): ServingError {
     if (error instanceof ServingError) return error;
+    // Of a request it would have been refused where it was read.
+    if (error instanceof WireFault && error.code === 'WIRE_NON_FINITE')
+      return new ServingError('SERVING_NON_FINITE_OUTPUT', 'The model gave NaN or Infinity for this input');
     this.#context.log.error({ err: error }, 'a bug: please report it');
     return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
   }
