@@ -4,14 +4,34 @@ import type { Settings } from '../infra/settings.ts';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
 
-/** The settings of Pulumi.<stack>.yaml, checked as the program checks them. @throws CliError CLI_STACK_UNKNOWN, InfraError */
-export async function stackSettings(stack: string): Promise<Settings> {
+/** The values of Pulumi.<stack>.yaml by key. @throws CliError CLI_STACK_UNKNOWN */
+async function valuesOf(stack: string): Promise<(key: keyof Settings) => unknown> {
   const text = await readFile(join(projectRoot, `Pulumi.${stack}.yaml`), 'utf8').catch(() => {
     throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
   });
   // Most commands need none of it, and it takes as long to load as they take to run.
   const { parse } = await import('yaml');
-  const { parseSettings, settingValue } = await import('../infra/settings.ts');
+  const { settingValue } = await import('../infra/settings.ts');
   const { config = {} } = parse(text) as { config?: Record<string, unknown> };
-  return parseSettings((key) => settingValue(key, config[`modelmile:${key}`]));
+  return (key) => settingValue(key, config[`modelmile:${key}`]);
+}
+
+/** The settings of Pulumi.<stack>.yaml, checked as the program checks them. @throws CliError CLI_STACK_UNKNOWN, InfraError */
+export async function stackSettings(stack: string): Promise<Settings> {
+  const value = await valuesOf(stack);
+  const { parseSettings } = await import('../infra/settings.ts');
+  return parseSettings(value);
+}
+
+/**
+ * Where a stack is, whatever else its file says: what was made by other settings must still come down.
+ * @throws CliError CLI_STACK_UNKNOWN, InfraError
+ */
+export async function stackPlace(stack: string): Promise<Pick<Settings, 'platform' | 'region'>> {
+  const value = await valuesOf(stack);
+  const { parseSetting } = await import('../infra/settings.ts');
+  return {
+    platform: parseSetting('platform', value('platform')),
+    region: parseSetting('region', value('region')),
+  };
 }

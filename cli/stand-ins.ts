@@ -4,7 +4,7 @@ import { goOffline, startStandIns } from '../toolchain/stand-ins.ts';
 import type { Option } from './command.ts';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
-import { stackSettings } from './stack-file.ts';
+import { stackPlace } from './stack-file.ts';
 
 /** Runs `work` with the environment of an offline stack, and leaves Pulumi.<stack>.yaml as it was. */
 export async function offline<T>(
@@ -42,7 +42,7 @@ export async function withStandIns<T>(
   work: (env: Readonly<Record<string, string>>) => Promise<T>,
 ): Promise<T> {
   if (!wanted) return work({});
-  if ((await stackSettings(stack)).platform === 'aws')
+  if ((await stackPlace(stack)).platform === 'aws')
     throw new CliError(
       'CLI_STAND_INS_REFUSED',
       `The stack '${stack}' is on aws, which stand-ins only preview.`,

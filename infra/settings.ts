@@ -38,21 +38,25 @@ export function settingValue(key: keyof Rows, value: unknown): unknown {
 }
 
 /**
- * Checks raw values against the rows.
+ * Checks a raw value against its row.
  * @throws InfraError SETTING_INVALID naming the key, the value and what may stand there.
  */
+export function parseSetting<K extends keyof Rows>(key: K, value: unknown): Settings[K] {
+  const parsed = settingRows[key].schema.safeParse(value);
+  if (parsed.success) return parsed.data as Settings[K];
+  const faults = parsed.error.issues.map((issue) =>
+    [issue.path.join('.'), issue.message].filter(Boolean).join(': '),
+  );
+  return refuse(key, value, faults.join('; '));
+}
+
+/**
+ * Checks raw values against the rows.
+ * @throws InfraError SETTING_INVALID
+ */
 export function parseSettings(raw: (key: keyof Rows) => unknown): Settings {
-  const rows = Object.entries(settingRows) as [keyof Rows, SettingRow][];
-  const entries = rows.map(([key, row]) => {
-    const value = raw(key);
-    const parsed = row.schema.safeParse(value);
-    if (parsed.success) return [key, parsed.data];
-    const faults = parsed.error.issues.map((issue) =>
-      [issue.path.join('.'), issue.message].filter(Boolean).join(': '),
-    );
-    return refuse(key, value, faults.join('; '));
-  });
-  const settings = Object.fromEntries(entries) as Settings;
+  const keys = Object.keys(settingRows) as (keyof Rows)[];
+  const settings = Object.fromEntries(keys.map((key) => [key, parseSetting(key, raw(key))])) as Settings;
   const names = settings.models.map((model) => model.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) refuse('models', names, `two models are called '${twice}'`);

@@ -1,13 +1,13 @@
 import { type Command, exitCodes } from '../command.ts';
 import { leftAfterAll } from '../left-overs.ts';
 import { pulumi, stackExists } from '../pulumi.ts';
-import { stackSettings } from '../stack-file.ts';
+import { stackPlace } from '../stack-file.ts';
 import { standInsDetails, standInsOption, withStandIns } from '../stand-ins.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** On aws: nothing that bears the stack's tags may be left, whoever made it. @returns the exit code */
 async function sweep(stack: string, terminal: Terminal, changed: boolean): Promise<number> {
-  const { platform, region } = await stackSettings(stack);
+  const { platform, region } = await stackPlace(stack);
   const left = platform === 'aws' ? await leftAfterAll(stack, region, terminal) : [];
   if (left.length > 0)
     terminal.error(`${left.length} resources of '${stack}' are left:\n  ${left.join('\n  ')}`);

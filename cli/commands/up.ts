@@ -1,11 +1,11 @@
 import { type Command, exitCodes } from '../command.ts';
 import { ensureStack, pulumi, stackOutputs } from '../pulumi.ts';
-import { stackSettings } from '../stack-file.ts';
+import { stackPlace } from '../stack-file.ts';
 import { standInsDetails, standInsOption, withStandIns } from '../stand-ins.ts';
 
 /** A server of this machine may have been killed, or gone with a restart: the state does not know, and to look takes no time. */
 const killedOnes = async (stack: string): Promise<string[]> =>
-  (await stackSettings(stack)).platform === 'local' ? ['--refresh'] : [];
+  (await stackPlace(stack)).platform === 'local' ? ['--refresh'] : [];
 
 export const up: Command = {
   usage: '[stack] [--stand-ins] [-- pulumi options]',

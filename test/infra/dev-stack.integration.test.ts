@@ -207,7 +207,10 @@ suite('the dev stack, through the real engine', () => {
 
   it('goes down without a process, a port or a state left, and twice is fine', async () => {
     const state = await readServerState(checkout.stateDir);
+    // What was made by other settings comes down too.
+    checkout.configure([{ ...digits, method: 'auto' } as typeof digits]);
     expect((await checkout.modelmile('down')).code).toBe(0);
+    checkout.configure([digits]);
     expect(() => process.kill(state!.pid, 0)).toThrow();
     await expect(request(`${checkout.endpoint}/v1/models/model`)).rejects.toThrow();
     expect(existsSync(checkout.path('.modelmile', 'dev', 'models', 'model'))).toBe(false);
