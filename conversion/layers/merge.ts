@@ -34,14 +34,53 @@ function operands(layer: LayerContext): SymbolicTensor[] {
 const fold = (layer: LayerContext, op: string, inputs: readonly SymbolicTensor[]) =>
   inputs.slice(1).reduce((sum, input) => elementwise(layer, op, [sum, input]), inputs[0] as SymbolicTensor);
 
+/** `x` where the mask of [N, steps] allows, `other` elsewhere. */
+const allowed = (layer: LayerContext, mask: SymbolicTensor, x: SymbolicTensor, other: SymbolicTensor) =>
+  elementwise(layer, 'Where', [unsqueeze(layer, mask, [-1]), x, other], x.dtype);
+
+/** Keras 3's product: what is masked counts as 1; where every input has a mask and none allows, it is 0. */
+function maskedProduct(layer: LayerContext, inputs: readonly SymbolicTensor[]): SymbolicTensor {
+  const one = scalar(layer, 1, (inputs[0] as SymbolicTensor).dtype);
+  const factors = inputs.map((x) => (x.mask === undefined ? x : allowed(layer, x.mask, x, one)));
+  const product = fold(layer, 'Mul', factors);
+  const masks = inputs.flatMap(({ mask }) => (mask === undefined ? [] : [mask]));
+  if (masks.length < inputs.length) return product;
+  const any = masks.reduce((a, b) => elementwise(layer, 'Or', [a, b], 'bool'));
+  return allowed(layer, any, product, scalar(layer, 0, product.dtype));
+}
+
+/** Keras 3's extremes: what is masked leaves the choice to what came before, or comes next. */
+function maskedExtreme(layer: LayerContext, op: string, inputs: readonly SymbolicTensor[]): SymbolicTensor {
+  let [output, ...rest] = inputs as [SymbolicTensor, ...SymbolicTensor[]];
+  let outputMask = output.mask;
+  for (const input of rest) {
+    const { mask } = input;
+    const x = mask === undefined ? input : allowed(layer, mask, input, output);
+    if (outputMask !== undefined) output = allowed(layer, outputMask, output, x);
+    outputMask =
+      mask === undefined || outputMask === undefined
+        ? undefined
+        : elementwise(layer, 'Or', [outputMask, mask], 'bool');
+    output = elementwise(layer, op, [output, x]);
+  }
+  return output;
+}
+
 /**
  * Keras `Add`, `Subtract`, `Multiply`, `Maximum`, `Minimum`: one input after the other.
  * @see https://keras.io/api/layers/merging_layers/
  */
 export const merge =
   (op: 'Add' | 'Sub' | 'Mul' | 'Max' | 'Min'): LayerConverter =>
-  (layer) =>
-    anywhere(layer, operands(layer), (inputs) => fold(layer, op, inputs));
+  (layer) => {
+    const inputs = operands(layer);
+    const isMasked = layer.inputs.some(({ mask }) => mask !== undefined);
+    if (layer.dialect !== 'keras-3' || !isMasked || op === 'Add' || op === 'Sub')
+      return anywhere(layer, inputs, (values) => fold(layer, op, values));
+    if (inputs.some((x, i) => x.shape.length !== layer.inputs[i]?.shape.length))
+      throw unsupported(layer, 'masked inputs of different ranks');
+    return op === 'Mul' ? maskedProduct(layer, inputs) : maskedExtreme(layer, op, inputs);
+  };
 
 /** Keras `Average`. */
 export const average: LayerConverter = (layer) =>

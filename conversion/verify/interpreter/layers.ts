@@ -21,7 +21,7 @@ import {
   optional,
   variable,
 } from './layer-input.ts';
-import { average, concatenate, dot, merge } from './merging.ts';
+import { average, concatenate, dot, extreme, merge, multiplied } from './merging.ts';
 import {
   axesOf,
   batchNormalization,
@@ -200,10 +200,10 @@ export const evaluate: Record<string, Evaluate> = {
   MaxPooling1D: pooling('max', 1),
   MaxPooling2D: pooling('max', 2),
   MaxPooling3D: pooling('max', 3),
-  Maximum: merge(Math.max),
-  Minimum: merge(Math.min),
+  Maximum: extreme(Math.max),
+  Minimum: extreme(Math.min),
   MultiHeadAttention: multiHeadAttention,
-  Multiply: merge((a, b) => a * b),
+  Multiply: multiplied,
   Normalization: passingLater(normalization),
   PReLU: passing(prelu),
   Permute: (input) => permute(first(input), [0, ...(input.layer.config['dims'] as number[])]),

@@ -29,6 +29,53 @@ export const merge =
     return mask === undefined ? { shape: y.shape, data: y.data } : { ...y, mask };
   };
 
+/** Where a step of [N, steps] counts. */
+const counts = (x: Tensor, mask: Tensor, i: number): boolean => {
+  const width = x.data.length / mask.data.length;
+  return mask.data[Math.floor(i / width)] !== 0;
+};
+
+const choose = (x: Tensor, mask: Tensor | undefined, other: Tensor): Tensor =>
+  mask === undefined
+    ? x
+    : { shape: x.shape, data: x.data.map((v, i) => (counts(x, mask, i) ? v : (other.data[i] as number))) };
+
+/** Keras 3 looks at the masks: a masked factor is 1, and what nobody allows is 0. */
+const masked =
+  (plain: Evaluate, run: (inputs: readonly Tensor[]) => Tensor): Evaluate =>
+  (input) => {
+    const isMasked = input.inputs.some((x) => x.mask !== undefined);
+    if (input.dialect !== 'keras-3' || !isMasked) return plain(input);
+    const mask = mergedMask(input);
+    const { shape, data } = run(input.inputs);
+    return mask === undefined ? { shape, data } : { shape, data, mask };
+  };
+
+export const multiplied = masked(
+  merge((a, b) => a * b),
+  (inputs) => {
+    const factors = inputs.map((x) => choose(x, x.mask, filled(x.shape, 1)));
+    const product = factors.reduce((a, b) => zip(a, b, (p, q) => p * q));
+    const masks = inputs.map((x) => x.mask);
+    if (!masks.every((mask) => mask !== undefined)) return product;
+    const any = masks.reduce((a, b) => zip(a, b, Math.max));
+    return choose(product, any, filled(product.shape, 0));
+  },
+);
+
+export const extreme = (f: (a: number, b: number) => number): Evaluate =>
+  masked(merge(f), (inputs) => {
+    let [y, ...rest] = inputs as [Tensor, ...Tensor[]];
+    let known = y.mask;
+    for (const next of rest) {
+      const x = choose(next, next.mask, y);
+      y = choose(y, known, x);
+      known = known !== undefined && next.mask !== undefined ? zip(known, next.mask, Math.max) : undefined;
+      y = zip(y, x, f);
+    }
+    return y;
+  });
+
 export const average: Evaluate = (input) => {
   const total = merge((a, b) => a + b)(input) as Tensor;
   return { ...total, data: total.data.map((v) => v / input.inputs.length) };
