@@ -84,7 +84,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Processor time that reading may take: many times what it needs. */
-const leastLimitMs = 3000;
+const leastLimitMs = 4000;
 const bytesPerMs = 16_384;
 
 const processorMs = () => {
@@ -118,6 +118,8 @@ export class Hdf5File {
   readonly #library: Awaited<ReturnType<typeof library>>;
   readonly #sizeBytes: number;
   #readBytes = 0;
+  /** By a group's path: the library makes the list anew each time, and a large model asks for thousands. */
+  readonly #names = new Map<string, ReadonlySet<string>>();
 
   private constructor(path: string, loaded: Awaited<ReturnType<typeof library>>) {
     this.#library = loaded;
@@ -162,11 +164,17 @@ export class Hdf5File {
     // The library has no way to ask quietly for what may not be there.
     let here: unknown = parent;
     for (const part of path.split('/').filter((name) => name !== '')) {
-      if (!(here instanceof this.#library.h5wasm.Group) || !(here as Group).keys().includes(part))
+      if (!(here instanceof this.#library.h5wasm.Group) || !this.#namesIn(here as Group).has(part))
         return undefined;
       here = (here as Group).get(part);
     }
     return here;
+  }
+
+  #namesIn(group: Group): ReadonlySet<string> {
+    const names = this.#names.get(group.path) ?? new Set(group.keys());
+    this.#names.set(group.path, names);
+    return names;
   }
 
   /**
