@@ -27,11 +27,25 @@ const seconds = Number(options.seconds ?? (options.quick ? 1 : 8));
 const chosen = (Object.keys(servers) as ServerName[]).filter(
   (name) => options.only === undefined || options.only.split(',').includes(name),
 );
-/** The floor is what ours is held against: both are up at once and take turns. Each of the others is up alone. */
-const groups = [
-  chosen.filter((name) => name === 'floor' || name === 'modelmile'),
-  ...chosen.filter((name) => name !== 'floor' && name !== 'modelmile').map((name) => [name]),
-];
+/** A server with so many workers. */
+interface Contender {
+  readonly name: ServerName;
+  readonly workers: number;
+}
+
+/** The floor is what ours is held against, and one worker what two are: all are up at once and take turns. Each of the others is up alone. */
+function groupsOf(model: ModelName): Contender[][] {
+  const together: Contender[] = [
+    { name: 'floor', workers: 1 },
+    { name: 'modelmile', workers: 1 },
+    ...(model === 'mlp' ? [{ name: 'modelmile', workers: 2 } as const] : []),
+  ];
+  const others = chosen.filter((name) => together.every((each) => each.name !== name));
+  return [
+    together.filter(({ name }) => chosen.includes(name)),
+    ...others.map((name) => [{ name, workers: 1 }]),
+  ];
+}
 
 const connections = 32;
 /** Share of its own capacity at which a server's latency is looked at. */
@@ -85,58 +99,58 @@ const isCheaper = (a: LoadReport, b: LoadReport) =>
 const isSooner = (a: LoadReport, b: LoadReport) => a.p99 < b.p99;
 
 /** Starts those that are installed; who does not start is told of. */
-async function start(names: readonly ServerName[], model: ModelName, workers: number) {
-  const started: { name: ServerName; running: Running }[] = [];
-  for (const name of names) {
+async function start(contenders: readonly Contender[], model: ModelName) {
+  const started: (Contender & { readonly running: Running })[] = [];
+  for (const contender of contenders) {
+    const { name, workers } = contender;
     const running = await (servers[name] as Server)
       .start({ modelRoot: root, modelPath: paths[model], model, workers })
       .catch((error: Error) => {
         say(`${model}  ${servers[name].label}: ${error.message}`);
         return undefined;
       });
-    if (running) started.push({ name, running });
+    if (running) started.push({ ...contender, running });
     else if (model === 'mlp') missing.push(name);
   }
   for (const { running } of started) await untilIdle(running.pid);
   return started;
 }
 
-/** Servers started once: each form with every connection busy, then their latency at a share of their own capacity. */
-async function measureServers(names: readonly ServerName[], model: ModelName, workers: number) {
-  const started = await start(names, model, workers);
+/** Servers started once: each form with every connection busy, then the latency of single workers at a share of their own capacity. */
+async function measureServers(contenders: readonly Contender[], model: ModelName) {
+  const started = await start(contenders, model);
   try {
     for (const form of ['json', 'binary'] as const) {
-      const able = started.flatMap(({ name, running }) => {
+      const able = started.flatMap(({ name, workers, running }) => {
         const request = (servers[name] as Server)[form]?.(model);
         if (request === undefined) return [];
         const [warmUpMs, durationMs] = [Math.max(500, seconds * 250), seconds * 1000];
         const { port, pid: serverPid } = running;
         const order = { port, serverPid, request, connections, warmUpMs, durationMs, seed: 1 };
-        return [{ name, order }];
+        return [{ name, workers, order }];
       });
       const full = await inTurn(
         able.map(({ order }) => order),
         isCheaper,
       );
-      const seen = able.map(({ name }, index) =>
+      const seen = able.map(({ name, workers }, index) =>
         rowOf(name, model, form, workers, full[index] as LoadReport),
       );
-      const rates = seen.map((row) => openLoopShare * row.requestsPerSecond);
-      const isCalm = form === 'json' && model === 'mlp' && workers === 1;
-      const calm = isCalm
-        ? await inTurn(
-            able.map(({ order }, index) => ({ ...order, rate: rates[index] as number })),
-            isSooner,
-          )
-        : [];
+      const rateOf = (row: Row) => openLoopShare * row.requestsPerSecond;
+      // In the order of `seen`, in which single workers come first.
+      const single = form === 'json' && model === 'mlp' ? seen.filter(({ workers }) => workers === 1) : [];
+      const calm = await inTurn(
+        single.map((row, index) => ({ ...(able[index] as (typeof able)[number]).order, rate: rateOf(row) })),
+        isSooner,
+      );
       for (const [index, row] of seen.entries()) {
-        const rate = rates[index] as number;
+        const rate = rateOf(row);
         const at = calm[index];
         rows.push({ ...row, ...(at && { openLoop: { rate, p50Ms: at.p50, p99Ms: at.p99 } }) });
         const failure = row.failed > 0 ? `, ${row.failed} FAILED: ${full[index]?.failure}` : '';
         const calmly = at === undefined ? '' : `, p99 ${at.p99.toFixed(2)} ms at ${Math.round(rate)}/s`;
         say(
-          `${model} ${form} ${workers} worker(s)  ${servers[row.server].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${failure}`,
+          `${model} ${form} ${row.workers} worker(s)  ${servers[row.server].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${failure}`,
         );
       }
     }
@@ -166,9 +180,8 @@ function raw(model: ModelName): { batch: number; rowsPerCpuSecond: number } {
 
 try {
   for (const model of Object.keys(models) as ModelName[]) {
-    for (const group of groups) await measureServers(group, model, 1);
+    for (const group of groupsOf(model)) await measureServers(group, model);
   }
-  if (chosen.includes('modelmile')) await measureServers(['modelmile'], 'mlp', 2);
   const figures: Figures = {
     command: `npx tsx bench/serving/main.ts --seconds ${seconds}`,
     commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout.trim(),
