@@ -21,8 +21,10 @@ export const pooling =
     const window: Window = { kernel, strides, dilations: kernel.map(() => 1), padding };
     const sizes = x.shape.slice(2);
     const shape = [...x.shape.slice(0, 2), ...windowedSizes(layer, sizes, window)];
-    const attributes = windowAttributes(layer, sizes, window);
-    const y = layer.graph.node(op, [x], { name: `${layer.name}/pool`, shape }, attributes);
+    const { pads: _, ...attributes } = windowAttributes(layer, sizes, window);
+    // Named, not counted: the runtime takes zeros before a pool into counted padding, which does not count as zeros.
+    const auto_pad = padding === 'valid' ? 'VALID' : 'SAME_UPPER';
+    const y = layer.graph.node(op, [x], { name: `${layer.name}/pool`, shape }, { ...attributes, auto_pad });
     return spatialOutput(layer, y);
   };
 
