@@ -17,7 +17,7 @@ import { accuracyOf } from './verify/accuracy.ts';
 import { readLabelledSet } from './verify/labelled-set.ts';
 
 /** Bump when the same source and options give other bytes: it is part of every cache key. */
-export const converterVersion = '0.2.0';
+export const converterVersion = '0.3.0';
 
 /** The source's conversion = f(parameters, structure, method): the source file is the first two. */
 export interface ConvertOptions {
