@@ -126,24 +126,24 @@ export const convolution =
   (input) =>
     answered(convolutionSteps(rank)(input));
 
+/** Each channel by its own kernels. */
+const depthwiseSums = (input: LayerInput, rank: number): Tensor =>
+  convolveDepthwise(
+    lastForm(input, first(input)),
+    variable(input, 'depthwise_kernel'),
+    windowOf(input, rank),
+  );
+
 export const depthwise =
   (rank: number): Evaluate =>
   (input) => {
-    const y = convolveDepthwise(
-      lastForm(input, first(input)),
-      variable(input, 'depthwise_kernel'),
-      windowOf(input, rank),
-    );
+    const y = depthwiseSums(input, rank);
     return activated(ownForm(input, biased(input, y)), input);
   };
 
 export const separableSteps = (rank: number) =>
   function* (input: LayerInput): Asking<Tensor> {
-    const deep = convolveDepthwise(
-      lastForm(input, first(input)),
-      variable(input, 'depthwise_kernel'),
-      windowOf(input, rank),
-    );
+    const deep = depthwiseSums(input, rank);
     const ones = Array.from({ length: rank }, () => 1);
     const point = { kernel: ones, strides: ones, dilations: ones, padding: 'valid' };
     const y = yield* convolve(deep, variable(input, 'pointwise_kernel'), point, 1);
