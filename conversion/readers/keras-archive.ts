@@ -1,9 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { unzipSync } from 'fflate';
 import { ConversionError } from '../errors.ts';
-import { Hdf5File } from './hdf5.ts';
+import { withHdf5 } from './hdf5.ts';
 import { dialectOf, parseConfig } from './keras-hdf5.ts';
 import { groupedWeights } from './keras-weights.ts';
 import type { Reader } from './reader.ts';
@@ -55,17 +53,11 @@ export const kerasArchive: Reader = {
     const dialect = dialectOf(metadata);
     const shards = Object.keys(files).filter((name) => name.endsWith('.h5'));
     if (shards.length === 0) throw corrupt(`${path} has no model.weights.h5`);
-    // The HDF5 library opens files only.
-    const folder = await mkdtemp(join(tmpdir(), 'modelmile-keras-'));
-    try {
-      const paths = shards.map((name) => join(folder, name));
-      for (const [i, name] of shards.entries())
-        await writeFile(paths[i] as string, files[name] as Uint8Array);
-      const weights = await Hdf5File.with(paths, (opened) => groupedWeights(opened, config));
-      return { dialect, model: { kind: 'keras', dialect, config, weights } };
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    const weights = await withHdf5(
+      shards.map((name) => files[name] as Uint8Array),
+      (opened) => groupedWeights(opened, config),
+    );
+    return { dialect, model: { kind: 'keras', dialect, config, weights } };
   },
 };
 

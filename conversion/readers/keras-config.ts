@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ConversionError } from '../errors.ts';
-import { Hdf5File } from './hdf5.ts';
+import { withHdf5 } from './hdf5.ts';
+import type { Hdf5File } from './hdf5-file.ts';
 import { dialectOf, parseConfig } from './keras-hdf5.ts';
 import { groupedWeights, legacyWeights } from './keras-weights.ts';
 import type { Reader } from './reader.ts';
@@ -60,9 +61,11 @@ export const kerasConfig: Reader = {
     const text = await readFile(path, 'utf8');
     const config = parseConfig(text, path);
     const files = (await weightsBeside(path)).filter((file) => !file.endsWith('.json'));
-    const weights = await Hdf5File.with(files, (opened) => {
+    const weights = await withHdf5(files, (opened) => {
       const [first] = opened as [Hdf5File];
-      const isLegacy = ['layer_names', 'layer_names0'].some((name) => first.root.attrs[name] !== undefined);
+      const isLegacy = ['layer_names', 'layer_names0'].some(
+        (name) => first.root.attribute(name) !== undefined,
+      );
       return isLegacy ? legacyWeights(first, first.root, config) : groupedWeights(opened, config);
     });
     // Keras 2 writes its version, Keras 3 the module of the class.

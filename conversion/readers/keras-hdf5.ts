@@ -1,6 +1,7 @@
 import { ConversionError } from '../errors.ts';
 import type { KerasDialect, KerasModel, LayerConfig } from '../keras/model.ts';
-import { Hdf5File, textAttribute } from './hdf5.ts';
+import { withHdf5 } from './hdf5.ts';
+import { type Hdf5File, textAttribute } from './hdf5-file.ts';
 import { legacyWeights } from './keras-weights.ts';
 import type { Reader } from './reader.ts';
 
@@ -28,7 +29,7 @@ export const dialectOf = (version: string | undefined): KerasDialect =>
   version?.startsWith('3') ? 'keras-3' : 'keras-2';
 
 async function read(path: string): Promise<{ dialect: string; model: KerasModel }> {
-  return Hdf5File.with([path], (files) => {
+  return withHdf5([path], (files) => {
     const [file] = files as [Hdf5File];
     const text = textAttribute(file.root, 'model_config');
     if (text === undefined) {

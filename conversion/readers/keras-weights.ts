@@ -2,7 +2,7 @@ import { ConversionError } from '../errors.ts';
 import { type LayerConfig, layerName, layersOf, type Weight } from '../keras/model.ts';
 import { containerGroups, hdf5Order, type VariableSlot, variableSlots } from '../keras/variables.ts';
 import { dequantized } from './dequantize.ts';
-import { type Group, type Hdf5File, type Numbers, namesAttribute, textAttribute } from './hdf5.ts';
+import { type Group, type Hdf5File, type Numbers, namesAttribute, textAttribute } from './hdf5-file.ts';
 
 /** Variables by the name of the top-level layer that has them. */
 export type LayerWeights = ReadonlyMap<string, readonly Weight[]>;

@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import type { Numbers } from './hdf5.ts';
+import type { Numbers } from './hdf5-file.ts';
 
 /** Where a tensor of a checkpoint lies. */
 interface Entry {

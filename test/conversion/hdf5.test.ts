@@ -1,0 +1,104 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { unzipSync } from 'fflate';
+import { withHdf5 } from '../../conversion/readers/hdf5.ts';
+import { ClassicHdf5File } from '../../conversion/readers/hdf5-classic.ts';
+import type { Group, Hdf5File } from '../../conversion/readers/hdf5-file.ts';
+import { withLibrary } from '../../conversion/readers/hdf5-library.ts';
+import { openRecorded } from './recorded.ts';
+
+const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url));
+const archives = ['formats.zip', 'options.zip'].map(openRecorded);
+const folder = mkdtempSync(join(tmpdir(), 'modelmile-hdf5-test-'));
+const copy = join(folder, 'copy.h5');
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  for (const archive of archives) archive.close();
+});
+
+const attributes = ['model_config', 'keras_version', 'layer_names', 'weight_names', 'name', 'backend'];
+
+/** Everything that a reader sees in a file, by path. */
+function everything(file: Hdf5File, group: Group = file.root, path = ''): Record<string, unknown> {
+  const seen: Record<string, unknown> = Object.fromEntries(
+    attributes.map((name) => [`${path}@${name}`, group.attribute(name)]),
+  );
+  for (const name of [...group.keys()].sort()) {
+    const inside = file.group(group, name);
+    if (inside === undefined) seen[`${path}/${name}`] = file.numbers(group, name);
+    else Object.assign(seen, everything(file, inside, `${path}/${name}`));
+  }
+  return seen;
+}
+
+/** The member of a `.keras` file that has the weights. */
+const weightsIn = (path: string) =>
+  Object.entries(unzipSync(readFileSync(path))).find(([name]) => name.endsWith('.h5'))![1];
+
+const seenBy = (file: ClassicHdf5File) => {
+  try {
+    return everything(file);
+  } finally {
+    file.close();
+  }
+};
+
+describe('what Keras writes', () => {
+  const files = archives.flatMap(({ expected, path }) =>
+    Object.values(expected)
+      .flatMap((model) => model.files)
+      .filter((file) => /\.(h5|keras)$/.test(file))
+      .map((file) => ({ file, path: () => path(file) })),
+  );
+
+  it('is read without the library, with the same numbers, names and texts', async () => {
+    expect(files.length).toBeGreaterThan(300);
+    // Every eleventh: the library has its file on the disk each time.
+    for (const { file, path } of files.filter((_, i) => i % 11 === 0)) {
+      const bytes = file.endsWith('.keras') ? weightsIn(path()) : readFileSync(path());
+      const ours = seenBy(new ClassicHdf5File(bytes));
+      writeFileSync(copy, bytes);
+      const library = await withLibrary([copy], ([opened]) => everything(opened!));
+      expect({ file, ours }).toEqual({ file, ours: library });
+    }
+  });
+
+  it('is familiar in every file, but for names beyond ASCII', () => {
+    const strange = readdirSync(fixtures).filter((name) => {
+      if (!name.endsWith('.h5')) return false;
+      try {
+        seenBy(new ClassicHdf5File(`${fixtures}${name}`));
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    expect(strange).toEqual(['keras2-sequential-latest.h5', 'keras3-names.h5']);
+  });
+});
+
+it('what newer HDF5 writes, packed in chunks, is read by the library', async () => {
+  const [latest, usual] = await Promise.all(
+    ['keras2-sequential-latest.h5', 'keras2-sequential.h5'].map((name) =>
+      withHdf5([`${fixtures}${name}`], ([file]) => everything(file!)),
+    ),
+  );
+  expect(latest).toEqual(usual);
+});
+
+it('a file that was cut anywhere is never read as another', async () => {
+  const whole = readFileSync(`${fixtures}keras3-functional.h5`);
+  const usual = seenBy(new ClassicHdf5File(whole));
+  for (let end = 0; end < whole.length; end += 509) {
+    let seen: unknown = usual;
+    try {
+      seen = seenBy(new ClassicHdf5File(whole.subarray(0, end)));
+    } catch {
+      // Left to the library.
+    }
+    expect(seen).toEqual(usual);
+  }
+});
