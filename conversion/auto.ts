@@ -1,5 +1,6 @@
 import { type Conversion, type ConvertOptions, convertOnce } from './convert-once.ts';
 import { ConversionError } from './errors.ts';
+import { sizeOfArtifact } from './manifest/index.ts';
 import { methods } from './methods/index.ts';
 import { measureLatency } from './verify/latency.ts';
 
@@ -62,7 +63,7 @@ export async function chooseMethod(sourcePath: string, options: ConvertOptions):
     return {
       method,
       conversion,
-      sizeBytes: manifest.artifact.model.sizeBytes,
+      sizeBytes: sizeOfArtifact(manifest),
       ...times.get(conversion)!,
       maxRelError: manifest.parity.maxRelError,
       ...(manifest.accuracy === undefined ? {} : { accuracy: manifest.accuracy.value }),

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Cost } from './budget.ts';
 import { readCustomLayers } from './custom-layers.ts';
 import { ConversionError, ofSound } from './errors.ts';
+import { sha256Of } from './large-files.ts';
 import {
   type Accuracy,
   encodeManifest,
@@ -15,6 +15,7 @@ import { targets } from './targets/index.ts';
 import type { Target, TargetRequest } from './targets/target.ts';
 import { accuracyOf } from './verify/accuracy.ts';
 import { readLabelledSet } from './verify/labelled-set.ts';
+import type { VersionFiles } from './verify/session.ts';
 
 /** Bump when the same source and options give other bytes: it is part of every cache key. */
 export const converterVersion = '0.3.0';
@@ -42,6 +43,8 @@ export interface ConvertOptions {
   readonly processing?: string | Processing;
   /** Path of a module that says what classes of the user's own compute (custom-layers.ts). */
   readonly custom?: string;
+  /** Bytes of weights that go into model.onnx itself; beyond, all of them go into model.onnx.data. Default 1.5e9. */
+  readonly mostInlineBytes?: number;
   readonly onProgress?: (step: string) => void;
 }
 
@@ -52,7 +55,7 @@ export interface Conversion {
   /** sha256 of manifestBytes: the version's identity. */
   readonly digest: string;
   /** File name to bytes, manifest.json included. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly files: VersionFiles;
 }
 
 const defaultBudget = { relativeError: 0.05 };
@@ -74,8 +77,9 @@ function targetFor(name: string, method: string): Target {
   );
 }
 
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+function artifactFile(files: VersionFiles, name: string): Manifest['artifact']['model'] | undefined {
+  const bytes = files.get(name);
+  return bytes && { file: name, sha256: sha256Of(bytes), sizeBytes: bytes.length };
 }
 
 /** Percentage points that a lossy conversion may lose are judged against the exact one. */
@@ -121,6 +125,7 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
     method: methodName,
     seed,
     ...(calibration === undefined ? {} : { calibration }),
+    ...(options.mostInlineBytes === undefined ? {} : { mostInlineBytes: options.mostInlineBytes }),
     ...(options.prune === undefined ? {} : { prune: options.prune }),
     custom: options.custom === undefined ? {} : await readCustomLayers(options.custom),
     // Judged by what it is for, a conversion may move its answers as far as it likes.
@@ -129,15 +134,16 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
         ? (options.budget ?? defaultBudget)
         : unlimited,
   };
-  const { artifact, bytes, signature, parity, calibrationSha256 } = await ofSound(source.path, () =>
+  const { artifact, files, signature, parity, calibrationSha256 } = await ofSound(source.path, () =>
     target.convert(request),
   );
   const declared = options.processing ?? (await processingBeside(sourcePath));
   const processing = declared === undefined ? {} : await processingOf(declared, signature);
+  const data = artifactFile(files, `${target.file}.data`);
   let accuracy: Accuracy | undefined;
   if (options.labels !== undefined) {
     progress('measuring accuracy');
-    accuracy = await accuracyOf(bytes, signature, await readLabelledSet(options.labels), target.open);
+    accuracy = await accuracyOf(files, signature, await readLabelledSet(options.labels), target.open);
   }
   await holdAccuracy(accuracy, sourcePath, options);
   const manifest: Manifest = {
@@ -150,7 +156,8 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
     },
     artifact: {
       ...artifact,
-      model: { file: target.file, sha256: sha256(bytes), sizeBytes: bytes.length },
+      model: artifactFile(files, target.file)!,
+      ...(data === undefined ? {} : { externalData: data }),
     },
     recipe: {
       method: methodName,
@@ -168,9 +175,6 @@ export async function convertOnce(sourcePath: string, options: ConvertOptions = 
     manifest,
     manifestBytes,
     digest: manifestDigest(manifestBytes),
-    files: new Map([
-      ['manifest.json', manifestBytes],
-      [target.file, bytes],
-    ]),
+    files: new Map([['manifest.json', manifestBytes], ...files]),
   };
 }

@@ -21,6 +21,7 @@ export const errorTable = {
   CONVERSION_BAD_PROCESSING:
     'docs/processing.md has the form of the file, with examples; `modelmile inspect` shows what the model takes and gives.',
   CONVERSION_TOO_LARGE: 'The file declares more than any real model has: it is damaged or made to do harm.',
+  CONVERSION_OUT_OF_MEMORY: 'Node 20 holds at most 4 GiB in one piece, newer ones more than a machine has.',
   CONVERSION_NOT_WRITABLE: 'Check the rights and the free space of the output folder.',
 } as const satisfies Record<string, string>;
 

@@ -52,7 +52,7 @@ export async function checkGolden({ manifest, files }: Conversion, path: string)
       `${path}: ${given} rows, the model takes ${fixed} at once`,
     );
   }
-  const opened = await targets[artifact.format].open(files.get(artifact.model.file)!, signature);
+  const opened = await targets[artifact.format].open(files, signature);
   try {
     let worst: GoldenCheck = { samples, maxAbsError: 0, tolerance: 0 };
     for (let start = 0; start < samples; start += step) {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
 import { ConversionError, unreadable } from './errors.ts';
+import { readWhole } from './large-files.ts';
 import { manifestDigest, parseManifest } from './manifest/index.ts';
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
@@ -22,7 +23,7 @@ const exists = (path: string) =>
   );
 
 /**
- * Writes one version folder (contract: `manifest.json`, `model.onnx`): whole or not at all. A folder that is there already is left
+ * Writes one version folder (contract: `manifest.json`, `model.onnx`, `model.onnx.data` where there is one): whole or not at all. A folder that is there already is left
  * alone: versions never change.
  * @throws ConversionError CONVERSION_NOT_WRITABLE
  */
@@ -52,7 +53,7 @@ export async function readVersion(folder: string): Promise<Conversion> {
   const files = new Map<string, Uint8Array>();
   for (const name of names.sort()) {
     if (name === 'manifest.json' || name.startsWith('model.'))
-      files.set(name, await readFile(join(folder, name)));
+      files.set(name, await readWhole(join(folder, name)));
   }
   const manifestBytes = files.get('manifest.json');
   if (manifestBytes === undefined) {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Conversion,
   type ConvertOptions,
@@ -50,8 +51,7 @@ export interface RetrainResult {
 }
 
 async function standingOf(version: Conversion, heldout: LabelledSet): Promise<Standing> {
-  const model = version.files.get('model.onnx') as Uint8Array;
-  const classes = await classify(model, version.manifest.signatures['serving_default']!, heldout);
+  const classes = await classify(version.files, version.manifest.signatures['serving_default']!, heldout);
   const right = new Map<number, number>();
   const rows = new Map<number, number>();
   heldout.labels.forEach((label, row) => {
@@ -160,7 +160,7 @@ export async function retrain(args: RetrainArgs): Promise<RetrainResult> {
     requireSameSignature(champion, challenger);
     const before = await standingOf(champion, heldout);
     const after = await standingOf(challenger, heldout);
-    const isAnother = challenger.manifest.artifact.model.sha256 !== champion.manifest.artifact.model.sha256;
+    const isAnother = !isDeepStrictEqual(challenger.manifest.artifact, champion.manifest.artifact);
     const promoted = isAnother && after.accuracy >= before.accuracy;
     if (promoted) {
       await kept.keep(model, challenger, [champion.digest]);

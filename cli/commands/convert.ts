@@ -10,7 +10,7 @@ import {
   readVersion,
   writeVersion,
 } from '../../conversion/index.ts';
-import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
+import { signatureFile, signManifest, sizeOfArtifact } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import {
   conversionOptions,
@@ -59,8 +59,8 @@ async function write(
 }
 
 function report(folder: string, { manifest, digest }: Conversion, terminal: Terminal): void {
-  const { artifact, parity, accuracy } = manifest;
-  terminal.line(`${folder}  ${artifact.model.sizeBytes} bytes, digest ${digest.slice(0, 12)}`);
+  const { parity, accuracy } = manifest;
+  terminal.line(`${folder}  ${sizeOfArtifact(manifest)} bytes, digest ${digest.slice(0, 12)}`);
   const allowed =
     parity.tolerance > 1e300 ? 'judged by its accuracy' : `allowed ${parity.tolerance.toExponential(2)}`;
   terminal.line(`parity  largest error ${parity.maxAbsError.toExponential(2)}, ${allowed}`);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { type ConvertOptions, convertCached, readVersion, writeVersion } from '../../conversion/index.ts';
+import { sizeOfArtifact } from '../../conversion/manifest/index.ts';
 import type { ServingSettingsInput } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { customOption } from '../conversion-options.ts';
@@ -47,9 +48,10 @@ async function repositoryOf(
   const conversion = await convertCached(source, { ...how, onProgress }, cache);
   const root = join(cache, 'serve', conversion.digest.slice(0, 16));
   await writeVersion(conversion, join(root, name ?? modelName(source), '1'));
-  const { parity, artifact } = conversion.manifest;
+  const { manifest } = conversion;
+  const { parity } = manifest;
   terminal.line(
-    `gate     passed: largest error ${parity.maxAbsError.toExponential(2)}, allowed ${parity.tolerance.toExponential(2)}; ${artifact.model.sizeBytes} bytes`,
+    `gate     passed: largest error ${parity.maxAbsError.toExponential(2)}, allowed ${parity.tolerance.toExponential(2)}; ${sizeOfArtifact(manifest)} bytes`,
   );
   return root;
 }

@@ -7,6 +7,7 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
 
 /** One file of a version folder. */
 const ArtifactFile = z.strictObject({ file: z.string().min(1), sha256: Sha256, sizeBytes: z.int().min(0) });
+type ArtifactFile = z.infer<typeof ArtifactFile>;
 
 /** How far the converted model's answers lie from the reference's, over seeded random inputs and golden samples. */
 export const Parity = z.strictObject({
@@ -75,6 +76,16 @@ export const Manifest = z.strictObject({
   driftBaseline: z.json().optional(),
 });
 export type Manifest = z.infer<typeof Manifest>;
+
+/** The files of a version beside its manifest, the model first. */
+export function artifactFiles({ artifact: { model, externalData } }: Manifest): ArtifactFile[] {
+  return externalData === undefined ? [model] : [model, externalData];
+}
+
+/** Bytes of all of them. */
+export function sizeOfArtifact(manifest: Manifest): number {
+  return artifactFiles(manifest).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
 
 /** The signature that a request without a signature name means. */
 export const defaultSignatureName = 'serving_default';

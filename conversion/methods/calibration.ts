@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import type { Tensor } from 'onnxruntime-node';
-import { encodeModel, type ModelProto, ValueInfoProtoSchema, withOutputs } from '../onnx/index.ts';
+import { type ModelProto, ValueInfoProtoSchema, withOutputs } from '../onnx/index.ts';
 import { batchesOf } from '../verify/model-parity.ts';
-import { openSession } from '../verify/session.ts';
+import { openModel } from '../verify/session.ts';
 import type { MethodContext } from './method.ts';
 
 /** What an activation's values were seen to be; 0 is always inside. */
@@ -77,7 +77,7 @@ export async function rangesOf(
     .filter((name) => !known.has(name))
     .map((name) => create(ValueInfoProtoSchema, { name }));
   const histograms = new Map(values.map((name) => [name, new Histogram()]));
-  const session = await openSession(encodeModel(withOutputs(model, added)));
+  const session = await openModel(withOutputs(model, added));
   const each = async (look: (histogram: Histogram, values: ArrayLike<number>) => void) => {
     for (const feeds of batchesOf(signature, rows.inputs)) {
       const seen = inside.length === 0 ? {} : await session.run(feeds, inside);

@@ -1,24 +1,40 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeModel, encodeModel, type ModelProto } from '../onnx/index.ts';
-import { openSession } from '../verify/session.ts';
+import { fewestBytes, graphsOf, type ModelProto, outgrows } from '../onnx/index.ts';
+import { readModel } from '../readers/onnx.ts';
+import { openModel } from '../verify/session.ts';
+
+/** Where the runtime writes weights that have no room in one message. */
+const weightsApart = {
+  session: {
+    optimized_model_external_initializers_file_name: 'weights',
+    optimized_model_external_initializers_min_size_in_bytes: String(fewestBytes),
+  },
+};
 
 /**
  * Constants folded, batch normalization folded into the convolution before it, training-only parts gone: the runtime's own `basic`
  * rewrites, which hold on every machine.
  * @see https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html
  */
-export async function freeze(model: ModelProto): Promise<ModelProto> {
-  const path = join(tmpdir(), `modelmile-${randomUUID()}.onnx`);
+export async function freeze(model: ModelProto, mostInlineBytes?: number): Promise<ModelProto> {
+  const folder = await mkdtemp(join(tmpdir(), 'modelmile-freeze-'));
+  const isLarge = outgrows(model, mostInlineBytes);
   try {
-    const session = await openSession(encodeModel(model), {
+    const path = join(folder, 'frozen.onnx');
+    const session = await openModel(model, {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
+      ...(isLarge ? { extra: weightsApart } : {}),
     });
     await session.release();
-    const frozen = decodeModel(await readFile(path), 'the frozen model');
+    const frozen = await readModel(path);
+    if (isLarge) {
+      // There the constants of bodies are written twice (onnxruntime 1.30).
+      for (const graph of graphsOf(frozen))
+        graph.initializer = [...new Map(graph.initializer.map((tensor) => [tensor.name, tensor])).values()];
+    }
     // The runtime lists every operator set that it knows; others need the used ones only.
     const domains = new Set(frozen.graph!.node.map(({ domain }) => (domain === 'ai.onnx' ? '' : domain)));
     frozen.opsetImport = frozen.opsetImport.filter(({ domain }) =>
@@ -31,6 +47,6 @@ export async function freeze(model: ModelProto): Promise<ModelProto> {
     frozen.irVersion = model.irVersion;
     return frozen;
   } finally {
-    await rm(path, { force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }

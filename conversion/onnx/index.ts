@@ -1,6 +1,7 @@
 /** ONNX as this project reads and writes it: messages, models, tensors and the graph builder. */
 
 export * from './encode.ts';
+export * from './external-data.ts';
 export {
   type AttributeProto,
   AttributeProto_AttributeType as AttributeType,

@@ -44,6 +44,15 @@ export function withOutputs(model: ModelProto, outputs: readonly ValueInfoProto[
   return { ...model, graph: { ...graph, output: [...graph.output, ...outputs] } };
 }
 
+/** A model's graph, and the bodies of its nodes, theirs included. */
+export function graphsOf(model: ModelProto): GraphProto[] {
+  const graphs = [model.graph!];
+  for (const graph of graphs)
+    for (const { g, graphs: bodies } of graph.node.flatMap(({ attribute }) => attribute))
+      for (const body of g === undefined ? bodies : [g, ...bodies]) graphs.push(body);
+  return graphs;
+}
+
 /** The opset of ONNX's own operators that a model asks for. */
 export function opsetOf(model: ModelProto): number {
   const own = model.opsetImport.find((entry) => entry.domain === '' || entry.domain === 'ai.onnx');

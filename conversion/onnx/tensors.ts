@@ -95,6 +95,13 @@ export function tensorData(tensor: TensorProto): TensorData | undefined {
   );
 }
 
+/** Bytes of a constant's elements; undefined for strings and element types without a name here. */
+export function byteLengthOf({ dataType, dims }: TensorProto): number | undefined {
+  const dtype = dataTypeOf(dataType);
+  if (dtype === undefined || dtype === 'string') return undefined;
+  return elementCount(dims) * viewOf[dtype].BYTES_PER_ELEMENT;
+}
+
 /** Number of elements; 1 for a scalar. */
 export function elementCount(dims: readonly (number | bigint)[]): number {
   return dims.reduce<number>((product, dim) => product * Number(dim), 1);

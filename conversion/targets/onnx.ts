@@ -6,7 +6,7 @@ import { freeze } from '../methods/freeze.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { prune } from '../methods/prune.ts';
-import { encodeModel, irVersion, type ModelProto, opsetOf, signatureOf } from '../onnx/index.ts';
+import { irVersion, type ModelProto, modelFiles, opsetOf, signatureOf } from '../onnx/index.ts';
 import { openOnnx } from '../verify/accuracy.ts';
 import { modelParity } from '../verify/model-parity.ts';
 import { exactBudget, kerasParity } from '../verify/parity.ts';
@@ -21,9 +21,12 @@ interface ExactModel {
 }
 
 /** ONNX as it came, frozen: held to what it answered before. */
-async function frozenOnnx(model: ModelProto, where: string, seed: number): Promise<ExactModel> {
+async function frozenOnnx(
+  model: ModelProto,
+  { where, seed, mostInlineBytes }: TargetRequest,
+): Promise<ExactModel> {
   const signature = signatureOf(model, where);
-  const frozen = await freeze(model);
+  const frozen = await freeze(model, mostInlineBytes);
   const rows = await randomRows(model, signature, seed);
   const parity = await modelParity(model, frozen, signature, rows, seed, exactBudget);
   if (!parity.passed) {
@@ -39,16 +42,20 @@ interface FrozenConversion extends OnnxConversion {
   readonly signature: Signature;
 }
 
-async function frozen({ model, trace }: OnnxConversion, where: string): Promise<FrozenConversion> {
-  return { trace, signature: signatureOf(model, where), model: await freeze(model) };
+async function frozen(
+  { model, trace }: OnnxConversion,
+  { where, mostInlineBytes }: TargetRequest,
+): Promise<FrozenConversion> {
+  return { trace, signature: signatureOf(model, where), model: await freeze(model, mostInlineBytes) };
 }
 
 /** A Keras model, converted and frozen: held to the reference. */
-async function frozenKeras(source: KerasModel, { where, seed, custom }: TargetRequest): Promise<ExactModel> {
+async function frozenKeras(source: KerasModel, request: TargetRequest): Promise<ExactModel> {
+  const { where, seed, custom } = request;
   // Made anew where it is wanted again: kept, it would double the weights.
   const whole = () => kerasToOnnx(source, custom);
   try {
-    const conversion = await frozen(whole(), where);
+    const conversion = await frozen(whole(), request);
     const { model, signature } = conversion;
     return { model, signature, parity: await kerasParity(source, conversion, signature, seed, custom) };
   } catch (error) {
@@ -61,8 +68,8 @@ async function frozenKeras(source: KerasModel, { where, seed, custom }: TargetRe
 
 /** The exact float32 model of a source in one self-contained piece, gated. */
 function exactModel(request: TargetRequest): Promise<ExactModel> {
-  const { model, where, seed } = request;
-  if (model.kind === 'onnx') return frozenOnnx(model.model, where, seed);
+  const { model, where } = request;
+  if (model.kind === 'onnx') return frozenOnnx(model.model, request);
   if (model.kind === 'keras') return frozenKeras(model, request);
   throw new ConversionError(
     'CONVERSION_UNSUPPORTED',
@@ -110,7 +117,7 @@ export const onnxTarget: Target = {
         irVersion: Number(model.irVersion || BigInt(irVersion)),
         opset: opsetOf(model),
       },
-      bytes: encodeModel(model),
+      files: modelFiles(model, this.file, request.mostInlineBytes),
       signature,
       parity,
       ...(rows.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),

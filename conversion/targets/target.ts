@@ -3,6 +3,7 @@ import type { Manifest, Parity, Signature } from '../manifest/index.ts';
 import type { SourceModel } from '../readers/reader.ts';
 import type { OpenModel } from '../verify/accuracy.ts';
 import type { Budget } from '../verify/parity.ts';
+import type { VersionFiles } from '../verify/session.ts';
 
 /** What a target gets: a source that was read, and the choices. */
 export interface TargetRequest {
@@ -19,12 +20,15 @@ export interface TargetRequest {
   readonly seed: number;
   /** What a method that is not exact may cost. */
   readonly budget: Budget;
+  /** Bytes of weights that go into the artifact itself; default: what its format has room for. */
+  readonly mostInlineBytes?: number;
 }
 
 /** One artifact that has passed the parity gate. */
 export interface TargetResult {
   readonly artifact: Pick<Manifest['artifact'], 'format' | 'irVersion' | 'opset'>;
-  readonly bytes: Uint8Array;
+  /** The artifact, and what belongs beside it, by name. */
+  readonly files: VersionFiles;
   readonly signature: Signature;
   readonly parity: Parity;
   /** Of the calibration rows, where some were given and used. */
@@ -39,6 +43,6 @@ export interface Target {
   readonly methods: Readonly<Record<string, string>>;
   /** @throws ConversionError for what it cannot hold, and for an artifact that does not answer as the source does. */
   convert(request: TargetRequest): Promise<TargetResult>;
-  /** Opens an artifact for labelled sets. */
-  open(bytes: Uint8Array | string, signature: Signature): Promise<OpenModel>;
+  /** Opens a version for labelled sets. */
+  open(files: VersionFiles, signature: Signature): Promise<OpenModel>;
 }

@@ -31,21 +31,21 @@ export const tfliteTarget: Target = {
     const exactBytes = assemble(conversion.program);
     const parity = tfliteParity(model, conversion, exactBytes, signature, { seed, budget: exactBudget });
     const method: TfliteMethod = tfliteMethods[name as keyof typeof tfliteMethods];
-    if (method.exact) return { artifact: { format: 'tflite' }, bytes: exactBytes, signature, parity };
+    const files = (bytes: Uint8Array) => new Map([[this.file, bytes]]);
+    if (method.exact) return { artifact: { format: 'tflite' }, files: files(exactBytes), signature, parity };
     const rows = calibration === undefined ? undefined : await readSampleRows(calibration, signature);
     const bytes = assemble(method.apply(conversion.program, rows?.inputs));
     const lossy = tfliteParity(model, conversion, bytes, signature, { seed, budget, method: name });
     return {
       artifact: { format: 'tflite' },
-      bytes,
+      files: files(bytes),
       signature,
       parity: lossy,
       ...(rows?.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),
     };
   },
-  async open(model) {
-    if (typeof model === 'string') throw new Error('a .tflite file is opened from its bytes');
-    const file = readTflite(model, 'model.tflite');
+  async open(files) {
+    const file = readTflite(files.get(this.file)!, this.file);
     return { run: async (inputs) => evaluate(file, inputs), release: async () => {} };
   },
 };

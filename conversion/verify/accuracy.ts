@@ -1,7 +1,7 @@
 import { ConversionError } from '../errors.ts';
 import type { Accuracy, Signature, TensorSpec } from '../manifest/index.ts';
 import { classOf, type LabelledSet } from './labelled-set.ts';
-import { openSession, runSession, runtimeTensor } from './session.ts';
+import { openVersion, runSession, runtimeTensor, type VersionFiles } from './session.ts';
 
 /** Rows per run: large enough to be fast, small enough for any model. */
 const batchRows = 256;
@@ -17,9 +17,9 @@ export interface OpenModel {
   release(): Promise<void>;
 }
 
-/** Opens ONNX on onnxruntime. */
-export async function openOnnx(model: Uint8Array | string, signature: Signature): Promise<OpenModel> {
-  const session = await openSession(model);
+/** Opens an ONNX version on onnxruntime. */
+export async function openOnnx(files: VersionFiles, signature: Signature): Promise<OpenModel> {
+  const session = await openVersion(files);
   return {
     run(inputs) {
       const feeds = signature.inputs.map((spec, i) => {
@@ -38,7 +38,7 @@ export async function openOnnx(model: Uint8Array | string, signature: Signature)
 
 /** The class that a model gives to each row of a labelled set; one input, and the first output's values are the classes'. */
 export async function classify(
-  model: Uint8Array | string,
+  files: VersionFiles,
   signature: Signature,
   set: LabelledSet,
   open: typeof openOnnx = openOnnx,
@@ -52,7 +52,7 @@ export async function classify(
       `The model takes ${signature.inputs.map((spec) => `'${spec.name}' [${spec.shape}]`).join(', ')}, the set has rows of ${set.rowSize}`,
     );
   }
-  const opened = await open(model, signature);
+  const opened = await open(files, signature);
   try {
     const classes: number[] = [];
     for (let start = 0; start < set.rows; start += batchRows) {
@@ -72,12 +72,12 @@ export async function classify(
 
 /** Top-1 accuracy of a model on a labelled set. */
 export async function accuracyOf(
-  model: Uint8Array | string,
+  files: VersionFiles,
   signature: Signature,
   set: LabelledSet,
   open: typeof openOnnx = openOnnx,
 ): Promise<Accuracy> {
-  const classes = await classify(model, signature, set, open);
+  const classes = await classify(files, signature, set, open);
   const right = classes.filter((label, row) => label === set.labels[row]).length;
   return { metric: 'top1', value: right / set.rows, samples: set.rows, labelsSha256: set.sha256 };
 }

@@ -2,7 +2,7 @@ import type { InferenceSession } from 'onnxruntime-node';
 import type { Conversion } from '../convert-once.ts';
 import { defaultSignatureName } from '../manifest/index.ts';
 import { feedsFor } from './profile.ts';
-import { openSession } from './session.ts';
+import { openVersion } from './session.ts';
 
 const batches = { oneRowMs: 1, sixteenRowsMs: 16 } as const;
 const warmUpRuns = 5;
@@ -20,7 +20,7 @@ export async function measureLatency(conversions: readonly Conversion[]): Promis
   const opened = await Promise.all(
     conversions.map(async (conversion) => ({
       conversion,
-      session: await openSession(conversion.files.get('model.onnx')!),
+      session: await openVersion(conversion.files),
       times: { oneRowMs: [] as number[], sixteenRowsMs: [] as number[] },
     })),
   );

@@ -1,11 +1,11 @@
 import type { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
-import { encodeModel, type ModelProto } from '../onnx/index.ts';
+import type { ModelProto } from '../onnx/index.ts';
 import type { Tensor } from './interpreter/index.ts';
 import { type Budget, compare } from './parity.ts';
 import type { SampleRows } from './sample-rows.ts';
-import { openSession, runSession, runtimeTensor } from './session.ts';
+import { openModel, runSession, runtimeTensor } from './session.ts';
 
 const rowsAtOnce = 32;
 
@@ -37,7 +37,7 @@ export async function answers(
   { inputs }: SampleRows,
 ): Promise<Tensor[]> {
   const names = signature.outputs.map(({ name }) => name);
-  const session = await openSession(encodeModel(model));
+  const session = await openModel(model);
   try {
     const parts: Tensor[][] = [];
     for (const feeds of batchesOf(signature, inputs)) parts.push(await runSession(session, feeds, names));

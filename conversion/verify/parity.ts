@@ -2,12 +2,12 @@ import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
-import { encodeModel, type ModelProto, type ValueInfoProto, valueInfo, withOutputs } from '../onnx/index.ts';
+import { type ModelProto, type ValueInfoProto, valueInfo, withOutputs } from '../onnx/index.ts';
 import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
 import { mean, permute, zip } from './interpreter/tensor.ts';
 import { seededRandom } from './random.ts';
 import { RuntimeProducts } from './runtime-products.ts';
-import { openSession, runSession, runtimeTensor } from './session.ts';
+import { openModel, runSession, runtimeTensor } from './session.ts';
 
 /** Rows per reference run: fewer for large rows, which the naive reference takes long for. */
 const mostRows = 16;
@@ -130,7 +130,7 @@ async function run(
   signature: Signature,
   outputs: readonly string[],
 ) {
-  const session = await openSession(encodeModel(model));
+  const session = await openModel(model);
   try {
     return await runSession(session, feedsOf(signature.inputs, inputs), outputs);
   } finally {

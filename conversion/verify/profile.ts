@@ -2,9 +2,15 @@ import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Conversion } from '../convert-once.ts';
-import { defaultSignatureName, type LatencyPoint, Profile, type TensorSpec } from '../manifest/index.ts';
+import {
+  defaultSignatureName,
+  type LatencyPoint,
+  Profile,
+  sizeOfArtifact,
+  type TensorSpec,
+} from '../manifest/index.ts';
 import { seededRandom } from './random.ts';
-import { openSession, runtimeTensor } from './session.ts';
+import { openVersion, runtimeTensor } from './session.ts';
 
 const batches = [1, 2, 4, 8, 16, 32, 64];
 /** A point is measured until both are reached, and no longer than `longestMs`. */
@@ -65,18 +71,16 @@ async function measure(
  * hang on the values.
  */
 export async function profileOf({ manifest, digest, files }: Conversion): Promise<Profile> {
-  const model = files.get('model.onnx');
-  if (model === undefined) throw new Error('only ONNX versions can be measured');
   const { inputs } = manifest.signatures[defaultSignatureName]!;
   const before = process.memoryUsage.rss();
   const started = performance.now();
-  const session = await openSession(model);
+  const session = await openVersion(files);
   await session.run(feedsFor(inputs, 1));
   const loadMs = performance.now() - started;
   const sizes = inputs.some(({ shape }) => shape.includes(-1)) ? batches : [1];
   const latency: LatencyPoint[] = [];
   for (const batch of sizes) latency.push(await measure(session, inputs, batch));
-  const sizeBytes = manifest.artifact.model.sizeBytes + (manifest.artifact.externalData?.sizeBytes ?? 0);
+  const sizeBytes = sizeOfArtifact(manifest);
   const grown = process.memoryUsage.rss() - before;
   await session.release();
   return Profile.parse({

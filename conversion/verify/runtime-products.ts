@@ -1,20 +1,20 @@
-import { encodeModel, GraphBuilder } from '../onnx/index.ts';
+import { GraphBuilder, type ModelProto } from '../onnx/index.ts';
 import type { Product } from './interpreter/products.ts';
 import { product, type Tensor } from './interpreter/tensor.ts';
 import { seededRandom } from './random.ts';
 import { runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openModel } from './session.ts';
 
 /** Multiplications below which a call costs more than they do. */
 const fewest = 2 ** 20;
 /** Of the largest sum: what the order of float64 sums changes, and nothing else does. */
 const tolerance = 1e-9;
 
-function multiplier(): Uint8Array {
+function multiplier(): ModelProto {
   const graph = new GraphBuilder();
   const [a, b] = ['a', 'b'].map((name) => graph.input(name, 'float64', [-1, -1]));
   graph.output('y', graph.node('MatMul', [a!, b!], { name: 'product', shape: [-1, -1] }));
-  return encodeModel(graph.build('product'));
+  return graph.build('product');
 }
 
 /** x v for a matrix [rows, columns], and |x| |v|, by which rounding is judged. */
@@ -55,13 +55,13 @@ function isProduct(y: Tensor, { a, b }: Product): boolean {
  * that is worked out here, and worked out naively where the check fails.
  */
 export class RuntimeProducts {
-  #session: ReturnType<typeof openSession> | undefined;
+  #session: ReturnType<typeof openModel> | undefined;
 
   readonly multiply = async ({ a, b }: Product): Promise<Tensor> => {
     const [rows, inner] = a.shape as [number, number];
     const columns = b.shape[1] as number;
     if (rows * inner * columns < fewest) return product(a, b);
-    this.#session ??= openSession(multiplier());
+    this.#session ??= openModel(multiplier());
     const session = await this.#session;
     const { Tensor: RuntimeTensor } = runtime();
     const { y } = await session.run({

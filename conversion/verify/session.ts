@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { TensorSpec } from '../manifest/index.ts';
+import { inParts, type ModelInParts, type ModelProto } from '../onnx/index.ts';
 import { runtime } from './runtime.ts';
 
 const arrays = {
@@ -38,18 +39,34 @@ const refuses = (what: string) => (error: Error) => {
  * A session on one thread: the same sums in the same order, so that parity figures are the same everywhere.
  * @throws ConversionError CONVERSION_SOURCE_CORRUPT
  */
-export async function openSession(
-  model: Uint8Array | string,
-  options: InferenceSession.SessionOptions = {},
+async function openParts(
+  { message, externalData }: ModelInParts,
+  options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   return runtime()
-    .InferenceSession.create(model as Uint8Array, {
+    .InferenceSession.create(message, {
+      externalData,
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
       ...options,
     })
     .catch(refuses('refuses'));
+}
+
+/** A session of a model in memory. @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED */
+export const openModel = async (model: ModelProto, options: InferenceSession.SessionOptions = {}) =>
+  openParts(inParts(model), options);
+
+/** The files of a version, by name. */
+export type VersionFiles = ReadonlyMap<string, Uint8Array>;
+
+/** A session of a version. @throws ConversionError CONVERSION_SOURCE_CORRUPT; Error where the version is of another format */
+export async function openVersion(files: VersionFiles): Promise<InferenceSession> {
+  const message = files.get('model.onnx');
+  if (message === undefined) throw new Error('only versions of the format onnx run here');
+  const beside = [...files].filter(([name]) => name.startsWith('model.onnx.'));
+  return openParts({ message, externalData: beside.map(([path, data]) => ({ path, data })) }, {});
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   KeptVersions,
   writeVersion,
 } from '../../conversion/index.ts';
-import { signatureFile, signManifest } from '../../conversion/manifest/index.ts';
+import { signatureFile, signManifest, sizeOfArtifact } from '../../conversion/manifest/index.ts';
 import { conversionOptions } from './conversion-options.ts';
 import { absolute, home } from './project.ts';
 import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
@@ -117,7 +117,7 @@ export const convertedModel: ResourceKind = {
         ...news,
         version: nextVersion(olds, digest),
         digest,
-        sizeBytes: manifest.artifact.model.sizeBytes,
+        sizeBytes: sizeOfArtifact(manifest),
         parityMaxRelError: manifest.parity.maxRelError,
         ...(manifest.accuracy === undefined ? {} : { accuracy: manifest.accuracy.value }),
         sourceSha256,

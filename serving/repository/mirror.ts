@@ -7,7 +7,7 @@ import { manifestDigest, parseManifest, signatureFile } from '../../conversion/m
 import { ServingError } from '../errors.ts';
 import { type RemoteFiles, unavailable, wholeOf } from './remote-files.ts';
 import type { ModelStore } from './store.ts';
-import { artifactFiles, checkSignature } from './version.ts';
+import { checkSignature, filesBeside } from './version.ts';
 
 const maxManifestBytes = 16 * 1024 * 1024;
 /** A transfer that breaks goes on where it was, so many times. */
@@ -52,7 +52,7 @@ export class Mirror implements ModelStore {
       const signature = (await this.#small(`${path}/${signatureFile}`))?.toString('utf8');
       // Before anything that the manifest names is fetched.
       checkSignature(manifestBytes, signature, this.#trustedKeys);
-      const files = artifactFiles(parseManifest(manifestBytes, `${path}/manifest.json`));
+      const files = filesBeside(parseManifest(manifestBytes, `${path}/manifest.json`));
       const folder = join(this.#folder, manifestDigest(manifestBytes));
       if (!(await isThere(folder))) {
         for (const file of files) await this.#fetch(path, file);

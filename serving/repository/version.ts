@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
+  artifactFiles,
   isSignedBy,
   type Manifest,
   manifestDigest,
@@ -59,10 +60,8 @@ export function checkSignature(
 }
 
 /** The files that a manifest names beside it. @throws Error where one is not in the folder */
-export function artifactFiles({
-  artifact: { model, externalData },
-}: Manifest): Manifest['artifact']['model'][] {
-  const files = externalData === undefined ? [model] : [model, externalData];
+export function filesBeside(manifest: Manifest): ReturnType<typeof artifactFiles> {
+  const files = artifactFiles(manifest);
   for (const { file } of files) {
     if (/[\\/]|^\.\.?$/.test(file))
       throw new Error(`the manifest names '${file}', which is not in the folder`);
@@ -86,7 +85,7 @@ export async function openVersion(
     const signature = await readFile(join(folder, signatureFile), 'utf8').catch(() => undefined);
     checkSignature(manifestBytes, signature, trustedKeys);
     const manifest = parseManifest(manifestBytes, join(folder, 'manifest.json'));
-    for (const expected of artifactFiles(manifest)) {
+    for (const expected of filesBeside(manifest)) {
       const actual = await sha256File(join(folder, expected.file));
       if (actual !== expected.sha256) {
         throw new Error(`${expected.file} has sha256 ${actual}, the manifest says ${expected.sha256}`);

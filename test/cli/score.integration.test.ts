@@ -56,7 +56,7 @@ describe('modelmile score', () => {
     expect(code).toBe(0);
     const { files, manifest } = await convert(digits);
     const classes = await classify(
-      files.get('model.onnx') as Uint8Array,
+      files,
       manifest.signatures['serving_default']!,
       await readLabelledSet(heldout),
     );

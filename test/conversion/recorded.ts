@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { type Conversion, convert } from '../../conversion/index.ts';
-import { openSession, runSession, runtimeTensor } from '../../conversion/verify/session.ts';
+import { openVersion, runSession, runtimeTensor } from '../../conversion/verify/session.ts';
 
 interface Recorded {
   readonly shape: readonly number[];
@@ -46,7 +46,7 @@ export function openRecorded(archive: string) {
 /** Runs a conversion's model on recorded inputs. */
 export async function answersOf({ manifest, files }: Conversion, inputs: readonly Recorded[]) {
   const { inputs: specs, outputs } = manifest.signatures['serving_default']!;
-  const session = await openSession(files.get('model.onnx')!);
+  const session = await openVersion(files);
   try {
     const feeds = Object.fromEntries(
       specs.map((spec, i) => [spec.name, runtimeTensor(spec, inputs[i]!.shape, inputs[i]!.data)] as const),

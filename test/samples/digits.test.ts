@@ -36,7 +36,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const rowOf = ({ inputs, rowSize }: LabelledSet, row: number) =>
   inputs.subarray(row * rowSize, (row + 1) * rowSize);
 const accuracy = async ({ files, manifest }: Conversion) =>
-  (await accuracyOf(files.get('model.onnx')!, manifest.signatures['serving_default']!, heldout)).value;
+  (await accuracyOf(files, manifest.signatures['serving_default']!, heldout)).value;
 
 /** Pixels of a PNG with 8 bits of grey. @see https://www.w3.org/TR/png-3/#9Filters */
 function grey(png: Buffer): { width: number; height: number; data: Uint8Array } {

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { ConversionError } from './errors.ts';
+
+/** Node's own calls refuse 2 GiB at once. */
+const pieceBytes = 2 ** 30;
+
+/** A new array. @throws ConversionError CONVERSION_OUT_OF_MEMORY where this Node has none so long */
+export function allocate(sizeBytes: number, what: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(sizeBytes);
+  } catch {
+    throw new ConversionError(
+      'CONVERSION_OUT_OF_MEMORY',
+      `${what} takes ${sizeBytes} bytes, which Node ${process.version} does not hold in one piece`,
+    );
+  }
+}
+
+/** The bytes of a file of any size. @throws ConversionError CONVERSION_OUT_OF_MEMORY, or what the file system says */
+export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path, 'r');
+  try {
+    const bytes = allocate((await file.stat()).size, path);
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(pieceBytes, bytes.length - at), at);
+      // It was cut while it was read.
+      if (bytesRead === 0) return bytes.slice(0, at);
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/** sha256 in lower-case hex of any number of bytes. */
+export function sha256Of(bytes: Uint8Array): string {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += pieceBytes) hash.update(bytes.subarray(at, at + pieceBytes));
+  return hash.digest('hex');
+}
