@@ -80,14 +80,15 @@ function exactModel(request: TargetRequest): Promise<ExactModel> {
 /** Prunes, then quantizes; what comes out is held to the budget on the rows that stand for real inputs. */
 async function applyMethod(
   exact: ExactModel,
-  rows: SampleRows,
+  given: SampleRows | undefined,
   { method: name, prune: pruning, seed, budget }: TargetRequest,
 ): Promise<{ model: ModelProto; parity: Parity }> {
   const method: Method = methods[name as keyof typeof methods];
+  if (method.exact && pruning === undefined) return exact;
   const { signature } = exact;
+  const rows = given ?? (await randomRows(exact.model, signature, seed + 1));
   const smaller = pruning === undefined ? exact.model : prune(exact.model, pruning);
   const model = await method.apply(smaller, { signature, rows });
-  if (method.exact && pruning === undefined) return { model, parity: exact.parity };
   const parity = await modelParity(exact.model, model, signature, rows, seed, budget);
   if (!parity.passed) {
     const what = pruning === undefined ? `Method '${name}'` : `Pruning ${pruning} with method '${name}'`;
@@ -107,9 +108,7 @@ export const onnxTarget: Target = {
     const exact = await exactModel(request);
     const { signature } = exact;
     const rows =
-      request.calibration === undefined
-        ? await randomRows(exact.model, signature, request.seed + 1)
-        : await readSampleRows(request.calibration, signature);
+      request.calibration === undefined ? undefined : await readSampleRows(request.calibration, signature);
     const { model, parity } = await applyMethod(exact, rows, request);
     return {
       artifact: {
@@ -120,7 +119,7 @@ export const onnxTarget: Target = {
       files: modelFiles(model, this.file, request.mostInlineBytes),
       signature,
       parity,
-      ...(rows.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),
+      ...(rows?.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),
     };
   },
   open: openOnnx,

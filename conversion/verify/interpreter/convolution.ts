@@ -10,7 +10,7 @@ import {
   variable,
 } from './layer-input.ts';
 import { type Asking, answered } from './products.ts';
-import { sizeOf, type Tensor, zip } from './tensor.ts';
+import { plus, sizeOf, type Tensor } from './tensor.ts';
 import { outSizes, type Sliding, slide, windowOf } from './windows.ts';
 
 /** y[out, f] = sum over taps and channels of x[in, c] kernel[tap, c, f], in groups of channels, as it is written. */
@@ -57,10 +57,11 @@ function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
   const isWhole = [...window.kernel, ...window.strides].every((size) => size === 1);
   if (isWhole) return { shape: [places, width], data: x.data.subarray(start, start + places * channels) };
   const data = new Float64Array(places * width);
+  const xs = x.data;
   slide(sizes, window, (to, from, tap) => {
     const source = start + from * channels;
     const target = to * width + tap * channels;
-    for (let c = 0; c < channels; c++) data[target + c] = x.data[source + c] as number;
+    for (let c = 0; c < channels; c++) data[target + c] = xs[source + c] as number;
   });
   return { shape: [places, width], data };
 }
@@ -73,8 +74,10 @@ function* convolve(x: Tensor, kernel: Tensor, window: Sliding, groups: number): 
   const depth = kernel.data.length / filters;
   if (groups !== 1 || sizeOf(out) * depth > mostLaidOut) return convolveInGroups(x, kernel, window, groups);
   const size = sizeOf(out) * filters;
-  const data = new Float64Array(batch * size);
   const b = { shape: [depth, filters], data: kernel.data };
+  if (batch === 1)
+    return { shape: [1, ...out, filters], data: (yield { a: windowsOf(x, 0, window), b }).data };
+  const data = new Float64Array(batch * size);
   for (let n = 0; n < batch; n++) data.set((yield { a: windowsOf(x, n, window), b }).data, n * size);
   return { shape: [batch, ...out, filters], data };
 }
@@ -94,6 +97,11 @@ function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
       const at = (n * outPlaces + to) * width;
       const source = (n * inPlaces + from) * channels;
       const taps = tap * width;
+      if (multiplier === 1) {
+        for (let c = 0; c < channels; c++)
+          data[at + c] = (data[at + c] as number) + (xs[source + c] as number) * (ks[taps + c] as number);
+        return;
+      }
       for (let c = 0, f = 0; c < channels; c++) {
         const value = xs[source + c] as number;
         for (let j = 0; j < multiplier; j++, f++)
@@ -106,7 +114,7 @@ function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
 
 const biased = (input: LayerInput, y: Tensor): Tensor => {
   const bias = flag(input, 'use_bias', true) ? variable(input, 'bias') : undefined;
-  return bias === undefined ? y : zip(y, bias, (a, b) => a + b);
+  return bias === undefined ? y : plus(y, bias);
 };
 
 export const convolutionSteps = (rank: number) =>

@@ -21,7 +21,7 @@ import {
   optional,
   variable,
 } from './layer-input.ts';
-import { average, concatenate, dot, extreme, merge, multiplied } from './merging.ts';
+import { average, concatenate, dot, each, extreme, merge, multiplied } from './merging.ts';
 import {
   axesOf,
   batchNormalization,
@@ -38,7 +38,7 @@ import { adaptivePooling, globalPooling, pooling } from './pooling.ts';
 import { type Asking, answered } from './products.ts';
 import { centerCrop, resizing, upSampling } from './resizing.ts';
 import { bidirectional, embedding, masking, recurrent, timeDistributed } from './sequence.ts';
-import { generate, get, map, permute, reshaped, type Tensor, zip } from './tensor.ts';
+import { clipped, generate, get, map, permute, plus, reshaped, type Tensor, zip } from './tensor.ts';
 
 /** y[..., j] = sum_i x[..., i] kernel[i, j] + bias[j], with every sum in float64; keeps the mask. */
 function* denseSteps(input: LayerInput): Asking<Tensor> {
@@ -47,9 +47,7 @@ function* denseSteps(input: LayerInput): Asking<Tensor> {
   const [width, units] = kernel.shape as [number, number];
   const rows = reshaped({ shape: x.shape, data: x.data }, [x.data.length / width, width]);
   const flat = yield { a: rows, b: kernel };
-  const biasedFlat = flag(input, 'use_bias', true)
-    ? zip(flat, variable(input, 'bias'), (a, b) => a + b)
-    : flat;
+  const biasedFlat = flag(input, 'use_bias', true) ? plus(flat, variable(input, 'bias')) : flat;
   const y = activated(reshaped(biasedFlat, [...x.shape.slice(0, -1), units]), input);
   return x.mask === undefined ? y : { ...y, mask: x.mask };
 }
@@ -58,6 +56,7 @@ const relu: Evaluate = (input) => {
   const slope = number(input, ['negative_slope'], 0);
   const max = number(input, ['max_value'], Number.POSITIVE_INFINITY);
   const threshold = number(input, ['threshold'], 0);
+  if (slope === 0 && threshold === 0) return clipped(first(input), 0, max);
   return map(first(input), (v) => (v >= max ? max : v >= threshold ? v : slope * (v - threshold)));
 };
 
@@ -102,7 +101,7 @@ const einsumDense: Evaluate = (input) => {
   const equation = String(input.layer.config['equation']);
   const y = einsum(equation, [first(input), variable(input, 'kernel')]);
   const bias = optional(input, 'bias');
-  return activated(bias === undefined ? y : zip(y, bias, (a, b) => a + b), input);
+  return activated(bias === undefined ? y : plus(y, bias), input);
 };
 
 /** What keeps its first input's mask. */
@@ -141,7 +140,7 @@ export const evaluate: Record<string, Evaluate> = {
   AdaptiveMaxPooling1D: adaptivePooling('max', 1),
   AdaptiveMaxPooling2D: adaptivePooling('max', 2),
   AdaptiveMaxPooling3D: adaptivePooling('max', 3),
-  Add: merge((a, b) => a + b),
+  Add: merge(plus),
   AdditiveAttention: denseAttention(true),
   AlphaDropout: same,
   Attention: denseAttention(false),
@@ -229,7 +228,7 @@ export const evaluate: Record<string, Evaluate> = {
   SpatialDropout2D: same,
   SpatialDropout3D: same,
   StochasticDepth: dropped,
-  Subtract: merge((a, b) => a - b),
+  Subtract: merge(each((a, b) => a - b)),
   TFOpLambda: operation,
   ThresholdedReLU: passing((input) => map(first(input), (v) => (v > number(input, ['theta'], 1) ? v : 0))),
   TimeDistributed: timeDistributed,

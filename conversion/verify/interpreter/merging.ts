@@ -1,7 +1,7 @@
 import { einsum } from './einsum.ts';
 import { type Evaluate, first, flag, type LayerInput, number } from './layer-input.ts';
 import { unit } from './normalization.ts';
-import { axisAt, filled, joined, reshaped, type Tensor, zip } from './tensor.ts';
+import { axisAt, filled, joined, plus, reshaped, type Tensor, zip } from './tensor.ts';
 
 /** Inputs of lower rank get sizes of 1 after the batch. */
 function evened(inputs: readonly Tensor[]): Tensor[] {
@@ -21,10 +21,16 @@ function mergedMask(input: LayerInput): Tensor | undefined {
   return known.reduce((a, b) => zip(a, b, isKeras3 ? Math.max : Math.min));
 }
 
+/** A function of numbers as one of values. */
+export const each =
+  (f: (a: number, b: number) => number) =>
+  (a: Tensor, b: Tensor): Tensor =>
+    zip(a, b, f);
+
 export const merge =
-  (f: (a: number, b: number) => number): Evaluate =>
+  (f: (a: Tensor, b: Tensor) => Tensor): Evaluate =>
   (input) => {
-    const y = evened(input.inputs).reduce((a, b) => zip(a, b, f));
+    const y = evened(input.inputs).reduce(f);
     const mask = mergedMask(input);
     return mask === undefined ? { shape: y.shape, data: y.data } : { ...y, mask };
   };
@@ -51,20 +57,17 @@ const masked =
     return mask === undefined ? { shape, data } : { shape, data, mask };
   };
 
-export const multiplied = masked(
-  merge((a, b) => a * b),
-  (inputs) => {
-    const factors = inputs.map((x) => choose(x, x.mask, filled(x.shape, 1)));
-    const product = factors.reduce((a, b) => zip(a, b, (p, q) => p * q));
-    const masks = inputs.map((x) => x.mask);
-    if (!masks.every((mask) => mask !== undefined)) return product;
-    const any = masks.reduce((a, b) => zip(a, b, Math.max));
-    return choose(product, any, filled(product.shape, 0));
-  },
-);
+export const multiplied = masked(merge(each((a, b) => a * b)), (inputs) => {
+  const factors = inputs.map((x) => choose(x, x.mask, filled(x.shape, 1)));
+  const product = factors.reduce((a, b) => zip(a, b, (p, q) => p * q));
+  const masks = inputs.map((x) => x.mask);
+  if (!masks.every((mask) => mask !== undefined)) return product;
+  const any = masks.reduce((a, b) => zip(a, b, Math.max));
+  return choose(product, any, filled(product.shape, 0));
+});
 
 export const extreme = (f: (a: number, b: number) => number): Evaluate =>
-  masked(merge(f), (inputs) => {
+  masked(merge(each(f)), (inputs) => {
     let [y, ...rest] = inputs as [Tensor, ...Tensor[]];
     let known = y.mask;
     for (const next of rest) {
@@ -77,7 +80,7 @@ export const extreme = (f: (a: number, b: number) => number): Evaluate =>
   });
 
 export const average: Evaluate = (input) => {
-  const total = merge((a, b) => a + b)(input) as Tensor;
+  const total = merge(plus)(input) as Tensor;
   return { ...total, data: total.data.map((v) => v / input.inputs.length) };
 };
 

@@ -126,13 +126,23 @@ export const batchNormalization: Evaluate = (input) => {
   const data = new Float64Array(x.data.length);
   const factors = gamma ?? new Float64Array(mu.length).fill(1);
   const shifts = beta ?? new Float64Array(mu.length);
+  const xs = x.data;
+  if (inside === 1) {
+    for (let start = 0; start < data.length; start += mu.length)
+      for (let c = 0; c < mu.length; c++)
+        data[start + c] =
+          (((xs[start + c] as number) - (mu[c] as number)) / (deviation[c] as number)) *
+            (factors[c] as number) +
+          (shifts[c] as number);
+    return { shape: x.shape, data };
+  }
   for (let i = 0, c = 0; i < data.length; c = c + 1 < mu.length ? c + 1 : 0) {
     const centre = mu[c] as number;
     const width = deviation[c] as number;
     const factor = factors[c] as number;
     const shift = shifts[c] as number;
     for (const end = i + inside; i < end; i++)
-      data[i] = (((x.data[i] as number) - centre) / width) * factor + shift;
+      data[i] = (((xs[i] as number) - centre) / width) * factor + shift;
   }
   return { shape: x.shape, data };
 };

@@ -1,6 +1,6 @@
 import { lastForm, ownForm } from './data-format.ts';
 import { type Evaluate, first, type LayerInput } from './layer-input.ts';
-import { filled, picked, sizeOf, type Tensor } from './tensor.ts';
+import { sizeOf, type Tensor } from './tensor.ts';
 
 const edges = (input: LayerInput, key: string, rank: number): [number, number][] => {
   const value = input.layer.config[key] ?? 1;
@@ -14,31 +14,23 @@ const edges = (input: LayerInput, key: string, rank: number): [number, number][]
 /** Each dimension of space by the places of the input that it takes; -1 is zero. */
 export function placed(input: LayerInput, places: (size: number, i: number) => number[]): Tensor {
   let x = lastForm(input, first(input));
-  const rank = x.shape.length - 2;
-  for (let i = 0; i < rank; i++) {
-    const size = x.shape[i + 1] as number;
-    const zero = filled(
-      x.shape.map((dim, axis) => (axis === i + 1 ? 1 : dim)),
-      0,
-    );
-    x = picked(
-      glued(x, zero, i + 1),
-      i + 1,
-      places(size, i).map((place) => (place < 0 ? size : place)),
-    );
-  }
+  for (let axis = 1; axis < x.shape.length - 1; axis++)
+    x = pickedOrZero(x, axis, places(x.shape[axis] as number, axis - 1));
   return ownForm(input, x);
 }
 
-function glued(a: Tensor, b: Tensor, axis: number): Tensor {
-  const outer = sizeOf(a.shape.slice(0, axis));
-  const [runA, runB] = [a.data.length / outer, b.data.length / outer];
-  const data = new Float64Array(a.data.length + b.data.length);
-  for (let n = 0; n < outer; n++) {
-    data.set(a.data.subarray(n * runA, (n + 1) * runA), n * (runA + runB));
-    data.set(b.data.subarray(n * runB, (n + 1) * runB), n * (runA + runB) + runA);
-  }
-  return { shape: a.shape.map((dim, i) => (i === axis ? dim + (b.shape[i] as number) : dim)), data };
+function pickedOrZero(x: Tensor, axis: number, places: readonly number[]): Tensor {
+  const outer = sizeOf(x.shape.slice(0, axis));
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  const size = x.shape[axis] as number;
+  const data = new Float64Array(outer * places.length * inner);
+  for (let n = 0; n < outer; n++)
+    places.forEach((place, i) => {
+      if (place < 0) return;
+      const from = (n * size + place) * inner;
+      data.set(x.data.subarray(from, from + inner), (n * places.length + i) * inner);
+    });
+  return { shape: x.shape.map((dim, i) => (i === axis ? places.length : dim)), data };
 }
 
 export const range = <T>(count: number, f: (i: number) => T): T[] =>
