@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -9,7 +9,7 @@ import { openStore } from '../../../serving/repository/stores.ts';
 import { until } from '../../support/load.ts';
 import { type FileServer, serveFiles } from '../support/file-server.ts';
 import { metricOf } from '../support/metrics.ts';
-import { scaledSum, writeFixture } from '../support/models.ts';
+import { scaledSum, wideSum, writeFixture } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
 import { s3Keys, s3Region, serveS3 } from '../support/s3-server.ts';
 import { restartServer, startServer, type TestServer } from '../support/server.ts';
@@ -96,6 +96,26 @@ describe('a repository on S3', () => {
     server = await restartServer(server, aws);
     expect(await answer(server)).toBe(4);
     expect(modelReads()).toHaveLength(before);
+  });
+
+  it('has weights in a file of their own where a model is too large for one, and checks both', async () => {
+    await writeFixture(root(), 'sum', 5, wideSum(5), 1024);
+    const partial = join(server.settings.stateDir, 'store', 'partial');
+    store.breakOnce('model.onnx.data', 99, () =>
+      until(() => hasFileOf(partial, 99), 'the first bytes on disk'),
+    );
+    expect((await reload(server)).json).toEqual({ changed: true });
+    expect(await answer(server)).toBeCloseTo(10, 5);
+    expect(modelReads().slice(-3)).toEqual([
+      'GET /models/of%20ours/sum/5/model.onnx',
+      'GET /models/of%20ours/sum/5/model.onnx.data',
+      'GET /models/of%20ours/sum/5/model.onnx.data bytes=99-',
+    ]);
+    await writeFixture(root(), 'sum', 6, wideSum(6), 1024);
+    await cp(join(root(), 'sum', '5', 'model.onnx.data'), join(root(), 'sum', '6', 'model.onnx.data'));
+    expect((await reload(server)).json.error).toMatch(/sum version 6: model\.onnx\.data has sha256/);
+    expect(await answer(server)).toBeCloseTo(10, 5);
+    await rm(join(root(), 'sum', '6'), { recursive: true });
   });
 
   it('fetches no model that nobody who is trusted has signed', async () => {

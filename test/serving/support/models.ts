@@ -7,7 +7,13 @@ import {
   encodeManifest,
   type Signature,
 } from '../../../conversion/manifest/index.ts';
-import { GraphBuilder, ModelProtoSchema, type SymbolicTensor } from '../../../conversion/onnx/index.ts';
+import {
+  decodeModel,
+  GraphBuilder,
+  ModelProtoSchema,
+  modelFiles,
+  type SymbolicTensor,
+} from '../../../conversion/onnx/index.ts';
 import { writeVersion } from '../../../conversion/version-folder.ts';
 
 /** A model of a few nodes, made here, so that the expected answer can be worked out by hand. */
@@ -53,6 +59,15 @@ export const scaledSum = (factor: number) =>
   model([{ name: 'x', dtype: 'float32', shape: [-1, 2] }], (graph, { x }) => {
     const w = graph.constant('w', 'float32', [2, 1], Float32Array.of(factor, factor));
     return { y: graph.node('MatMul', [x as SymbolicTensor, w], { name: 'product', shape: [-1, 1] }) };
+  });
+
+/** `scaledSum` with weights of 4 KB. */
+export const wideSum = (factor: number) =>
+  model([{ name: 'x', dtype: 'float32', shape: [-1, 2] }], (graph, { x }) => {
+    const spread = graph.constant('spread', 'float32', [2, 512], new Float32Array(1024).fill(factor));
+    const gather = graph.constant('gather', 'float32', [512, 1], new Float32Array(512).fill(1 / 512));
+    const wide = graph.node('MatMul', [x as SymbolicTensor, spread], { name: 'wide', shape: [-1, 512] });
+    return { y: graph.node('MatMul', [wide, gather], { name: 'product', shape: [-1, 1] }) };
   });
 
 const pair: Signature['inputs'] = [{ name: 'x', dtype: 'float32', shape: [-1, 2] }];
@@ -115,18 +130,24 @@ export const everyType = model(
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** Writes a version into a model repository (contract 1). */
+/** Writes a version into a model repository (contract 1), with weights beyond `mostInlineBytes` in a file of their own. */
 export async function writeFixture(
   root: string,
   name: string,
   version: number,
   fixture: FixtureModel,
+  mostInlineBytes?: number,
 ): Promise<void> {
-  const file = { sha256: sha256(fixture.onnx), sizeBytes: fixture.onnx.length };
+  const files = modelFiles(decodeModel(fixture.onnx, name), 'model.onnx', mostInlineBytes);
+  const [model, externalData] = [...files].map(([file, bytes]) => ({
+    file,
+    sha256: sha256(bytes),
+    sizeBytes: bytes.length,
+  }));
   const manifest = encodeManifest({
     manifestVersion: 1,
-    source: { format: 'onnx', dialect: 'onnx', ...file },
-    artifact: { format: 'onnx', model: { file: 'model.onnx', ...file } },
+    source: { format: 'onnx', dialect: 'onnx', sha256: model!.sha256, sizeBytes: model!.sizeBytes },
+    artifact: { format: 'onnx', model: model!, ...(externalData && { externalData }) },
     recipe: { method: 'none' },
     tools: { fixture: '1' },
     signatures: { serving_default: fixture.signature },
@@ -141,9 +162,8 @@ export async function writeFixture(
     },
     ...(fixture.labels && { labels: fixture.labels }),
   });
-  const files = new Map([
-    ['manifest.json', manifest],
-    ['model.onnx', fixture.onnx],
-  ]);
-  await writeVersion({ files }, join(root, name, String(version)));
+  await writeVersion(
+    { files: new Map([['manifest.json', manifest], ...files]) },
+    join(root, name, String(version)),
+  );
 }
