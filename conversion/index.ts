@@ -13,4 +13,4 @@ export { targets } from './targets/index.ts';
 export { accuracyOf, classify } from './verify/accuracy.ts';
 export { argmax, classOf, type LabelledSet, readLabelledSet } from './verify/labelled-set.ts';
 export { profileOf } from './verify/profile.ts';
-export { readVersion, writeVersion } from './version-folder.ts';
+export { readVersion, readVersionManifest, writeVersion } from './version-folder.ts';

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
 import { Champion, type Manifest } from './manifest/index.ts';
-import { readVersion, writeVersion } from './version-folder.ts';
+import { readVersion, readVersionManifest, writeVersion } from './version-folder.ts';
 
 /** Verified versions that are kept a model, so that a rollback needs no source file. */
 const keptVersions = 5;
@@ -48,7 +48,7 @@ export class KeptVersions {
     for (const digest of names.filter((name) => /^[0-9a-f]{64}$/.test(name))) {
       const folder = this.folder(model, digest);
       // One that is damaged is none: it must not stand in the way of the others.
-      const version = await readVersion(folder).catch(() => undefined);
+      const version = await readVersionManifest(folder).catch(() => undefined);
       if (version === undefined) continue;
       const { manifest } = version;
       versions.push({ digest, folder, keptAtMs: (await stat(folder)).mtimeMs, manifest });

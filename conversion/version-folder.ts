@@ -45,20 +45,21 @@ export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder
   }
 }
 
+/** What a version folder is, without its weights. @throws ManifestError, or ConversionError CONVERSION_NO_SUCH_FILE */
+export async function readVersionManifest(folder: string): Promise<Omit<Conversion, 'files'>> {
+  const path = join(folder, 'manifest.json');
+  const manifestBytes = await readWhole(path).catch((error: Error) => {
+    throw unreadable(path, error);
+  });
+  const manifest = parseManifest(manifestBytes, path);
+  return { manifest, manifestBytes, digest: manifestDigest(manifestBytes) };
+}
+
 /** Reads a version folder back. @throws ManifestError, or ConversionError CONVERSION_NO_SUCH_FILE */
 export async function readVersion(folder: string): Promise<Conversion> {
-  const names = await readdir(folder).catch((error: Error) => {
-    throw unreadable(folder, error);
-  });
-  const files = new Map<string, Uint8Array>();
-  for (const name of names.sort()) {
-    if (name === 'manifest.json' || name.startsWith('model.'))
-      files.set(name, await readWhole(join(folder, name)));
-  }
-  const manifestBytes = files.get('manifest.json');
-  if (manifestBytes === undefined) {
-    throw new ConversionError('CONVERSION_NO_SUCH_FILE', `${folder} has no manifest.json`);
-  }
-  const manifest = parseManifest(manifestBytes, join(folder, 'manifest.json'));
-  return { manifest, manifestBytes, digest: manifestDigest(manifestBytes), files };
+  const version = await readVersionManifest(folder);
+  const files = new Map([['manifest.json', version.manifestBytes]]);
+  for (const name of (await readdir(folder)).sort())
+    if (name.startsWith('model.')) files.set(name, await readWhole(join(folder, name)));
+  return { ...version, files };
 }

@@ -7,7 +7,7 @@ import {
   checkGolden,
   chooseMethod,
   convert as convertModel,
-  readVersion,
+  readVersionManifest,
   writeVersion,
 } from '../../conversion/index.ts';
 import { signatureFile, signManifest, sizeOfArtifact } from '../../conversion/manifest/index.ts';
@@ -43,7 +43,7 @@ async function write(
   { digest, files }: Conversion,
   further: [string, string][],
 ): Promise<void> {
-  const there = await readVersion(folder).catch(() => undefined);
+  const there = await readVersionManifest(folder).catch(() => undefined);
   if (there !== undefined && there.digest !== digest) {
     throw new CliError(
       'CLI_VERSION_EXISTS',

@@ -1,6 +1,6 @@
 import { access, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { convertCached, readVersion, writeVersion } from '../../conversion/index.ts';
+import { convertCached, readVersionManifest, writeVersion } from '../../conversion/index.ts';
 import type { TensorSpec } from '../../conversion/manifest/index.ts';
 import { availableCores } from '../../serving/engine/threads.ts';
 import { type Command, exitCodes } from '../command.ts';
@@ -104,7 +104,7 @@ export const score: Command = {
     const found = await stat(input).catch(() => undefined);
     if (found === undefined) throw new CliError('CLI_NO_SUCH_FILE', `There is no file ${input}.`);
     const folder = await versionOf(model, terminal);
-    const { manifest, digest } = await readVersion(folder);
+    const { manifest, digest } = await readVersionManifest(folder);
     const workers = Number(options['workers']) || Math.max(1, Math.floor(availableCores()));
     const path = resolve((options['out'] as string | undefined) ?? `${basename(input)}.scores.jsonl`);
     const totals: Totals = { bytesRead: 0 };

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { type ConvertOptions, convertCached, readVersion, writeVersion } from '../../conversion/index.ts';
+import {
+  type ConvertOptions,
+  convertCached,
+  readVersionManifest,
+  writeVersion,
+} from '../../conversion/index.ts';
 import { sizeOfArtifact } from '../../conversion/manifest/index.ts';
 import type { ServingSettingsInput } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
@@ -64,7 +69,7 @@ async function announce(
   terminal: Terminal,
 ) {
   for (const { name, version } of models) {
-    const { manifest } = await readVersion(join(root, name, String(version)));
+    const { manifest } = await readVersionManifest(join(root, name, String(version)));
     const signature = manifest.signatures['serving_default'];
     if (signature === undefined) continue;
     const curl = await curlLine(

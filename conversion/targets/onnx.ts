@@ -100,9 +100,11 @@ async function applyMethod(
   return { model, parity: { reference: exact.parity.reference, ...parity } };
 }
 
+const file = 'model.onnx';
+
 /** ONNX, which onnxruntime serves. */
 export const onnxTarget: Target = {
-  file: 'model.onnx',
+  file,
   methods: Object.fromEntries(Object.entries(methods).map(([name, { summary }]) => [name, summary])),
   async convert(request) {
     const exact = await exactModel(request);
@@ -116,7 +118,7 @@ export const onnxTarget: Target = {
         irVersion: Number(model.irVersion || BigInt(irVersion)),
         opset: opsetOf(model),
       },
-      files: modelFiles(model, this.file, request.mostInlineBytes),
+      files: modelFiles(model, file, request.mostInlineBytes),
       signature,
       parity,
       ...(rows?.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),

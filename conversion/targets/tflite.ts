@@ -6,9 +6,11 @@ import { exactBudget } from '../verify/parity.ts';
 import { readSampleRows } from '../verify/sample-rows.ts';
 import type { Target } from './target.ts';
 
+const file = 'model.tflite';
+
 /** TFLite, which runs on phones and small devices. */
 export const tfliteTarget: Target = {
-  file: 'model.tflite',
+  file,
   methods: Object.fromEntries(Object.entries(tfliteMethods).map(([name, { summary }]) => [name, summary])),
   async convert({ model, where, method: name, seed, budget, calibration, prune, custom }) {
     if (model.kind !== 'keras') {
@@ -31,7 +33,7 @@ export const tfliteTarget: Target = {
     const exactBytes = assemble(conversion.program);
     const parity = tfliteParity(model, conversion, exactBytes, signature, { seed, budget: exactBudget });
     const method: TfliteMethod = tfliteMethods[name as keyof typeof tfliteMethods];
-    const files = (bytes: Uint8Array) => new Map([[this.file, bytes]]);
+    const files = (bytes: Uint8Array) => new Map([[file, bytes]]);
     if (method.exact) return { artifact: { format: 'tflite' }, files: files(exactBytes), signature, parity };
     const rows = calibration === undefined ? undefined : await readSampleRows(calibration, signature);
     const bytes = assemble(method.apply(conversion.program, rows?.inputs));
@@ -45,7 +47,7 @@ export const tfliteTarget: Target = {
     };
   },
   async open(files) {
-    const file = readTflite(files.get(this.file)!, this.file);
-    return { run: async (inputs) => evaluate(file, inputs), release: async () => {} };
+    const model = readTflite(files.get(file)!, file);
+    return { run: async (inputs) => evaluate(model, inputs), release: async () => {} };
   },
 };

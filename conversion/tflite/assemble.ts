@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ConversionError } from '../errors.ts';
+import { maxElements } from './evaluate/tensor.ts';
 import {
   type ConstantData,
   type Graph,
@@ -15,10 +16,16 @@ import { operatorOptions } from './schema/options.ts';
 import type { Row } from './schema/table.ts';
 import { versionOf } from './versions.ts';
 
-/** Offsets of a flatbuffer are 32 bits with a sign. */
-const maxBytes = 2 ** 31 - 1;
+/** Offsets of a flatbuffer are 32 bits with a sign; graph and names need some of them. */
+const mostBytes = 2 ** 31 - 2 ** 24;
 
 const bytesOf = (data: ConstantData) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+const tooLarge = (what: string) =>
+  new ConversionError(
+    'CONVERSION_BAD_OPTION',
+    `A .tflite file holds 2 GiB, in constants of at most ${maxElements} numbers, and ${what}; take the target onnx`,
+  );
 
 /** Constants with the same bytes are stored once: shared layers and repeated shapes cost nothing. */
 class Buffers {
@@ -27,12 +34,15 @@ class Buffers {
   readonly #known = new Map<string, number>();
   sizeBytes = 0;
 
+  /** @throws ConversionError CONVERSION_BAD_OPTION */
   indexOf(data: ConstantData): number {
     const bytes = bytesOf(data);
+    if (data.length > maxElements) throw tooLarge(`a constant has ${data.length} numbers`);
     const key = createHash('sha256').update(bytes).digest('hex');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     this.sizeBytes += bytes.length;
+    if (this.sizeBytes > mostBytes) throw tooLarge(`the weights have ${this.sizeBytes} bytes and more`);
     this.#known.set(key, this.rows.length);
     return this.rows.push({ data: bytes }) - 1;
   }
@@ -113,18 +123,12 @@ function subgraphRow(graph: Graph, buffers: Buffers, codes: OperatorCodes): Row 
 
 /**
  * The bytes of a .tflite file: the same program gives the same bytes.
- * @throws ConversionError CONVERSION_TOO_LARGE where the weights do not fit the format.
+ * @throws ConversionError CONVERSION_BAD_OPTION where the weights do not fit the format.
  */
 export function assemble(program: Program): Uint8Array {
   const buffers = new Buffers();
   const codes = new OperatorCodes();
   const subgraphs: Row[] = program.graphs.map((graph) => subgraphRow(graph, buffers, codes));
-  if (buffers.sizeBytes > maxBytes - 2 ** 24) {
-    throw new ConversionError(
-      'CONVERSION_TOO_LARGE',
-      `A .tflite file holds at most 2 GiB, the weights have ${buffers.sizeBytes} bytes; take --target onnx`,
-    );
-  }
   const main = subgraphs[0] as Row;
   const maps = (names: readonly string[], tensors: readonly number[]) =>
     names.map((name, i) => ({ name, tensorIndex: tensors[i] as number }));

@@ -71,8 +71,12 @@ export interface Deviation {
 }
 
 /** @throws Error where a shape is another; ConversionError where the model does not convert */
-export async function deviationsOf(path: string, recorded: RecordedModel): Promise<Deviation[]> {
-  const answers = await answersOf(await convert(path), recorded.inputs);
+export const deviationsOf = async (path: string, recorded: RecordedModel): Promise<Deviation[]> =>
+  deviationsIn(await convert(path), recorded);
+
+/** The same of a model that is converted. */
+export async function deviationsIn(conversion: Conversion, recorded: RecordedModel): Promise<Deviation[]> {
+  const answers = await answersOf(conversion, recorded.inputs);
   return answers.map((answer, i) => {
     const { shape, data } = recorded.outputs[i]!;
     if (String(answer.shape) !== String(shape))

@@ -12,8 +12,8 @@ export class EvaluationError extends Error {
   override readonly name = 'EvaluationError';
 }
 
-/** No value of a real model is larger; a damaged file says it is. */
-const maxElements = 2 ** 27;
+/** Numbers of a value that is computed here: beyond, a file is taken for a damaged one. */
+export const maxElements = 2 ** 27;
 
 export function tensorOf(shape: readonly number[], data?: Float64Array): Tensor {
   const count = countOf(shape);

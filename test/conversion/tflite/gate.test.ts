@@ -77,6 +77,24 @@ describe('the gate of a .tflite file', () => {
     expect(judge).toThrow(`'${layer}'`);
   });
 
+  it('is not reached by what a file of this format cannot hold', async () => {
+    const { program } = kerasToTflite(await readModel(writeModel('keras3-sequential', work)));
+    const [main, ...rest] = program.graphs;
+    const grown = (operation: Operation): Operation => ({
+      ...operation,
+      inputs: operation.inputs.map((input) =>
+        input?.name === 'b/kernel' ? { ...input, dtype: 'int8', data: new Int8Array(2 ** 27 + 1) } : input,
+      ),
+    });
+    const large = { ...program, graphs: [{ ...main!, operations: main!.operations.map(grown) }, ...rest] };
+    expect(() => assemble(large)).toThrow(
+      expect.objectContaining({
+        code: 'CONVERSION_BAD_OPTION',
+        message: expect.stringContaining('a constant has 134217729 numbers; take the target onnx'),
+      }),
+    );
+  });
+
   it('does not pass what the reference cannot run', async () => {
     const model = await readModel(writeModel('keras3-sequential', work));
     const conversion = kerasToTflite(model);
