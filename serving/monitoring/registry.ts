@@ -87,6 +87,11 @@ export class Metrics {
     return this.#at(name, labels);
   }
 
+  /** Counts from nothing again; what is a level stays. */
+  forget(): void {
+    for (const { name, values } of this.#series.values()) if (rowOf(name).type !== 'gauge') values.fill(0);
+  }
+
   snapshot(): MetricsSnapshot {
     return [...this.#series.values()].map(({ name, labels, values }) => ({
       name,

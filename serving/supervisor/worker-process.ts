@@ -60,7 +60,12 @@ export class LoadRefused extends ServingError {
  * other second the old one was swept, for 20 ms and more. And a sweep by threads waits for all of them, of which one always waits for
  * a core where as many workers run as there are cores.
  */
-const collectorFlags = ['--min-semi-space-size=32', '--max-semi-space-size=32', '--single-threaded-gc'];
+const collectorFlags = [
+  '--min-semi-space-size=32',
+  '--max-semi-space-size=32',
+  '--single-threaded-gc',
+  '--expose-gc',
+];
 
 /** One worker as the supervisor sees it. */
 export class WorkerProcess {

@@ -7,7 +7,8 @@ import type { ServerState, ServingSettingsInput } from '../../../serving/contrac
 import { readServerState } from '../../../serving/contract/index.ts';
 import { type FixtureModel, writeFixture } from './models.ts';
 
-const entry = fileURLToPath(new URL('../../../serving/main.ts', import.meta.url));
+/** The server as the checkout starts it: compiled once, its workers too. */
+const entry = fileURLToPath(new URL('../../../toolchain/bin/serve.mjs', import.meta.url));
 const startTimeoutMs = 60_000;
 
 export interface TestServer {
@@ -65,7 +66,7 @@ async function run(settings: ServingSettingsInput, env: NodeJS.ProcessEnv): Prom
   const folder = dirname(settings.stateDir);
   const settingsFile = join(folder, 'settings.json');
   await writeFile(settingsFile, JSON.stringify(settings));
-  const child = spawn(process.execPath, ['--import', 'tsx', entry, '--settings', settingsFile], {
+  const child = spawn(process.execPath, [entry, '--settings', settingsFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
