@@ -7,8 +7,6 @@ import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { createLog } from './log.ts';
-import type { Cache } from './middleware/cache/cache.ts';
-import { openCache } from './middleware/cache/index.ts';
 import type { LoadedModel } from './models.ts';
 import { snapshotWithProcess } from './monitoring/process-metrics.ts';
 import { Metrics } from './monitoring/registry.ts';
@@ -16,7 +14,9 @@ import { RequestMeter } from './monitoring/request-meter.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
 import { PictureReader } from './processing/pictures/reader.ts';
 import { rehearse } from './rehearsal.ts';
-import { loadModel } from './repository/load.ts';
+import type { ChosenModel } from './repository/chosen.ts';
+import { canaryOf, loadModel } from './repository/load.ts';
+import { cachedBy } from './response-cache.ts';
 import { RestServer } from './rest-server.ts';
 import { Access } from './security/access.ts';
 import { LoggedAudit } from './security/audit.ts';
@@ -62,10 +62,14 @@ class Worker {
   async start({ settings, models: chosen, removed, threads }: WorkerStart): Promise<void> {
     const runElsewhere = (model: string) =>
       new RemoteRunner(model, (request) => this.#supervisor.call('canary', request));
-    const loading = { settings, threads, metrics: this.#metrics, cache: this.#cacheOf(settings) };
+    const loading = { settings, threads, metrics: this.#metrics };
     const models: LoadedModel[] = [];
     for (const model of chosen) models.push(await loadModel(model, loading, runElsewhere));
-    this.#models = models;
+    const cached = cachedBy(settings, this.#metrics);
+    // Beside a canary the times of a model count, which those of the cache are not.
+    this.#models = models.map((model, index) =>
+      canaryOf(chosen[index] as ChosenModel) === undefined ? cached(model) : model,
+    );
     this.#remove(removed);
     await this.#open(settings, models);
     send({
@@ -77,13 +81,6 @@ class Worker {
     });
   }
 
-  #cacheOf(settings: ServingSettings): Cache | undefined {
-    if (settings.responseCache === undefined) return undefined;
-    const failures = this.#metrics.count('modelmile_cache_failures_total', {});
-    const log = createLog(settings.logLevel, 'worker');
-    return openCache(settings, settings.responseCache.maxBytes, () => failures.add(), log);
-  }
-
   #remove(removed: readonly RemovedVersion[]): void {
     for (const { name, traffic } of this.#models) {
       const ofModel = removed.filter(({ model }) => model === name);
@@ -91,6 +88,7 @@ class Worker {
     }
   }
 
+  /** @param models without the cache, to rehearse with */
   async #open(settings: ServingSettings, models: readonly LoadedModel[]): Promise<void> {
     const log = createLog(settings.logLevel, 'worker');
     this.#tracer = await openTracer(settings);
@@ -102,7 +100,7 @@ class Worker {
     };
     this.#recorder = new PredictionRecorder(settings, channel, this.#metrics);
     const parts = {
-      models,
+      models: this.#models,
       sink: this.#recorder,
       server: this.#control(),
       settings,
@@ -124,7 +122,7 @@ class Worker {
       forward: (request: StoredRequest) => this.#supervisor.call('forward', request),
       history: () => this.#supervisor.call('history', undefined),
     };
-    await rehearse(context, parts).then(
+    await rehearse(context, { ...parts, models }).then(
       (answered) => log.debug({ answered }, 'rehearsed'),
       (error: Error) => log.debug({ err: error }, 'the rehearsal failed'),
     );

@@ -1,11 +1,9 @@
 import { Traffic } from '../canary/traffic.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import type { BatchReport } from '../engine/batcher.ts';
-import { CachingRunner } from '../engine/caching-runner.ts';
 import type { Runner } from '../engine/runner.ts';
 import { describe, loadServable, type Servable } from '../engine/servable.ts';
 import { ServingError } from '../errors.ts';
-import type { Cache } from '../middleware/cache/cache.ts';
 import type { LoadedModel } from '../models.ts';
 import type { Metrics } from '../monitoring/registry.ts';
 import type { ChosenModel, ChosenVersion } from './chosen.ts';
@@ -32,19 +30,6 @@ export interface Loading {
   readonly settings: ServingSettings;
   readonly threads: number;
   readonly metrics: Metrics;
-  /** Undefined where answers are not kept. */
-  readonly cache: Cache | undefined;
-}
-
-/** The servable with what is kept of its answers. */
-function cached(servable: Servable, { settings, metrics, cache }: Loading): Servable {
-  if (cache === undefined || settings.responseCache === undefined) return servable;
-  const { model, version, digest, runner } = servable;
-  const lookups = (result: string) =>
-    metrics.count('modelmile_cache_lookups_total', { model, version, result });
-  const { ttlSeconds } = settings.responseCache;
-  const caching = { cache, ttlSeconds, hits: lookups('hit'), misses: lookups('miss') };
-  return { ...servable, runner: new CachingRunner(runner, digest, caching) };
 }
 
 /**
@@ -54,7 +39,7 @@ function cached(servable: Servable, { settings, metrics, cache }: Loading): Serv
 export async function loadVersion(
   name: string,
   { version: number, folder }: ChosenVersion,
-  { settings, threads, metrics }: Omit<Loading, 'cache'>,
+  { settings, threads, metrics }: Loading,
 ): Promise<Servable> {
   const servable = await orRefused(name, number, async () => {
     const version = await openVersion(folder, name, number, settings.trustedKeys);
@@ -91,9 +76,7 @@ export async function loadModel(
   const versions = new Map<number, Servable>();
   for (const each of model.versions) {
     if (each.version === tried) continue;
-    const servable = await loadVersion(name, each, loading);
-    // Beside a canary its times count, which those of the cache are not.
-    versions.set(each.version, tried === undefined ? cached(servable, loading) : servable);
+    versions.set(each.version, await loadVersion(name, each, loading));
   }
   const { trustedKeys } = loading.settings;
   for (const { version, folder } of model.versions.filter((each) => each.version === tried)) {
