@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { RemoteRunner } from './canary/remote-runner.ts';
 import { DataPlane, type DataPlaneParts } from './dataplane.ts';
 import { ServingError } from './errors.ts';
 import { exampleRow } from './example.ts';
@@ -19,14 +20,15 @@ const pauseMs = 3;
 /** A longer request would say more of its own size than of its way. */
 const maxBodyBytes = 64 * 1024;
 
-/** A request that each model answers, as it comes over the wire. */
+/** A request that each model answers, as it comes over the wire. What runs in another process has its own first requests. */
 function requestsTo(models: readonly LoadedModel[]): Buffer[] {
-  return models.flatMap(({ name, latest }) => {
-    if (latest === undefined) return [];
-    const body = JSON.stringify(exampleRow(latest));
+  return models.flatMap(({ name, versions }) => {
+    const own = [...versions.values()].find(({ runner }) => !(runner instanceof RemoteRunner));
+    if (own === undefined) return [];
+    const body = JSON.stringify(exampleRow(own));
     if (body.length > maxBodyBytes) return [];
     const head = [
-      `POST /v1/models/${encodeURIComponent(name)}:predict HTTP/1.1`,
+      `POST /v1/models/${encodeURIComponent(name)}/versions/${own.version}:predict HTTP/1.1`,
       'host: localhost',
       'content-type: application/json',
       `content-length: ${Buffer.byteLength(body)}`,

@@ -191,6 +191,8 @@ export const servers = {
         stateDir,
         models: [{ name: model }],
         workers,
+        // As everybody here: more of them answer sooner, at more processor time each.
+        threads: 1,
         rest: { host: '127.0.0.1', port },
         grpc: free,
         management: free,

@@ -94,6 +94,8 @@ export const ServingSettings = z.strictObject({
   management: listener(ports.management).prefault({}),
   /** Worker processes; 0 = as many as the CPU quota has whole cores, at most 4. */
   workers: z.int().min(0).max(64).default(0),
+  /** Threads on which each worker runs a model; 0 = the cores that there are for a worker, for models that gain by more than one. */
+  threads: z.int().min(0).max(256).default(0),
   /** ONNX Runtime execution provider; `cuda` fails at start-up where the device is not really used. */
   executionProvider: z.enum(['cpu', 'cuda']).default('cpu'),
   /** Largest request body, REST and gRPC; beyond it 413 / RESOURCE_EXHAUSTED states the limit. */

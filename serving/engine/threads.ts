@@ -26,8 +26,11 @@ export function availableCores(): number {
 /** Most workers that are started unasked: each has its own copy of every model. */
 const maxWorkersByDefault = 4;
 
-/** How many workers, and how many threads each of their sessions gets: together no more than the cores. */
-export function plan(workers: number, cores = availableCores()): { workers: number; threads: number } {
+/** How many workers, and how many threads each of their sessions gets: where nothing else is said, together no more than the cores. */
+export function plan(
+  { workers, threads }: { readonly workers: number; readonly threads: number },
+  cores = availableCores(),
+): { workers: number; threads: number } {
   const count = workers > 0 ? workers : Math.min(Math.max(1, Math.floor(cores)), maxWorkersByDefault);
-  return { workers: count, threads: Math.max(1, Math.floor(cores / count)) };
+  return { workers: count, threads: threads > 0 ? threads : Math.max(1, Math.floor(cores / count)) };
 }

@@ -174,7 +174,7 @@ export class Supervisor {
       listeners.undo();
       throw error;
     });
-    const { workers, threads } = plan(settings.workers);
+    const { workers, threads } = plan(settings);
     try {
       const start = { settings, models, removed: this.#removed, threads };
       this.#generation = await Generation.start(
