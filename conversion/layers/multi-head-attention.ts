@@ -9,7 +9,17 @@ import {
   weight,
   weightConstant,
 } from './layer.ts';
-import { axisOf, elementwise, matmul, reshape, scalar, sizeOf, transpose, unsqueeze } from './shapes.ts';
+import {
+  axisOf,
+  elementwise,
+  matmul,
+  repeated,
+  reshape,
+  scalar,
+  sizeOf,
+  transpose,
+  unsqueeze,
+} from './shapes.ts';
 
 interface Inputs {
   readonly query: SymbolicTensor;
@@ -100,8 +110,9 @@ export const multiHeadAttention =
     let v = projected(layer, value, 'value_dense', axes);
     const at = axes.groups.length + 1;
     if (grouped) {
-      const heads = q.shape[at] as number;
-      [k, v] = [k, v].map((x) => repeatedHeads(layer, x, heads)) as [SymbolicTensor, SymbolicTensor];
+      // Each group's heads come one after the other.
+      const times = (q.shape[at] as number) / (k.shape[at] as number);
+      [k, v] = [repeated(layer, k, at, times, 'heads'), repeated(layer, v, at, times, 'heads')];
     }
     const size = q.shape[at + 2] as number;
     const scale = 1 / Math.sqrt(grouped ? size : numberOption(layer, 'key_dim', size));
@@ -142,17 +153,6 @@ function sharesOf(layer: LayerContext, scores: SymbolicTensor, inputs: Inputs, a
   return mask !== undefined && isKeras3 && bySoftmax
     ? elementwise(layer, 'Where', [mask, shares, scalar(layer, 0)], 'float32')
     : shares;
-}
-
-/** [N, groups, T, d] to [N, heads, T, d]: each group's heads one after the other. */
-function repeatedHeads(layer: LayerContext, x: SymbolicTensor, heads: number): SymbolicTensor {
-  const groups = x.shape[1] as number;
-  const indices = layer.graph.int64s(
-    `${layer.name}/heads`,
-    Array.from({ length: heads }, (_, i) => Math.floor((i * groups) / heads)),
-  );
-  const shape = [x.shape[0] as number, heads, ...x.shape.slice(2)];
-  return layer.graph.node('Gather', [x, indices], { name: `${layer.name}/repeat`, shape }, { axis: 1n });
 }
 
 /** [T, S] or [N, T, S] as the scores [N, heads, T, S] take it: what is missing is missing before the last two axes. */

@@ -208,6 +208,24 @@ export function concat(layer: LayerContext, inputs: readonly SymbolicTensor[], a
   return layer.graph.node('Concat', inputs, { name: `${layer.name}/concat`, shape }, { axis: BigInt(axis) });
 }
 
+/** Every part of an axis so many times, one after the other. @param indices what the constant is called that says so */
+export function repeated(
+  layer: LayerContext,
+  x: SymbolicTensor,
+  axis: number,
+  times: number,
+  indices: string,
+): SymbolicTensor {
+  const size = (x.shape[axis] as number) * times;
+  const places = Array.from({ length: size }, (_, i) => Math.floor(i / times));
+  return layer.graph.node(
+    'Gather',
+    [x, layer.graph.int64s(`${layer.name}/${indices}`, places)],
+    { name: `${layer.name}/repeat`, shape: x.shape.map((dim, i) => (i === axis ? size : dim)) },
+    { axis: BigInt(axis) },
+  );
+}
+
 /** ReduceSum, ReduceMean, ReduceMax, ... over some axes. */
 export function reduce(
   layer: LayerContext,

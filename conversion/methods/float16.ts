@@ -39,7 +39,9 @@ export function float16(model: ModelProto): ModelProto {
     const { dims, data } = graph.weights(name)!;
     if (data.length < fewestWeights) continue;
     const half = graph.uniqueName(`${name}/float16`);
-    graph.setConstant(half, 'float16', dims, Uint16Array.from(data, toFloat16Bits));
+    // `from` would make a list of them all first, which hundreds of millions have no room in.
+    const bits = new Uint16Array(data.length).map((_, i) => toFloat16Bits(data[i] as number));
+    graph.setConstant(half, 'float16', dims, bits);
     graph.removeConstant(name);
     casts.push(makeNode('Cast', [half], [name], { to: 1n }));
   }

@@ -138,13 +138,20 @@ async function run(
   }
 }
 
+/** A conversion before the gate. */
+interface Trial {
+  readonly products: RuntimeProducts;
+  readonly source: KerasModel;
+  readonly conversion: OnnxConversion;
+  readonly signature: Signature;
+  readonly seed: number;
+  readonly custom: CustomReferences;
+}
+
 /** The first layer, in the order of computation, whose output is off: where to look for the mistake. */
 async function firstDivergence(
-  source: KerasModel,
-  conversion: OnnxConversion,
-  signature: Signature,
+  { source, conversion, signature, custom }: Trial,
   inputs: readonly Tensor[],
-  custom: CustomReferences,
 ): Promise<string | undefined> {
   const reference = runReference(source, inputs, custom);
   const graph = conversion.model.graph!;
@@ -253,14 +260,7 @@ export function tableSizes(model: ModelProto): Map<string, number> {
 }
 
 /** Runs the reference on random inputs, with larger open sizes where it cannot run on small ones. */
-async function referenceOn(
-  products: RuntimeProducts,
-  source: KerasModel,
-  conversion: OnnxConversion,
-  signature: Signature,
-  seed: number,
-  custom: CustomReferences,
-) {
+async function referenceOn({ products, source, conversion, signature, seed, custom }: Trial) {
   const bounds = tableSizes(conversion.model);
   const isOpen = signature.inputs.some(({ shape }) => shape.slice(1).some((dim) => dim < 0));
   let failure: unknown;
@@ -298,21 +298,15 @@ export async function kerasParity(
 ): Promise<Parity> {
   const products = new RuntimeProducts();
   try {
-    return await judge(products, source, conversion, signature, seed, custom);
+    return await judge({ products, source, conversion, signature, seed, custom });
   } finally {
     await products.release();
   }
 }
 
-async function judge(
-  products: RuntimeProducts,
-  source: KerasModel,
-  conversion: OnnxConversion,
-  signature: Signature,
-  seed: number,
-  custom: CustomReferences,
-): Promise<Parity> {
-  const { inputs, reference } = await referenceOn(products, source, conversion, signature, seed, custom);
+async function judge(trial: Trial): Promise<Parity> {
+  const { products, source, conversion, signature, seed, custom } = trial;
+  const { inputs, reference } = await referenceOn(trial);
   const { actual, expected } = await judgedOutputs(conversion.model, inputs, signature, reference);
   let result = compare(actual, expected, exactBudget, seed);
   if (!result.passed && result.maxRelError <= roundingLimit) {
@@ -322,7 +316,7 @@ async function judge(
     result = compare(actual, expected, { relativeError }, seed);
   }
   if (!result.passed) {
-    const layer = await firstDivergence(source, conversion, signature, inputs, custom);
+    const layer = await firstDivergence(trial, inputs);
     const where = layer === undefined ? '' : `; the first layer that differs is '${layer}'`;
     throw new ConversionError(
       'CONVERSION_PARITY_FAILED',

@@ -6,6 +6,7 @@ import {
   broadcast,
   cast,
   concat,
+  repeated,
   reshape,
   scalar,
   slice,
@@ -180,19 +181,8 @@ export const repeat: Operation = (layer) => {
   const x = first(layer);
   const times = integer(layer, 1, 1, 'repeats', 'rep');
   const axis = axisOf(integer(layer, 0, 2, 'axis'), x.shape.length);
-  const size = x.shape[axis] as number;
-  if (size < 0) throw unsupported(layer, 'an open size');
-  const indices = layer.graph.int64s(
-    `${layer.name}/indices`,
-    Array.from({ length: size * times }, (_, i) => Math.floor(i / times)),
-  );
-  const shape = x.shape.map((dim, i) => (i === axis ? size * times : dim));
-  return layer.graph.node(
-    'Gather',
-    [x, indices],
-    { name: `${layer.name}/repeat`, shape },
-    { axis: BigInt(axis) },
-  );
+  if ((x.shape[axis] as number) < 0) throw unsupported(layer, 'an open size');
+  return repeated(layer, x, axis, times, 'indices');
 };
 
 export const flip: Operation = (layer) => {

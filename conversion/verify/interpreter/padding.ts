@@ -36,25 +36,22 @@ function pickedOrZero(x: Tensor, axis: number, places: readonly number[]): Tenso
 export const range = <T>(count: number, f: (i: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => f(i));
 
-export const zeroPadding =
+/** What an option says of both ends of every axis of the space, and where each place of the outcome is taken from. */
+const atEdges =
+  (option: string, places: (size: number, before: number, after: number) => number[]) =>
   (rank: number): Evaluate =>
   (input) => {
-    const pads = edges(input, 'padding', rank);
-    return placed(input, (size, i) => {
-      const [before, after] = pads[i] as [number, number];
-      return range(before + size + after, (at) => (at < before || at >= before + size ? -1 : at - before));
-    });
+    const amounts = edges(input, option, rank);
+    return placed(input, (size, i) => places(size, ...(amounts[i] as [number, number])));
   };
 
-export const cropping =
-  (rank: number): Evaluate =>
-  (input) => {
-    const cuts = edges(input, 'cropping', rank);
-    return placed(input, (size, i) => {
-      const [before, after] = cuts[i] as [number, number];
-      return range(size - before - after, (at) => at + before);
-    });
-  };
+export const zeroPadding = atEdges('padding', (size, before, after) =>
+  range(before + size + after, (at) => (at < before || at >= before + size ? -1 : at - before)),
+);
+
+export const cropping = atEdges('cropping', (size, before, after) =>
+  range(size - before - after, (at) => at + before),
+);
 
 /** Keras `Flatten`; channels go last before. */
 export const flatten: Evaluate = (input) => {
