@@ -15,6 +15,8 @@ export interface Expected {
   readonly kerasError: number;
   /** Size of TFLiteConverter's file; null where it refuses the model. */
   readonly converterBytes: number | null;
+  /** How far its float32 file is from them; null where it refuses the model, or that has several inputs or outputs. */
+  readonly converterError?: number | null;
   /** What TFLiteConverter's own quantized files do on `testRows`, with `calibrationRows` where they learn ranges. */
   readonly quantized?: {
     /** Keras in float64 on `testRows`. */

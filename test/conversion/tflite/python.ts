@@ -10,6 +10,8 @@ export interface Numbers {
 
 export interface Job {
   readonly model: string;
+  /** By the interpreter's own kernels, without XNNPACK, which rounds in another order. */
+  readonly isPlain?: boolean;
   readonly inputs: Readonly<Record<string, Numbers>>;
 }
 
