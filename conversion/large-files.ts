@@ -34,6 +34,27 @@ export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> 
   }
 }
 
+/** A piece of a file. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+/** Writes a file of pieces, of any size each. */
+export async function writePieces(path: string, pieces: readonly Piece[]): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (const { bytes, offset } of pieces) {
+      for (let at = 0; at < bytes.length; ) {
+        const part = Math.min(pieceBytes, bytes.length - at);
+        at += (await file.write(bytes, at, part, offset + at)).bytesWritten;
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 /** sha256 in lower-case hex of any number of bytes. */
 export function sha256Of(bytes: Uint8Array): string {
   const hash = createHash('sha256');

@@ -114,8 +114,8 @@ export function weightConstant(
   });
 }
 
-/** Numbers that a processor reads at once. */
-const stripLength = 16;
+/** A processor reads 16 numbers at once, and keeps as many such pieces as a tile has columns. */
+const [tileRows, tileColumns] = [16, 64];
 
 /** Offsets of all places of a tensor with such steps, in order. */
 function placesOf(dims: readonly number[], steps: readonly number[]): Uint32Array {
@@ -143,12 +143,16 @@ export function permuted({ shape, data }: Weight, perm: readonly number[]): Floa
   const out = new Float32Array(data.length);
   // Where every run along the first axis begins, in the order of what comes out.
   const [runs, length, step] = [placesOf(dims.slice(1), steps.slice(1)), dims[0] ?? 1, steps[0] ?? 1];
-  // In strips, so that what is read lies together: most of all when the last axis becomes the first.
-  for (let strip = 0; strip < length; strip += stripLength) {
-    const end = Math.min(strip + stripLength, length);
-    for (let r = 0; r < runs.length; r++)
-      for (let i = strip; i < end; i++)
-        out[i * runs.length + r] = data[(runs[r] as number) + i * step] as number;
+  // In tiles, so that what is read and what is written lie together: most of all when the last axis becomes the first.
+  for (let tile = 0; tile < length; tile += tileRows) {
+    const end = Math.min(tile + tileRows, length);
+    for (let start = 0; start < runs.length; start += tileColumns) {
+      const last = Math.min(start + tileColumns, runs.length);
+      for (let i = tile; i < end; i++) {
+        const [from, to] = [i * step, i * runs.length];
+        for (let r = start; r < last; r++) out[to + r] = data[(runs[r] as number) + from] as number;
+      }
+    }
   }
   return out;
 }

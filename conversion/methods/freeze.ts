@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fewestBytes, graphsOf, type ModelProto, outgrows } from '../onnx/index.ts';
 import { readModel } from '../readers/onnx.ts';
-import { openModel } from '../verify/session.ts';
+import { openHanded } from '../verify/session.ts';
 
 /** Where the runtime writes weights that have no room in one message. */
 const weightsApart = {
@@ -23,7 +23,7 @@ export async function freeze(model: ModelProto, mostInlineBytes?: number): Promi
   const isLarge = outgrows(model, mostInlineBytes);
   try {
     const path = join(folder, 'frozen.onnx');
-    const session = await openModel(model, {
+    const session = await openHanded(model, {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
       ...(isLarge ? { extra: weightsApart } : {}),

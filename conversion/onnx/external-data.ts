@@ -1,6 +1,6 @@
 import { clearField, create } from '@bufbuild/protobuf';
 import { ConversionError } from '../errors.ts';
-import { allocate } from '../large-files.ts';
+import { allocate, type Piece } from '../large-files.ts';
 import { encodeModel } from './encode.ts';
 import {
   TensorProto_DataLocation as DataLocation,
@@ -80,10 +80,34 @@ export function inParts(model: ModelProto): ModelInParts {
   return { message: encodeModel(graph), externalData };
 }
 
-/** Whether the large constants have to lie outside of the message. @param mostInline bytes of them that may be in it */
-export function outgrows(model: ModelProto, mostInline = mostInlineBytes): boolean {
+/** Bytes of the large constants of a model. */
+export function weightBytes(model: ModelProto): number {
   const large = model.graph!.initializer.filter(isLarge);
-  return large.reduce((sum, { rawData }) => sum + rawData.length, 0) > mostInline;
+  return large.reduce((sum, { rawData }) => sum + rawData.length, 0);
+}
+
+/** Whether the large constants have to lie outside of the message. @param mostInline bytes of them that may be in it */
+export const outgrows = (model: ModelProto, mostInline = mostInlineBytes): boolean =>
+  weightBytes(model) > mostInline;
+
+/** A message, and the pieces of the one file beside it. */
+export interface ModelAndFile {
+  readonly message: Uint8Array;
+  readonly pieces: readonly Piece[];
+  readonly sizeBytes: number;
+}
+
+/** A model with its large constants in one file, of the name `location`. */
+export function besideFile(model: ModelProto, location: string): ModelAndFile {
+  const pieces: Piece[] = [];
+  let end = 0;
+  const graph = withWeightsAt(model, (bytes) => {
+    const offset = Math.ceil(end / pageBytes) * pageBytes;
+    pieces.push({ bytes, offset });
+    end = offset + bytes.length;
+    return { location, offset };
+  });
+  return { message: encodeModel(graph), pieces, sizeBytes: end };
 }
 
 /**
@@ -93,18 +117,11 @@ export function outgrows(model: ModelProto, mostInline = mostInlineBytes): boole
 export function modelFiles(model: ModelProto, name: string, mostInline?: number): Map<string, Uint8Array> {
   if (!outgrows(model, mostInline)) return new Map([[name, encodeModel(model)]]);
   const location = `${name}.data`;
-  const placed: { bytes: Uint8Array; offset: number }[] = [];
-  let end = 0;
-  const graph = withWeightsAt(model, (bytes) => {
-    const offset = Math.ceil(end / pageBytes) * pageBytes;
-    placed.push({ bytes, offset });
-    end = offset + bytes.length;
-    return { location, offset };
-  });
-  const data = allocate(end, location);
-  for (const { bytes, offset } of placed) data.set(bytes, offset);
+  const { message, pieces, sizeBytes } = besideFile(model, location);
+  const data = allocate(sizeBytes, location);
+  for (const { bytes, offset } of pieces) data.set(bytes, offset);
   return new Map([
-    [name, encodeModel(graph)],
+    [name, message],
     [location, data],
   ]);
 }

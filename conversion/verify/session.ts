@@ -1,7 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
+import { writePieces } from '../large-files.ts';
 import type { TensorSpec } from '../manifest/index.ts';
-import { inParts, type ModelInParts, type ModelProto } from '../onnx/index.ts';
+import { besideFile, inParts, type ModelInParts, type ModelProto, weightBytes } from '../onnx/index.ts';
 import { runtime } from './runtime.ts';
 
 const arrays = {
@@ -39,13 +43,12 @@ const refuses = (what: string) => (error: Error) => {
  * A session on one thread: the same sums in the same order, so that parity figures are the same everywhere.
  * @throws ConversionError CONVERSION_SOURCE_CORRUPT
  */
-async function openParts(
-  { message, externalData }: ModelInParts,
+async function create(
+  model: Uint8Array | string,
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   return runtime()
-    .InferenceSession.create(message, {
-      externalData,
+    .InferenceSession.create(model as string, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
@@ -54,9 +57,36 @@ async function openParts(
     .catch(refuses('refuses'));
 }
 
+const openParts = ({ message, externalData }: ModelInParts, options: InferenceSession.SessionOptions) =>
+  create(message, { externalData, ...options });
+
+/** Weights beyond which the runtime gets them as a file: that it maps, where of what it is handed in memory it makes copies. */
+const mostHandedBytes = 2 ** 22;
+
+/** A session of a model whose weights lie in a file, which is gone from the disk before this returns. */
+async function openMapped(model: ModelProto, options: InferenceSession.SessionOptions) {
+  const folder = await mkdtemp(join(tmpdir(), 'modelmile-session-'));
+  try {
+    const { message, pieces } = besideFile(model, 'weights');
+    await writePieces(join(folder, 'weights'), pieces);
+    const path = join(folder, 'model.onnx');
+    await writeFile(path, message);
+    return await create(path, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * A session that is handed a model's weights in memory: what the runtime writes of it names no file that is gone.
+ * @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED
+ */
+export const openHanded = (model: ModelProto, options: InferenceSession.SessionOptions) =>
+  openParts(inParts(model), options);
+
 /** A session of a model in memory. @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED */
 export const openModel = async (model: ModelProto, options: InferenceSession.SessionOptions = {}) =>
-  openParts(inParts(model), options);
+  weightBytes(model) > mostHandedBytes ? openMapped(model, options) : openHanded(model, options);
 
 /** The files of a version, by name. */
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
