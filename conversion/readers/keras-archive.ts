@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { unzipSync } from 'fflate';
 import { ConversionError } from '../errors.ts';
+import { readWhole } from '../large-files.ts';
 import { withHdf5 } from './hdf5.ts';
 import { dialectOf, parseConfig } from './keras-hdf5.ts';
 import { groupedWeights } from './keras-weights.ts';
@@ -45,7 +45,7 @@ export const kerasArchive: Reader = {
   matches: (head) => head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4,
   files: async (path) => [path],
   async read(path) {
-    const files = members(await readFile(path), path);
+    const files = members(await readWhole(path), path);
     const text = files['config.json'];
     if (text === undefined) throw corrupt(`${path} has no config.json`);
     const config = parseConfig(new TextDecoder().decode(text), 'config.json');
