@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ConversionError, unreadable } from '../errors.ts';
@@ -84,6 +83,23 @@ async function rowOfFile(path: string): Promise<[SourceFormat, Reader]> {
   return found;
 }
 
+/** In pieces through one buffer: a stream takes another for each. */
+async function digestOf(path: string): Promise<{ sha256: string; sizeBytes: number }> {
+  const hash = createHash('sha256');
+  const file = await open(path, 'r');
+  try {
+    const buffer = new Uint8Array(Math.min((await file.stat()).size + 1, 2 ** 20));
+    for (let sizeBytes = 0; ; ) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return { sha256: hash.digest('hex'), sizeBytes };
+      hash.update(buffer.subarray(0, bytesRead));
+      sizeBytes += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 /**
  * Finds the format by the first bytes, then by the name.
  * @throws ConversionError CONVERSION_NO_SUCH_FILE, CONVERSION_UNKNOWN_FORMAT, CONVERSION_SOURCE_CORRUPT
@@ -97,17 +113,11 @@ export async function identify(path: string): Promise<SourceIdentity> {
   const digests: string[] = [];
   let sizeBytes = 0;
   for (const file of await reader.files(path)) {
-    const hash = createHash('sha256');
-    const parts = createReadStream(file, { highWaterMark: 2 ** 20 });
-    try {
-      for await (const part of parts) {
-        sizeBytes += (part as Buffer).length;
-        hash.update(part as Buffer);
-      }
-    } catch (error) {
-      throw unreadable(file, error as Error);
-    }
-    digests.push(hash.digest('hex'));
+    const found = await digestOf(file).catch((error: Error) => {
+      throw unreadable(file, error);
+    });
+    sizeBytes += found.sizeBytes;
+    digests.push(found.sha256);
   }
   const sha256 =
     digests.length === 1

@@ -114,7 +114,14 @@ function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
 
 const biased = (input: LayerInput, y: Tensor): Tensor => {
   const bias = flag(input, 'use_bias', true) ? variable(input, 'bias') : undefined;
-  return bias === undefined ? y : plus(y, bias);
+  if (bias === undefined) return y;
+  if (bias.data.length !== y.shape.at(-1)) return plus(y, bias);
+  // In place: nobody else has seen the sums.
+  const [sums, biases] = [y.data, bias.data];
+  for (let start = 0; start < sums.length; start += biases.length)
+    for (let i = 0; i < biases.length; i++)
+      sums[start + i] = (sums[start + i] as number) + (biases[i] as number);
+  return y;
 };
 
 export const convolutionSteps = (rank: number) =>

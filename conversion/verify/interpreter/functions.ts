@@ -1,4 +1,4 @@
-import { clipped, fold, map, mapRows, sum, type Tensor, zip } from './tensor.ts';
+import { fold, map, mapRows, rectified, sum, type Tensor, zip } from './tensor.ts';
 
 /** Error function by its Maclaurin series and, beyond 3, its continued fraction: about 1e-15. */
 export function erf(x: number): number {
@@ -67,8 +67,8 @@ export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> =
   log_sigmoid: pointwise((v) => -softplus(-v)),
   log_softmax: (x) => logSoftmax(x),
   mish: pointwise((v) => v * Math.tanh(softplus(v))),
-  relu: (x) => clipped(x, 0, Number.POSITIVE_INFINITY),
-  relu6: (x) => clipped(x, 0, 6),
+  relu: (x) => rectified(x),
+  relu6: (x) => rectified(x, 6),
   selu: pointwise((v) => 1.0507009873554805 * (v > 0 ? v : 1.6732632423543772 * Math.expm1(v))),
   sigmoid: pointwise(sigmoid),
   silu: pointwise((v) => v * sigmoid(v)),

@@ -38,7 +38,7 @@ import { adaptivePooling, globalPooling, pooling } from './pooling.ts';
 import { type Asking, answered } from './products.ts';
 import { centerCrop, resizing, upSampling } from './resizing.ts';
 import { bidirectional, embedding, masking, recurrent, timeDistributed } from './sequence.ts';
-import { clipped, generate, get, map, permute, plus, reshaped, type Tensor, zip } from './tensor.ts';
+import { generate, get, map, permute, plus, rectified, reshaped, type Tensor, zip } from './tensor.ts';
 
 /** y[..., j] = sum_i x[..., i] kernel[i, j] + bias[j], with every sum in float64; keeps the mask. */
 function* denseSteps(input: LayerInput): Asking<Tensor> {
@@ -56,7 +56,7 @@ const relu: Evaluate = (input) => {
   const slope = number(input, ['negative_slope'], 0);
   const max = number(input, ['max_value'], Number.POSITIVE_INFINITY);
   const threshold = number(input, ['threshold'], 0);
-  if (slope === 0 && threshold === 0) return clipped(first(input), 0, max);
+  if (slope === 0 && threshold === 0) return rectified(first(input), max);
   return map(first(input), (v) => (v >= max ? max : v >= threshold ? v : slope * (v - threshold)));
 };
 

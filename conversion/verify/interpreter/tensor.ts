@@ -120,12 +120,15 @@ export function plus(a: Tensor, b: Tensor): Tensor {
   return { shape: a.shape, data };
 }
 
-/** Every number brought between two; what is not a number stays. */
-export function clipped({ shape, data: xs }: Tensor, low: number, high: number): Tensor {
+/**
+ * max(x, 0), and at most `high`. Half of x + |x| is that exactly; a branch that signs take by chance costs several times as much.
+ */
+export function rectified({ shape, data: xs }: Tensor, high = Number.POSITIVE_INFINITY): Tensor {
   const data = new Float64Array(xs.length);
   for (let i = 0; i < data.length; i++) {
-    const x = xs[i] as number;
-    data[i] = x < low ? low : x > high ? high : x;
+    const x = 0.5 * (xs[i] as number);
+    const y = x + Math.abs(x);
+    data[i] = y > high ? high : y;
   }
   return { shape, data };
 }
