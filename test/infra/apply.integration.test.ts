@@ -6,7 +6,7 @@ import { parse, stringify } from 'yaml';
 import { cached, findOnPath } from '../../toolchain/pulumi-cli.mjs';
 import { Checkout } from '../support/checkout.ts';
 import { Docker, hasDocker } from '../support/docker.ts';
-import { nodeBinary, nodeRoot } from '../support/node-image.ts';
+import { importNodeImage, nodeBinary } from '../support/node-image.ts';
 import { Registry } from '../support/registry.ts';
 import { ApiServer, kubernetesBinaries } from './api-server.ts';
 
@@ -61,13 +61,7 @@ suite(`stack staging on a real API server, its image built by a real docker${nee
 
   beforeAll(async () => {
     docker = await Docker.start();
-    const root = await nodeRoot(node!);
-    const archive = join(home, 'node.tar');
-    const { execFileSync } = await import('node:child_process');
-    execFileSync('tar', ['-C', root.folder, '-cf', archive, '.']);
-    root.remove();
-    const environment = ['PATH=/usr/local/bin', 'NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'];
-    await docker.run('import', ...environment.flatMap((one) => ['-c', `ENV ${one}`]), archive, base);
+    await importNodeImage(docker, node!, base);
     repository = `${await registry.start()}/serving`;
     await server.start(binaries!);
     await server.defineCustomResources();

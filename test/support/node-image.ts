@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheFolder } from '../../toolchain/pulumi-environment.mjs';
+import type { Docker } from './docker.ts';
 
 const exec = promisify(execFile);
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
@@ -72,4 +73,16 @@ export async function nodeRoot(binary: string): Promise<{ folder: string; remove
   cpSync(npm()!, join(root, 'usr/local/lib/node_modules/npm'), { recursive: true, dereference: true });
   rmSync(machine, { recursive: true });
   return { folder: root, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** That root as an image of this engine, under the name. */
+export async function importNodeImage(docker: Docker, binary: string, name: string): Promise<void> {
+  const root = await nodeRoot(binary);
+  const folder = mkdtempSync(join(tmpdir(), 'modelmile-node-image-'));
+  const archive = join(folder, 'node.tar');
+  await exec('tar', ['-C', root.folder, '-cf', archive, '.']);
+  root.remove();
+  const environment = ['PATH=/usr/local/bin', 'NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'];
+  await docker.run('import', ...environment.flatMap((one) => ['-c', `ENV ${one}`]), archive, name);
+  rmSync(folder, { recursive: true, force: true });
 }
