@@ -34,11 +34,11 @@ interface Contender {
 }
 
 /** The floor is what ours is held against, and one worker what two are: all are up at once and take turns. Each of the others is up alone. */
-function groupsOf(model: ModelName): Contender[][] {
+function groupsOf(): Contender[][] {
   const together: Contender[] = [
     { name: 'floor', workers: 1 },
     { name: 'modelmile', workers: 1 },
-    ...(model === 'mlp' ? [{ name: 'modelmile', workers: 2 } as const] : []),
+    { name: 'modelmile', workers: 2 },
   ];
   const others = chosen.filter((name) => together.every((each) => each.name !== name));
   return [
@@ -180,13 +180,14 @@ function raw(model: ModelName): { batch: number; rowsPerCpuSecond: number } {
 
 try {
   for (const model of Object.keys(models) as ModelName[]) {
-    for (const group of groupsOf(model)) await measureServers(group, model);
+    for (const group of groupsOf()) await measureServers(group, model);
   }
   const figures: Figures = {
     command: `npx tsx bench/serving/main.ts --seconds ${seconds}`,
     commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout.trim(),
     machine: `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.versions.node}`,
     loadAverage: loadavg()[0] ?? 0,
+    times,
     seconds,
     connections,
     openLoopShare,
