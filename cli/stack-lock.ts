@@ -1,20 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '../serving/contract/index.ts';
 
 /** What Pulumi's backend of files notes about the command that holds a stack. */
 interface Lock {
   readonly pid: number;
   readonly hostname: string;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** A command that was killed together with this one's predecessor may still be on its way out. */

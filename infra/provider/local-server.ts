@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   applySettings,
   drainServer,
+  isAlive,
   readServerState,
   type ServerState,
   type ServingSettingsInput,
@@ -43,15 +44,6 @@ function settingsOf(inputs: Props): ServingSettingsInput {
     workers: Number(inputs['workers'] ?? 0),
     recordInputs: inputs['recordInputs'] === true,
   };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function saveSettings(settings: ServingSettingsInput): Promise<void> {

@@ -5,5 +5,6 @@ export * from './home.ts';
 export * from './keys.ts';
 export * from './metrics.ts';
 export * from './ports.ts';
+export * from './processes.ts';
 export * from './records.ts';
 export * from './settings.ts';

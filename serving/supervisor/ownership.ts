@@ -1,5 +1,6 @@
 import { constants, copyFile, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 
 /** Taking over lasts milliseconds: who began longer ago than this was cut off. */
@@ -12,15 +13,6 @@ const noLinks: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUP
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
-}
 
 /** The other process that a file names; undefined where it is gone, or there is no file. */
 async function otherOwner(path: string): Promise<number | undefined> {
