@@ -6,7 +6,8 @@ import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
 import { snapshotWithProcess } from './monitoring/process-metrics.ts';
 import { Metrics } from './monitoring/registry.ts';
-import { canaryOf, loadVersion } from './repository/load.ts';
+import { canaryOf } from './repository/chosen.ts';
+import { loadVersion } from './repository/load.ts';
 import { Channel } from './supervisor/channel.ts';
 import {
   type FromWorker,

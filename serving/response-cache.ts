@@ -7,11 +7,19 @@ import type { LoadedModel } from './models.ts';
 import type { Metrics } from './monitoring/registry.ts';
 
 /** Gives a model the cache for answers; the model as it is where the settings ask for none. */
-export function cachedBy(settings: ServingSettings, metrics: Metrics): (model: LoadedModel) => LoadedModel {
+export async function cachedBy(
+  settings: ServingSettings,
+  metrics: Metrics,
+): Promise<(model: LoadedModel) => LoadedModel> {
   if (settings.responseCache === undefined) return (model) => model;
   const { maxBytes, ttlSeconds } = settings.responseCache;
   const failures = metrics.count('modelmile_cache_failures_total', {});
-  const cache = openCache(settings, maxBytes, () => failures.add(), createLog(settings.logLevel, 'worker'));
+  const cache = await openCache(
+    settings,
+    maxBytes,
+    () => failures.add(),
+    createLog(settings.logLevel, 'worker'),
+  );
   const cached = (servable: Servable): Servable => {
     const { model, version, digest, runner } = servable;
     const lookups = (result: string) =>

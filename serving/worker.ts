@@ -14,8 +14,8 @@ import { RequestMeter } from './monitoring/request-meter.ts';
 import { statisticsOf } from './monitoring/statistics.ts';
 import { PictureReader } from './processing/pictures/reader.ts';
 import { rehearse } from './rehearsal.ts';
-import type { ChosenModel } from './repository/chosen.ts';
-import { canaryOf, loadModel } from './repository/load.ts';
+import { type ChosenModel, canaryOf } from './repository/chosen.ts';
+import { loadModel } from './repository/load.ts';
 import { cachedBy } from './response-cache.ts';
 import { RestServer } from './rest-server.ts';
 import { Access } from './security/access.ts';
@@ -65,7 +65,7 @@ class Worker {
     const loading = { settings, threads, metrics: this.#metrics };
     const models: LoadedModel[] = [];
     for (const model of chosen) models.push(await loadModel(model, loading, runElsewhere));
-    const cached = cachedBy(settings, this.#metrics);
+    const cached = await cachedBy(settings, this.#metrics);
     // Beside a canary the times of a model count, which those of the cache are not.
     this.#models = models.map((model, index) =>
       canaryOf(chosen[index] as ChosenModel) === undefined ? cached(model) : model,

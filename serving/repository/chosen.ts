@@ -18,6 +18,10 @@ export interface ChosenVersion {
   readonly digest: string;
 }
 
+/** The version that is tried in a process of its own; undefined where there is none. */
+export const canaryOf = ({ canary, versionLabels }: ChosenModel): number | undefined =>
+  canary === undefined ? undefined : versionLabels['canary'];
+
 /** The versions that a policy asks for, plus those that labels point at, ascending. */
 function numbersOf(available: readonly number[], { versionPolicy, versionLabels }: ServedModel): number[] {
   const chosen =

@@ -6,7 +6,7 @@ import { describe, loadServable, type Servable } from '../engine/servable.ts';
 import { ServingError } from '../errors.ts';
 import type { LoadedModel } from '../models.ts';
 import type { Metrics } from '../monitoring/registry.ts';
-import type { ChosenModel, ChosenVersion } from './chosen.ts';
+import { type ChosenModel, type ChosenVersion, canaryOf } from './chosen.ts';
 import { openVersion, VersionRefused } from './version.ts';
 
 function batchMeter(metrics: Metrics, model: string, version: number): (report: BatchReport) => void {
@@ -57,10 +57,6 @@ async function orRefused<T>(model: string, version: number, work: () => Promise<
     throw error instanceof ServingError ? new VersionRefused(model, version, error) : error;
   }
 }
-
-/** The version that is tried in a process of its own; undefined where there is none. */
-export const canaryOf = ({ canary, versionLabels }: ChosenModel): number | undefined =>
-  canary === undefined ? undefined : versionLabels['canary'];
 
 /**
  * Loads the versions of a model, all but its canary, which runs elsewhere.

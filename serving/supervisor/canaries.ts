@@ -10,8 +10,7 @@ import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
-import type { ChosenModel } from '../repository/chosen.ts';
-import { canaryOf } from '../repository/load.ts';
+import { type ChosenModel, canaryOf } from '../repository/chosen.ts';
 import type { WorkerStart } from './messages.ts';
 import { type WorkerEvents, WorkerProcess } from './worker-process.ts';
 

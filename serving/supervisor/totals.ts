@@ -1,5 +1,4 @@
 import { metrics as catalogue } from '../contract/index.ts';
-import { exposition } from '../monitoring/exposition.ts';
 import { lastingPart, type MetricsSnapshot, samplesOf, sumOf } from '../monitoring/registry.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -60,7 +59,9 @@ export class Totals {
   }
 
   /** The same in Prometheus's text format. */
-  text(living: readonly MetricsSnapshot[]): Promise<string> {
+  async text(living: readonly MetricsSnapshot[]): Promise<string> {
+    // Prometheus's library with all that it loads is not for who waits for the server to start.
+    const { exposition } = await import('../monitoring/exposition.ts');
     return exposition(this.of(living));
   }
 
