@@ -4,6 +4,7 @@ import type { KerasModel } from '../../conversion/keras/model.ts';
 import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
 import { ModelProtoSchema, signatureOf } from '../../conversion/onnx/index.ts';
 import { erf } from '../../conversion/verify/interpreter/functions.ts';
+import { rectified } from '../../conversion/verify/interpreter/tensor.ts';
 import { kerasParity } from '../../conversion/verify/parity.ts';
 
 const dense = (name: string, units: number, activation: string) => ({
@@ -84,5 +85,13 @@ describe('the reference', () => {
       expect(Math.abs(erf(x) - y)).toBeLessThan(1e-14);
       expect(erf(-x)).toBe(-erf(x));
     }
+  });
+
+  it('rectifies every number, those without end and the smallest included', () => {
+    const { MAX_VALUE, MIN_VALUE } = Number;
+    const data = Float64Array.of(-Infinity, -MAX_VALUE, -0, MIN_VALUE, 7, MAX_VALUE, Infinity, Number.NaN);
+    const relu = (high?: number) => [...rectified({ shape: [data.length], data }, high).data];
+    expect(relu()).toEqual([0, 0, 0, MIN_VALUE, 7, MAX_VALUE, Infinity, Number.NaN]);
+    expect(relu(6)).toEqual([0, 0, 0, MIN_VALUE, 6, 6, 6, Number.NaN]);
   });
 });

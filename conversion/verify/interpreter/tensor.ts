@@ -120,16 +120,10 @@ export function plus(a: Tensor, b: Tensor): Tensor {
   return { shape: a.shape, data };
 }
 
-/**
- * max(x, 0), and at most `high`. Half of x + |x| is that exactly; a branch that signs take by chance costs several times as much.
- */
+/** max(x, 0), and at most `high`. */
 export function rectified({ shape, data: xs }: Tensor, high = Number.POSITIVE_INFINITY): Tensor {
   const data = new Float64Array(xs.length);
-  for (let i = 0; i < data.length; i++) {
-    const x = 0.5 * (xs[i] as number);
-    const y = x + Math.abs(x);
-    data[i] = y > high ? high : y;
-  }
+  for (let i = 0; i < data.length; i++) data[i] = Math.min(Math.max(xs[i] as number, 0), high);
   return { shape, data };
 }
 
