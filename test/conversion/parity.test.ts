@@ -4,8 +4,9 @@ import type { KerasModel } from '../../conversion/keras/model.ts';
 import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
 import { ModelProtoSchema, signatureOf } from '../../conversion/onnx/index.ts';
 import { erf } from '../../conversion/verify/interpreter/functions.ts';
-import { rectified } from '../../conversion/verify/interpreter/tensor.ts';
+import { product, rectified, type Tensor } from '../../conversion/verify/interpreter/tensor.ts';
 import { kerasParity } from '../../conversion/verify/parity.ts';
+import { isProduct } from '../../conversion/verify/runtime-products.ts';
 
 const dense = (name: string, units: number, activation: string) => ({
   class_name: 'Dense',
@@ -94,4 +95,26 @@ describe('the reference', () => {
     expect(relu()).toEqual([0, 0, 0, MIN_VALUE, 7, MAX_VALUE, Infinity, Number.NaN]);
     expect(relu(6)).toEqual([0, 0, 0, MIN_VALUE, 6, 6, 6, Number.NaN]);
   });
+});
+
+describe("the check of the runtime's products", () => {
+  const matrix = (rows: number, columns: number, seed: number): Tensor => ({
+    shape: [rows, columns],
+    data: Float64Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 7.3 + seed)),
+  });
+  const [a, b] = [matrix(4, 5, 0), matrix(5, 6, 1)];
+  const right = product(a, b);
+  const passes = (changes: Readonly<Record<number, number>>) =>
+    isProduct({ ...right, data: Object.assign(right.data.slice(), changes) }, { a, b });
+
+  it('passes a right one', () => expect(passes({})).toBe(true));
+
+  it.each([
+    ['a wrong number', { 1: 5 }],
+    ['a small mistake', { 23: right.data[23]! + 1e-6 }],
+    ['NaN in the first row', { 1: Number.NaN }],
+    ['NaN in the last row', { 23: Number.NaN }],
+    ['a wrong number before NaN', { 0: 5, 7: Number.NaN }],
+    ['infinity', { 3: Number.POSITIVE_INFINITY }],
+  ])('stops one with %s', (_, changes) => expect(passes(changes)).toBe(false));
 });
