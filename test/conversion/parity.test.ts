@@ -118,3 +118,6 @@ describe("the check of the runtime's products", () => {
     ['infinity', { 3: Number.POSITIVE_INFINITY }],
   ])('stops one with %s', (_, changes) => expect(passes(changes)).toBe(false));
 });
+
+it('ONNX Runtime is told to report to nobody, before it is loaded', () =>
+  expect(process.env['ORT_DISABLE_TELEMETRY']).toBe('1'));
