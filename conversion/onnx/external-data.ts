@@ -9,7 +9,7 @@ import {
   type TensorProto,
   TensorProtoSchema,
 } from './generated/onnx_pb.js';
-import { graphsOf } from './model.ts';
+import { attributesOf, graphsOf } from './model.ts';
 import { byteLengthOf } from './tensors.ts';
 
 /*
@@ -126,14 +126,21 @@ export function modelFiles(model: ModelProto, name: string, mostInline?: number)
   ]);
 }
 
-/** Every constant of a model, those of its nodes included. */
-const tensorsOf = (model: ModelProto): TensorProto[] =>
-  graphsOf(model).flatMap(({ initializer, node }) => [
-    ...initializer,
-    ...node.flatMap(({ attribute }) =>
-      attribute.flatMap(({ t, tensors }) => (t ? [t, ...tensors] : tensors)),
-    ),
-  ]);
+const isThere = <T>(value: T | undefined): value is T => value !== undefined;
+
+/** Every constant of a model, in whatever place the specification has for one: the runtime would go to any file that one names. */
+function tensorsOf(model: ModelProto): TensorProto[] {
+  const [graphs, attributes] = [graphsOf(model), attributesOf(model)];
+  const sparse = [
+    ...graphs.flatMap(({ sparseInitializer }) => sparseInitializer),
+    ...attributes.flatMap(({ sparseTensor, sparseTensors }) => [sparseTensor, ...sparseTensors]),
+  ];
+  return [
+    ...graphs.flatMap(({ initializer }) => initializer),
+    ...attributes.flatMap(({ t, tensors }) => [t, ...tensors]),
+    ...sparse.flatMap((tensor) => [tensor?.values, tensor?.indices]),
+  ].filter(isThere);
+}
 
 const externalTensorsOf = (model: ModelProto) =>
   tensorsOf(model).filter(({ dataLocation }) => dataLocation === DataLocation.EXTERNAL);
@@ -162,9 +169,9 @@ export function attachWeights(
     const file = files.get(location) ?? new Uint8Array();
     const start = Number(offset);
     const size = Number(length ?? byteLengthOf(tensor) ?? file.length - start);
-    const isThere =
+    const isInFile =
       [start, size].every((n) => Number.isSafeInteger(n) && n >= 0) && start + size <= file.length;
-    if (!isThere || size !== (byteLengthOf(tensor) ?? size)) {
+    if (!isInFile || size !== (byteLengthOf(tensor) ?? size)) {
       throw new ConversionError(
         'CONVERSION_SOURCE_CORRUPT',
         `${where}: '${tensor.name}' [${tensor.dims}] is said to have ${size} bytes at ${start} of ${location}, which has ${file.length}`,

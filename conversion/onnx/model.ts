@@ -2,9 +2,11 @@ import { create, fromBinary } from '@bufbuild/protobuf';
 import { ConversionError } from '../errors.ts';
 import type { Signature, TensorSpec } from '../manifest/index.ts';
 import {
+  type AttributeProto,
   type GraphProto,
   type ModelProto,
   ModelProtoSchema,
+  type NodeProto,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
@@ -44,14 +46,27 @@ export function withOutputs(model: ModelProto, outputs: readonly ValueInfoProto[
   return { ...model, graph: { ...graph, output: [...graph.output, ...outputs] } };
 }
 
-/** A model's graph, and the bodies of its nodes, theirs included. */
+const attributesIn = (nodes: readonly NodeProto[]) => nodes.flatMap(({ attribute }) => attribute);
+const functionAttributes = ({ functions }: ModelProto): AttributeProto[] =>
+  functions.flatMap(({ node, attributeProto }) => [...attributesIn(node), ...attributeProto]);
+
+/** A model's graph, and the bodies of its nodes and functions, theirs included. */
 export function graphsOf(model: ModelProto): GraphProto[] {
   const graphs = [model.graph!];
-  for (const graph of graphs)
-    for (const { g, graphs: bodies } of graph.node.flatMap(({ attribute }) => attribute))
+  const addBodies = (attributes: readonly AttributeProto[]) => {
+    for (const { g, graphs: bodies } of attributes)
       for (const body of g === undefined ? bodies : [g, ...bodies]) graphs.push(body);
+  };
+  addBodies(functionAttributes(model));
+  for (const { node } of graphs) addBodies(attributesIn(node));
   return graphs;
 }
+
+/** The attributes of all nodes of a model, those of bodies and functions included. */
+export const attributesOf = (model: ModelProto): AttributeProto[] => [
+  ...graphsOf(model).flatMap(({ node }) => attributesIn(node)),
+  ...functionAttributes(model),
+];
 
 /** The opset of ONNX's own operators that a model asks for. */
 export function opsetOf(model: ModelProto): number {

@@ -45,9 +45,15 @@ const messageOf = async (path: string) => decodeModel(await readWhole(path), pat
  */
 export async function readModel(path: string): Promise<ModelProto> {
   const model = await messageOf(path);
+  // A file has many names, and is read once.
+  const contents = new Map<string, Uint8Array>();
   const files = new Map<string, Uint8Array>();
-  for (const location of externalLocations(model))
-    files.set(location, await readWhole(await fileOf(path, location)));
+  for (const location of externalLocations(model)) {
+    const file = await fileOf(path, location);
+    const bytes = contents.get(file) ?? (await readWhole(file));
+    contents.set(file, bytes);
+    files.set(location, bytes);
+  }
   attachWeights(model, files, path);
   return model;
 }
@@ -59,7 +65,7 @@ export const onnx: Reader = {
   matches: (head) => head[0] === 0x08,
   async files(path) {
     const locations = externalLocations(await messageOf(path));
-    return [path, ...(await Promise.all(locations.map((location) => fileOf(path, location))))];
+    return [path, ...new Set(await Promise.all(locations.map((location) => fileOf(path, location))))];
   },
   read: async (path) => ({ dialect: 'onnx', model: { kind: 'onnx', model: await readModel(path) } }),
 };

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   accuracyOf,
@@ -13,15 +14,20 @@ import {
   writeVersion,
 } from '../../conversion/index.ts';
 import { artifactFiles, sizeOfArtifact } from '../../conversion/manifest/index.ts';
+import { FunctionProtoSchema, SparseTensorProtoSchema } from '../../conversion/onnx/generated/onnx_pb.js';
 import {
+  type AttributeProtoSchema,
   decodeModel,
   encodeModel,
   type ModelProto,
   makeNode,
+  NodeProtoSchema,
   type TensorProto,
+  TensorProtoSchema,
   tensorProto,
   valueInfo,
 } from '../../conversion/onnx/index.ts';
+import { readModel } from '../../conversion/readers/onnx.ts';
 import { answersOf, openRecorded } from './recorded.ts';
 
 const digits = 'samples/digits/model.h5';
@@ -148,6 +154,82 @@ function withEntry(key: string, value: string): Uint8Array {
   tensor.externalData.find((entry) => entry.key === key)!.value = value;
   return encodeModel(model);
 }
+
+const attribute = (value: MessageInitShape<typeof AttributeProtoSchema>) =>
+  create(NodeProtoSchema, { opType: 'Constant', output: ['constant'], attribute: [value] });
+
+/** A model with a constant of 256 numbers in a place of the specification's, the numbers in a file. */
+function modelWith(place: keyof typeof places, location: string): ModelProto {
+  const values = create(TensorProtoSchema, {
+    name: 'values',
+    dims: [256n],
+    dataType: 1,
+    dataLocation: 1,
+    externalData: [{ key: 'location', value: location }],
+  });
+  const model: ModelProto = messageOf(whole);
+  places[place](model, values);
+  return model;
+}
+
+const places = {
+  'a sparse constant': ({ graph }: ModelProto, values: TensorProto) =>
+    graph!.sparseInitializer.push(create(SparseTensorProtoSchema, { values })),
+  "a sparse constant's indices": ({ graph }: ModelProto, indices: TensorProto) =>
+    graph!.sparseInitializer.push(create(SparseTensorProtoSchema, { indices })),
+  'a node': ({ graph }: ModelProto, t: TensorProto) => graph!.node.push(attribute({ t })),
+  'a node, sparse': ({ graph }: ModelProto, values: TensorProto) =>
+    graph!.node.push(attribute({ sparseTensor: { values } })),
+  'a node, many': ({ graph }: ModelProto, values: TensorProto) =>
+    graph!.node.push(attribute({ sparseTensors: [{ values }] })),
+  'a body': ({ graph }: ModelProto, values: TensorProto) =>
+    graph!.node.push(attribute({ g: { initializer: [values] } })),
+  'a function': ({ functions }: ModelProto, t: TensorProto) =>
+    functions.push(create(FunctionProtoSchema, { node: [attribute({ t })] })),
+  'a body in a function': ({ functions }: ModelProto, values: TensorProto) =>
+    functions.push(create(FunctionProtoSchema, { node: [attribute({ g: { initializer: [values] } })] })),
+  "a function's attribute": ({ functions }: ModelProto, t: TensorProto) =>
+    functions.push(create(FunctionProtoSchema, { attributeProto: [{ t }] })),
+};
+
+describe.each(Object.keys(places) as (keyof typeof places)[])('weights beside a model, of %s', (place) => {
+  const path = join(work, 'places', 'model.onnx');
+
+  it('are read into it', async () => {
+    write(path, encodeModel(modelWith(place, './w')));
+    const numbers = Buffer.from(Array.from({ length: 1024 }, (_, i) => i));
+    writeFileSync(join(dirname(path), 'w'), numbers);
+    const read = Buffer.from(encodeModel(await readModel(path)));
+    expect(read.includes(numbers)).toBe(true);
+    expect(read.includes('location')).toBe(false);
+  });
+
+  it('are not, where they are in no file of its folder', async () => {
+    writeFileSync(join(work, 'secret'), new Uint8Array(1024));
+    write(path, encodeModel(modelWith(place, '../secret')));
+    await expect(convert(path)).rejects.toMatchObject({
+      code: 'CONVERSION_SOURCE_CORRUPT',
+      message: expect.stringContaining("'../secret'"),
+    });
+  });
+});
+
+it('a file that a model calls by many names is read once', async () => {
+  const path = join(work, 'names', 'model.onnx');
+  const model = messageOf(apart);
+  const tensors = model.graph!.initializer.filter(({ dataLocation }) => dataLocation === 1);
+  expect(tensors.length).toBeGreaterThan(1);
+  for (const [i, { externalData }] of tensors.entries())
+    externalData.find(({ key }) => key === 'location')!.value = `${'./'.repeat(i)}model.onnx.data`;
+  const [message, data] = [encodeModel(model), apart.files.get('model.onnx.data')!];
+  write(path, message, data);
+  const buffers = (await readModel(path))
+    .graph!.initializer.filter(({ rawData }) => rawData.length >= 1024)
+    .map(({ rawData }) => rawData.buffer);
+  expect(buffers.length).toBe(tensors.length);
+  expect(new Set(buffers).size).toBe(1);
+  expect((await convert(path)).manifest.source.sizeBytes).toBe(message.length + data.length);
+});
 
 describe('weights that are not where a model says', () => {
   const outside = join(work, 'outside');
