@@ -14,8 +14,8 @@ export class Unfamiliar extends Error {}
 const unfamiliar = (what: string) => new Unfamiliar(what);
 
 const pageBytes = 2 ** 16;
-/** More names than any model has in one group: a tree that leads round in circles. */
-const mostNames = 2 ** 17;
+/** More than any model has in one group's tree, of nodes and names together: one that leads round in circles. */
+const mostEntries = 2 ** 17;
 const nowhere = 2n ** 64n - 1n;
 
 /** A file, or one in memory, by its places. Nothing outside of it is read. */
@@ -228,21 +228,31 @@ function membersOf(places: Places, symbols: DataView): Map<string, number> {
   const names = places.view(namesAt, namesSize);
   const found = new Map<string, number>();
   const nodes = [place(symbols, 0)];
+  let entriesLeft = mostEntries;
+  let namesLeft = namesSize;
+  const usedOf = (node: DataView) => {
+    const used = node.getUint16(6, true);
+    entriesLeft -= used;
+    if (entriesLeft < 0) throw unfamiliar('groups that lead round in circles');
+    return used;
+  };
   for (const address of nodes) {
-    if (nodes.length + found.size > mostNames) throw unfamiliar('groups that lead round in circles');
     if (textOf(places.view(address, 4), 0, 4) === 'TREE') {
       const head = places.view(address, 24);
       if (head.getUint8(4) !== 0) throw unfamiliar('a tree of another kind');
-      const used = head.getUint16(6, true);
+      const used = usedOf(head);
       const keys = places.view(address + 24, 8 + 16 * used);
       for (let i = 0; i < used; i++) nodes.push(place(keys, 8 + 16 * i));
       continue;
     }
-    const used = places.signed(address, 8, 'SNOD').getUint16(6, true);
+    const used = usedOf(places.signed(address, 8, 'SNOD'));
     const entries = places.view(address + 8, 40 * used);
     for (let i = 0; i < used; i++) {
-      const start = place(entries, 40 * i);
-      found.set(textOf(names, start, namesSize), place(entries, 40 * i + 8));
+      const name = textOf(names, place(entries, 40 * i), namesSize);
+      // Each has a place of its own, and ends with a zero.
+      namesLeft -= name.length + 1;
+      if (namesLeft < 0) throw unfamiliar('names that lie over each other');
+      found.set(name, place(entries, 40 * i + 8));
     }
   }
   return found;

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
-import { runInNewContext } from 'node:vm';
 import type H5wasm from 'h5wasm/node';
 import { ConversionError } from '../errors.ts';
 import { elementReader, numbersOf } from './hdf5-elements.ts';
 import type { Group, Hdf5File, Numbers } from './hdf5-file.ts';
+import { limitMsFor, within } from './time-limit.ts';
 
 type LibraryGroup = InstanceType<typeof H5wasm.Group>;
 type Dataset = InstanceType<typeof H5wasm.Dataset>;
@@ -24,34 +24,6 @@ function reasonOf(error: unknown): string {
   const told = (error as Error).message ?? String(error);
   const innermost = [...told.matchAll(/^ *#\d+: .* in \w+\(\): (.+)$/gm)].at(-1)?.[1];
   return innermost === undefined ? told : `HDF5: ${innermost}`;
-}
-
-/** Processor time that reading may take: many times what it needs. */
-const leastLimitMs = 4000;
-const bytesPerMs = 16_384;
-
-const processorMs = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-};
-
-/**
- * Runs what does not wait for anything, and stops it when it has used up its processor time. The virtual machine counts time as it
- * passes: on a machine that was busy with other things the work is begun again, with twice the time.
- */
-function within<T>(limitMs: number, paths: readonly string[], run: () => T): T {
-  for (let timeout = Math.ceil(limitMs); ; timeout *= 2) {
-    const startedMs = processorMs();
-    try {
-      return runInNewContext('run()', { run }, { timeout }) as T;
-    } catch (error) {
-      if (error instanceof ConversionError) throw error;
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-        throw corrupt(`${paths.join(', ')}: ${reasonOf(error)}`);
-      if (processorMs() - startedMs >= 0.8 * limitMs)
-        throw corrupt(`${paths.join(', ')}: its structures lead round in circles`);
-    }
-  }
 }
 
 /** A group of the library's. */
@@ -189,12 +161,15 @@ export async function withLibrary<T>(
   use: (files: readonly Hdf5File[]) => T,
 ): Promise<T> {
   const loaded = await library();
-  const limitMs = paths.reduce((sum, path) => sum + statSync(path).size / bytesPerMs, leastLimitMs);
-  return within(limitMs, paths, () => {
+  const sizeBytes = paths.reduce((sum, path) => sum + statSync(path).size, 0);
+  const what = paths.join(', ');
+  return within(limitMsFor(sizeBytes), what, () => {
     const files: LibraryHdf5File[] = [];
     try {
       for (const path of paths) files.push(new LibraryHdf5File(path, loaded));
       return use(files);
+    } catch (error) {
+      throw error instanceof ConversionError ? error : corrupt(`${what}: ${reasonOf(error)}`);
     } finally {
       for (const file of files) file.close();
     }

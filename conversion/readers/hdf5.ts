@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,16 +6,26 @@ import { ConversionError } from '../errors.ts';
 import { ClassicHdf5File } from './hdf5-classic.ts';
 import type { Hdf5File, Hdf5Source } from './hdf5-file.ts';
 import { withLibrary } from './hdf5-library.ts';
+import { limitMsFor, within } from './time-limit.ts';
 
 type Use<T> = (files: readonly Hdf5File[]) => T;
 
+/** What a file in memory, an archive's member, is called in messages. */
+const nameOf = (source: Hdf5Source) => (typeof source === 'string' ? source : 'the weights');
+const sizeOf = (source: Hdf5Source) => (typeof source === 'string' ? statSync(source).size : source.length);
+
 function withClassic<T>(sources: readonly Hdf5Source[], use: Use<T>): T {
-  const files: ClassicHdf5File[] = [];
+  const opened: ClassicHdf5File[] = [];
+  const open = (source: Hdf5Source) => {
+    const file = new ClassicHdf5File(source);
+    opened.push(file);
+    return file;
+  };
+  const sizeBytes = sources.reduce((sum, source) => sum + sizeOf(source), 0);
   try {
-    for (const source of sources) files.push(new ClassicHdf5File(source));
-    return use(files);
+    return within(limitMsFor(sizeBytes), sources.map(nameOf).join(', '), () => use(sources.map(open)));
   } finally {
-    for (const file of files) file.close();
+    for (const file of opened) file.close();
   }
 }
 

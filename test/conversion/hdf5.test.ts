@@ -8,6 +8,7 @@ import { withHdf5 } from '../../conversion/readers/hdf5.ts';
 import { ClassicHdf5File } from '../../conversion/readers/hdf5-classic.ts';
 import type { Group, Hdf5File } from '../../conversion/readers/hdf5-file.ts';
 import { withLibrary } from '../../conversion/readers/hdf5-library.ts';
+import { within } from '../../conversion/readers/time-limit.ts';
 import { openRecorded } from './recorded.ts';
 
 const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url));
@@ -101,4 +102,59 @@ it('a file that was cut anywhere is never read as another', async () => {
     }
     expect(seen).toEqual(usual);
   }
+});
+
+/** A file whose root is a group: a tree of `nodes` children, all of them the same one of `names` times the same name. */
+function roundabout(nodes: number, names: number): Buffer {
+  const [header, heap, text, tree] = [96, 200, 240, 512];
+  const leaf = tree + 32 + 16 * nodes;
+  const bytes = Buffer.alloc(leaf + 8 + 40 * names);
+  const [put16, put64] = [
+    (at: number, value: number) => bytes.writeUInt16LE(value, at),
+    (at: number, value: number) => bytes.writeBigUInt64LE(BigInt(value), at),
+  ];
+  bytes.write('\x89HDF\r\n\x1a\n', 0, 'latin1');
+  bytes.fill(8, 13, 15);
+  put64(64, header);
+  bytes[header] = 1;
+  bytes.writeUInt32LE(24, header + 8);
+  put16(header + 16, 17);
+  put16(header + 18, 16);
+  put64(header + 24, tree);
+  put64(header + 32, heap);
+  bytes.write('HEAP', heap);
+  put64(heap + 8, 16);
+  put64(heap + 24, text);
+  bytes.write('\0name', text, 'latin1');
+  bytes.write('TREE', tree);
+  put16(tree + 6, nodes);
+  for (let i = 0; i < nodes; i++) put64(tree + 32 + 16 * i, leaf);
+  bytes.write('SNOD', leaf);
+  put16(leaf + 6, names);
+  for (let i = 0; i < names; i++) {
+    put64(leaf + 8 + 40 * i, 1);
+    put64(leaf + 16 + 40 * i, header);
+  }
+  return bytes;
+}
+
+it('a tree whose children are all the same, or the tree itself, is left to the library', () => {
+  const keysOf = (bytes: Buffer) => new ClassicHdf5File(bytes).root.keys();
+  expect(keysOf(roundabout(1, 1))).toEqual(['name']);
+  expect(() => keysOf(roundabout(1000, 1000))).toThrow(/over each other/);
+  const circle = roundabout(2, 1);
+  for (const child of [544, 560]) circle.writeBigUInt64LE(512n, child);
+  expect(() => keysOf(circle)).toThrow(/round in circles/);
+});
+
+it('what reads on and on is stopped, and said to be damaged', () => {
+  const forever = () => {
+    for (;;);
+  };
+  expect(() => within(50, 'model.h5', forever)).toThrow(
+    expect.objectContaining({
+      code: 'CONVERSION_SOURCE_CORRUPT',
+      message: expect.stringContaining('model.h5'),
+    }),
+  );
 });
