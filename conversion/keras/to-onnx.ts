@@ -4,7 +4,7 @@ import { type LayerContext, type LayerConverter, unsupported } from '../layers/l
 import { outputMask } from '../layers/masks.ts';
 import { operation, operationName, operations } from '../layers/operations/index.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
-import { doubtfulMasks } from './attention-masks.ts';
+import { maskStates } from './attention-masks.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
 import {
   customRow,
@@ -41,6 +41,8 @@ interface Conversion {
   readonly dialect: KerasModel['dialect'];
   readonly custom: CustomConverters;
   readonly trace: TracePoint[];
+  /** Masks that Keras may have taken off or not, by the names of copies that must not be needed, with who reads them. */
+  readonly doubts: Map<string, Pick<LayerContext, 'name' | 'className'>>;
 }
 
 /** Where in the nesting a model or layer is. */
@@ -161,15 +163,21 @@ function convertGraph(
     }
     return value;
   };
-  const isDoubtful = doubtfulMasks(source, conversion.dialect);
+  const maskState = maskStates(source, conversion.dialect);
   const convert = (ref: TensorRef): void => {
     const found = callAt(ref);
     const { layer, args, kwargs, inputs: refs } = found;
     const tensorFor = (input: TensorRef): SymbolicTensor => {
       const tensor = tensorAt(input);
-      return tensor.mask !== undefined && isDoubtful(input, found)
-        ? { ...tensor, mask: { ...tensor.mask, isDoubtful: true } }
-        : tensor;
+      if (tensor.mask === undefined) return tensor;
+      const state = maskState(input, found);
+      if (state === 'kept') return tensor;
+      const { mask, ...unmasked } = tensor;
+      if (state === 'gone') return unmasked;
+      const name = `${place.name}${layerName(layer)}`;
+      const doubt = conversion.graph.node('Identity', [mask], { ...mask, name: `${name}/doubtful_mask` });
+      conversion.doubts.set(doubt.name, { name, className: layer.class_name });
+      return { ...tensor, mask: doubt };
     };
     const call = {
       args: resolve(args, tensorFor) as unknown[],
@@ -206,7 +214,7 @@ function convertGraph(
  */
 export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): OnnxConversion {
   const graph = new GraphBuilder();
-  const conversion: Conversion = { graph, dialect: model.dialect, custom, trace: [] };
+  const conversion: Conversion = { graph, dialect: model.dialect, custom, trace: [], doubts: new Map() };
   const place: Place = {
     name: '',
     trace: '',
@@ -217,7 +225,16 @@ export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): O
   outputs.forEach((output, i) => {
     graph.output(names[i] as string, output);
   });
-  return { model: graph.build('model'), trace: conversion.trace };
+  const built = graph.build('model');
+  for (const { name } of built.graph?.node ?? []) {
+    const reader = conversion.doubts.get(name);
+    if (reader === undefined) continue;
+    throw unsupported(
+      reader,
+      'Keras 3 takes the mask off a tensor that attention has read, so that it depends on the order of calls who else sees it; hand it over as attention_mask',
+    );
+  }
+  return { model: built, trace: conversion.trace };
 }
 
 /** Depth first, without recursion: inputs before the call that takes them; a cycle is a damaged file. */

@@ -33,8 +33,7 @@ function mergedMask(layer: LayerContext): SymbolicTensor | undefined {
   const masks = layer.inputs.flatMap(({ mask }) => (mask === undefined ? [] : [mask]));
   const isKeras3 = layer.dialect === 'keras-3';
   if (masks.length === 0 || (isKeras3 && masks.length < layer.inputs.length)) return undefined;
-  const merged = masks.reduce((a, b) => elementwise(layer, isKeras3 ? 'Or' : 'And', [a, b], 'bool'));
-  return masks.some(({ isDoubtful }) => isDoubtful) ? { ...merged, isDoubtful: true } : merged;
+  return masks.reduce((a, b) => elementwise(layer, isKeras3 ? 'Or' : 'And', [a, b], 'bool'));
 }
 
 /** Along the steps the masks follow each other; along the features they are merged, no mask counting as "all". */

@@ -41,11 +41,6 @@ function inputsOf(layer: LayerContext): Inputs {
   const key = list?.[2] ?? argument(2, 'key') ?? value;
   if (query === undefined || value === undefined || key === undefined)
     throw unsupported(layer, 'a call without query and value');
-  if ([query, value, key].some((input) => input.mask?.isDoubtful))
-    throw unsupported(
-      layer,
-      'Keras 3 takes the mask off a tensor that attention has read, so that it depends on the order of calls who else sees it; hand it over as attention_mask',
-    );
   return { query, value, key };
 }
 

@@ -23,8 +23,6 @@ export interface SymbolicTensor {
   readonly channelsFirst?: SymbolicTensor;
   /** Keras's mask that travels with the value: bool [batch, steps], false = padding. */
   readonly mask?: SymbolicTensor;
-  /** Of a mask: whether Keras 3 would still have it here (keras/attention-masks.ts). */
-  readonly isDoubtful?: boolean;
 }
 
 /** Integers are bigint, so that `axis: 1n` (INT) and `alpha: 1` (FLOAT) cannot be mixed up. */

@@ -1,6 +1,6 @@
 import { ellipsis, Slice } from '../../keras/graph.ts';
 import { customRow, type KerasModel, type LayerConfig, type Weight } from '../../keras/model.ts';
-import type { Evaluate, LayerInput } from './layer-input.ts';
+import { type Evaluate, isTensor, type LayerInput } from './layer-input.ts';
 import { evaluate, steps } from './layers.ts';
 import { knowsOperation, operation } from './operations/index.ts';
 import { type Asking, answered, answeredBy, type Product } from './products.ts';
@@ -33,6 +33,8 @@ interface Run {
   readonly values: Map<string, Tensor> | undefined;
   /** Whether every number that a layer gives is rounded to float32. */
   readonly isRounded: boolean;
+  /** Numbers whose mask Keras 3's attention over heads has taken off: nobody after it finds one. */
+  readonly unmasked: WeakSet<Float64Array>;
 }
 
 /** Reads `[layer, call, tensor]`, in Keras 2's form or Keras 3's; undefined for anything else. */
@@ -114,9 +116,12 @@ function* runLayer(
   };
   const result = asking === undefined ? compute(input) : yield* asking(input);
   const outputs = Array.isArray(result) ? (result as Tensor[]) : [result as Tensor];
-  return run.isRounded
-    ? outputs.map((output) => ({ ...output, data: new Float64Array(new Float32Array(output.data)) }))
-    : outputs;
+  if (run.dialect === 'keras-3' && layer.class_name === 'MultiHeadAttention')
+    for (const { data } of [...call.inputs, ...Object.values(call.kwargs).filter(isTensor)])
+      run.unmasked.add(data);
+  const rounded = (output: Tensor) => ({ ...output, data: new Float64Array(new Float32Array(output.data)) });
+  const isGiven = (output: Tensor) => call.inputs.some(({ data }) => data === output.data);
+  return run.isRounded ? outputs.map((output) => (isGiven(output) ? output : rounded(output))) : outputs;
 }
 
 function* runModel(
@@ -163,7 +168,10 @@ function* runModel(
     return isModel(layer) && !isKeras3 ? Math.min(lowest.get(name) ?? 0, 1) : 0;
   };
   const keyOf = ([name, call]: Mention) => `${name}:${call - offset(name)}`;
-  const read = (at: Mention): Tensor => done.get(keyOf(at))?.[at[2]] as Tensor;
+  const read = (at: Mention): Tensor => {
+    const tensor = done.get(keyOf(at))?.[at[2]] as Tensor;
+    return run.unmasked.has(tensor?.data) ? { shape: tensor.shape, data: tensor.data } : tensor;
+  };
   const ends = mentions(fields['output_layers'], names).map(([name, call, tensor]): Mention => {
     const layer = byName.get(name) as LayerConfig;
     // Where a model inside is an end of a Keras 3 model, its calls count from 1, though they count from 0 elsewhere.
@@ -261,5 +269,6 @@ function reference(
   ...[model, inputs, custom = {}, isRounded = false]: Parameters<typeof runReference>
 ): Asking<readonly Tensor[]> {
   const weightsOf = (layer: LayerConfig) => model.weights.get(nameOf(layer)) ?? [];
-  return runModel({ dialect: model.dialect, custom, values, isRounded }, model.config, weightsOf, inputs, '');
+  const run = { dialect: model.dialect, custom, values, isRounded, unmasked: new WeakSet<Float64Array>() };
+  return runModel(run, model.config, weightsOf, inputs, '');
 }

@@ -242,12 +242,19 @@ def told(what):
         print(what, file=sys.stderr)
 
 
+def parts(model):
+    return [type(layer).__name__ for layer in model._flatten_layers()], [tuple(t.shape) for t in model.outputs]
+
+
 def in_float64(k, seed, model, inputs, single):
     """What the same model answers in float64, and how far float32 is from it; TensorFlow has no float64 for some layers."""
     try:
         floatx(k, "float64")
         k.backend.clear_session()
         exact = build(k, seed)
+        # What float64 cannot do is drawn again, which makes another model.
+        if parts(exact) != parts(model):
+            raise Unfit("another model in float64")
         for to, source in zip(exact.weights, model.weights, strict=True):
             to.assign(np.asarray(source))
         double = predict(exact, [i.astype("float64") if i.dtype == np.float32 else i for i in inputs])
