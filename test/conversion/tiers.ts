@@ -15,7 +15,7 @@ const beyond =
   /^keras[23]-(lambda|conv-lstm|text-vectorization|string-lookup|hashing|locally-connected|random-crop|spectral-normalization|lstm-stateful)$/;
 
 /** Options of tier 0 and 1 that are refused: each is a gap that has a name. */
-const gaps = /^keras2-operation-einsum-keras2$|^keras3-(masked-attention-twice|resizing-bytes)$/;
+const gaps = /^keras2-operation-einsum-keras2$|^keras3-resizing-bytes$/;
 
 export const isBeyond = (name: string): boolean => beyond.test(name);
 export const isRefused = (name: string): boolean => beyond.test(name) || gaps.test(name);
