@@ -104,6 +104,15 @@ it('a file that was cut anywhere is never read as another', async () => {
   }
 });
 
+it('a group is read once, however often it is asked for', () => {
+  const file = new ClassicHdf5File(`${fixtures}keras3-functional.h5`);
+  const weights = file.group(file.root, 'model_weights')!;
+  expect(file.group(file.root, '/model_weights')).toBe(weights);
+  const [name] = weights.keys() as [string];
+  expect(file.group(file.root, `model_weights/${name}`)).toBe(file.group(weights, name));
+  file.close();
+});
+
 /** A file whose root is a group: a tree of `nodes` children, all of them the same one of `names` times the same name. */
 function roundabout(nodes: number, names: number): Buffer {
   const [header, heap, text, tree] = [96, 200, 240, 512];
