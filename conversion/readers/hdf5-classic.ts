@@ -1,7 +1,8 @@
+import { ConversionError } from '../errors.ts';
 import { elementReader, numbersOf } from './hdf5-elements.ts';
 import type { Group, Hdf5File, Hdf5Source, Numbers } from './hdf5-file.ts';
 import { ClassicGroup } from './hdf5-groups.ts';
-import { datatypeOf, type Message, messages, messagesOf, shapeOf } from './hdf5-messages.ts';
+import { datatypeOf, isPlain, type Message, messages, messagesOf, shapeOf } from './hdf5-messages.ts';
 import { Places, place, textOf, unfamiliar } from './hdf5-places.ts';
 
 /*
@@ -88,6 +89,13 @@ export class ClassicHdf5File implements Hdf5File {
       throw unfamiliar('a variable in another form');
     const shape = shapeOf(dataspace);
     const type = datatypeOf(datatype);
+    // The library would read them by class and size too, as other numbers.
+    if (!isPlain(datatype)) {
+      throw new ConversionError(
+        'CONVERSION_UNSUPPORTED',
+        `Variable '${path}' has numbers in a form of their own, neither whole integers nor floats of IEEE 754`,
+      );
+    }
     const count = shape.reduce((product, dim) => product * dim, 1);
     const byteLength = count * type.size;
     // Version 3, in one piece.

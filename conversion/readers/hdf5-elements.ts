@@ -1,8 +1,8 @@
 import type { Numbers } from './hdf5-file.ts';
 
 /** HDF5's classes of element types. */
-const integerClass = 0;
-const floatClass = 1;
+export const integerClass = 0;
+export const floatClass = 1;
 const opaqueClass = 5;
 const enumClass = 8;
 

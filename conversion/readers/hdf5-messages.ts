@@ -1,4 +1,4 @@
-import type { ElementType } from './hdf5-elements.ts';
+import { type ElementType, floatClass, integerClass } from './hdf5-elements.ts';
 import { bytesOf, type Places, place, unfamiliar, viewOf } from './hdf5-places.ts';
 
 /** What the messages of an object header are about. */
@@ -68,4 +68,30 @@ export function datatypeOf(view: DataView): Datatype {
     littleEndian: (bits & 1) === 0,
     bits,
   };
+}
+
+/** Places and numbers of bits of IEEE 754's exponents and fractions, by size in bytes. */
+const ieeeFields: Readonly<Record<number, readonly number[]>> = {
+  2: [10, 5, 0, 10],
+  4: [23, 8, 0, 23],
+  8: [52, 11, 0, 52],
+};
+/** The first bit of a fraction, 1, is not stored. */
+const impliedBit = 2 << 4;
+
+/** Whether numbers are what their class and size say: integers that fill their bytes, floats of IEEE 754. HDF5 describes any others too. */
+export function isPlain(view: DataView): boolean {
+  const { type, size, bits } = datatypeOf(view);
+  if (type !== integerClass && type !== floatClass) return true;
+  const [offset, precision] = [view.getUint16(8, true), view.getUint16(10, true)];
+  if (offset !== 0 || precision !== 8 * size) return false;
+  if (type === integerClass) return true;
+  const fields = [12, 13, 14, 15].map((at) => view.getUint8(at));
+  const bias = 2 ** ((fields[1] as number) - 1) - 1;
+  return (
+    fields.every((field, i) => field === ieeeFields[size]?.[i]) &&
+    view.getUint32(16, true) === bias &&
+    view.getUint8(2) === 8 * size - 1 &&
+    (bits & (3 << 4)) === impliedBit
+  );
 }

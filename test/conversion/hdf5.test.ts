@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { unzipSync } from 'fflate';
 import { withHdf5 } from '../../conversion/readers/hdf5.ts';
@@ -111,6 +112,39 @@ it('a group is read once, however often it is asked for', () => {
   const [name] = weights.keys() as [string];
   expect(file.group(file.root, `model_weights/${name}`)).toBe(file.group(weights, name));
   file.close();
+});
+
+describe('numbers in another form than their class and size say', () => {
+  const float32 = Buffer.from('11201f000400000000002000170800177f000000', 'hex');
+  const integers = Buffer.from('1008000004000000000020000000000000000000', 'hex');
+  /** A file of Keras's whose first variable claims to be of another type. */
+  const retyped = (type: Buffer) => {
+    const bytes = readFileSync(`${fixtures}keras3-sequential.h5`);
+    type.copy(bytes, bytes.indexOf(float32));
+    return withHdf5([bytes], ([file]) => everything(file!));
+  };
+  const changed = (type: Buffer, at: number, value: number) => {
+    const copied = Buffer.from(type);
+    copied[at] = value;
+    return copied;
+  };
+
+  it('are not taken for what they seem, while usual ones are read', async () => {
+    const [usual, whole] = [await retyped(float32), await retyped(integers)];
+    const differing = Object.keys(usual).filter((path) => !isDeepStrictEqual(usual[path], whole[path]));
+    expect(differing.length).toBe(1);
+  });
+
+  it.each([
+    ['another exponent bias', changed(float32, 16, 100)],
+    ["bfloat16's exponent", Buffer.from('11200f00020000000000100007080007' + '7f000000', 'hex')],
+    ['a sign elsewhere', changed(float32, 2, 30)],
+    ['a first bit that is stored', changed(float32, 1, 0x10)],
+    ['integers of 12 bits', changed(integers, 10, 12)],
+    ['integers that begin at another bit', changed(integers, 8, 4)],
+  ])('are refused: %s', async (_, type) => {
+    await expect(retyped(type)).rejects.toMatchObject({ code: 'CONVERSION_UNSUPPORTED' });
+  });
 });
 
 /** A file whose root is a group: a tree of `nodes` children, all of them the same one of `names` times the same name. */
