@@ -63,17 +63,25 @@ const openParts = ({ message, externalData }: ModelInParts, options: InferenceSe
 /** Weights beyond which the runtime gets them as a file: that it maps, where of what it is handed in memory it makes copies. */
 const mostHandedBytes = 2 ** 22;
 
-/** A session of a model whose weights lie in a file, which is gone from the disk before this returns. */
+/** Writes a model with its weights in a file beside it. @returns its path */
+async function writeApart(model: ModelProto, folder: string): Promise<string> {
+  const { message, pieces } = besideFile(model, 'weights');
+  await writePieces(join(folder, 'weights'), pieces);
+  const path = join(folder, 'model.onnx');
+  await writeFile(path, message);
+  return path;
+}
+
+/** A session of a model whose weights lie in a file, which is gone from the disk before this returns; in memory where the disk has no room. */
 async function openMapped(model: ModelProto, options: InferenceSession.SessionOptions) {
-  const folder = await mkdtemp(join(tmpdir(), 'modelmile-session-'));
+  const folder = await mkdtemp(join(tmpdir(), 'modelmile-session-')).catch(() => undefined);
+  if (folder === undefined) return openHanded(model, options);
   try {
-    const { message, pieces } = besideFile(model, 'weights');
-    await writePieces(join(folder, 'weights'), pieces);
-    const path = join(folder, 'model.onnx');
-    await writeFile(path, message);
-    return await create(path, options);
+    const path = await writeApart(model, folder).catch(() => undefined);
+    return await (path === undefined ? openHanded(model, options) : create(path, options));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // The session is open: a folder that cannot be removed is no reason to lose it.
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
 }
 
