@@ -1,7 +1,9 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RemoteRunner } from './canary/remote-runner.ts';
 import { DataPlane, type DataPlaneParts } from './dataplane.ts';
+import type { Servable } from './engine/servable.ts';
+import { countOf } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
 import { exampleRow } from './example.ts';
 import { createLog } from './log.ts';
@@ -17,16 +19,22 @@ const requests = 60;
 const forMs = 400;
 /** What is compiled on the side meanwhile is not left for the time after. */
 const pauseMs = 3;
-/** A longer request would say more of its own size than of its way. */
-const maxBodyBytes = 64 * 1024;
+/** Requests and answers with more numbers would say more of their own size than of their way. */
+const maxNumbers = 16 * 1024;
+
+/** How many numbers a row comes and goes with: pictures and columns are made into theirs here. */
+function numbersOf({ signature, manifest }: Servable): number {
+  const given = signature.inputs.filter(({ name }) => manifest.preprocessing?.[name] === undefined);
+  const counts = [...given, ...signature.outputs].map(({ shape }) => countOf(shape.map(Math.abs)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
 
 /** A request that each model answers, as it comes over the wire. What runs in another process has its own first requests. */
 function requestsTo(models: readonly LoadedModel[]): Buffer[] {
   return models.flatMap(({ name, versions }) => {
     const own = [...versions.values()].find(({ runner }) => !(runner instanceof RemoteRunner));
-    if (own === undefined) return [];
+    if (own === undefined || numbersOf(own) > maxNumbers) return [];
     const body = JSON.stringify(exampleRow(own));
-    if (body.length > maxBodyBytes) return [];
     const head = [
       `POST /v1/models/${encodeURIComponent(name)}/versions/${own.version}:predict HTTP/1.1`,
       'host: localhost',
@@ -47,7 +55,7 @@ async function connectionToSelf(): Promise<readonly [client: Socket, server: Soc
     const { port } = listener.address() as { port: number };
     return await new Promise((resolve, reject) => {
       const client = connect({ port, host: '127.0.0.1', noDelay: true });
-      client.once('error', reject);
+      client.once('error', reject).once('close', () => reject(new Error('the connection was not made')));
       listener.on('connection', (socket) => {
         if (socket.remotePort === client.localPort) resolve([client, socket]);
         else socket.destroy();
@@ -58,13 +66,15 @@ async function connectionToSelf(): Promise<readonly [client: Socket, server: Soc
   }
 }
 
-/** Sends a request and waits for what comes back, which is short enough to come at once. */
-function exchange(client: Socket, request: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.once('close', reject);
+/** Sends a request and waits for what comes back. @returns whether anything did before the connection was closed */
+function isAnswered(client: Socket, request: Buffer): Promise<boolean> {
+  if (client.destroyed) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const onClose = () => resolve(false);
+    client.once('close', onClose);
     client.once('data', () => {
-      client.off('close', reject);
-      resolve();
+      client.off('close', onClose);
+      resolve(true);
     });
     client.write(request);
   });
@@ -86,27 +96,30 @@ export async function rehearse(context: RestServerContext, parts: DataPlaneParts
     record: () => {},
     feedback: () => Promise.reject(new ServingError('SERVING_NOT_READY', 'This is a rehearsal')),
   };
+  const access = await Access.open(settings, context.audit, log);
+  const [client, connection] = await connectionToSelf();
+  // Whatever is under way then is not waited for, and not computed either.
+  const end = setTimeout(() => client.destroy(), forMs);
   const server = await RestServer.open({
     ...context,
     settings,
     log,
     dataPlane: new DataPlane({ ...parts, models, sink, isTraced: false }),
     meter: new RequestMeter(new Metrics(), log),
-    access: await Access.open(settings, context.audit, log),
+    access,
   });
-  const [client, connection] = await connectionToSelf();
   server.accept(connection);
-  const untilMs = performance.now() + forMs;
   let answered = 0;
-  try {
-    for (; answered < requests && performance.now() < untilMs; answered++) {
-      await exchange(client, rehearsed[answered % rehearsed.length] as Buffer);
-      await setTimeout(pauseMs);
-    }
-  } finally {
-    client.destroy();
-    server.letIdleGo(0);
-    await server.drained();
+  while (
+    answered < requests &&
+    (await isAnswered(client, rehearsed[answered % rehearsed.length] as Buffer))
+  ) {
+    answered += 1;
+    await sleep(pauseMs);
   }
+  clearTimeout(end);
+  client.destroy();
+  server.letIdleGo(0);
+  await server.drained();
   return answered;
 }

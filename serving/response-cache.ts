@@ -6,7 +6,10 @@ import { openCache } from './middleware/cache/index.ts';
 import type { LoadedModel } from './models.ts';
 import type { Metrics } from './monitoring/registry.ts';
 
-/** Gives a model the cache for answers; the model as it is where the settings ask for none. */
+/**
+ * Gives a model the cache for answers; the model as it is where the settings ask for none. A cache that cannot be reached is no fault:
+ * what is not found is computed.
+ */
 export async function cachedBy(
   settings: ServingSettings,
   metrics: Metrics,

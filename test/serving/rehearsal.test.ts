@@ -53,3 +53,16 @@ describe('a worker that has answered requests of its own', () => {
     expect(await metricOf(server, 'modelmile_batches_total')).toBe(1);
   });
 });
+
+it('a worker does not wait for a batch that takes longer than its rehearsal, and counts none of it', async () => {
+  const batching = { maxBatchSize: 64, batchTimeoutMs: 5000, maxEnqueued: 100, allowedBatchSizes: [] };
+  const startedMs = performance.now();
+  const server = await startServer({ sums: { 1: scaledSum(2) } }, { logLevel: 'debug', batching });
+  try {
+    expect(server.log()).toMatch(/"answered":0,"msg":"rehearsed"/);
+    await new Promise((resolve) => setTimeout(resolve, startedMs + 6000 - performance.now()));
+    expect(await metricOf(server, 'modelmile_batches_total')).toBe(0);
+  } finally {
+    await server.stop();
+  }
+});
