@@ -30,7 +30,9 @@ for (const model of Object.values(recorded.expected)) {
         // What a lossy method costs is another matter.
         const budget = { relativeError: Number.MAX_VALUE };
         const source = recorded.path(file);
-        const options = { target, method, budget, ...(calibration === undefined ? {} : { calibration }) };
+        // What can do with random rows keeps them: some models' recorded inputs are no rows.
+        const isLearner = target === 'tflite' && method === 'static-int8' && calibration !== undefined;
+        const options = { target, method, budget, ...(isLearner ? { calibration } : {}) };
         const { digest, manifest } = await convert(source, options);
         digests[key] = digest;
         const names = manifest.signatures['serving_default']?.inputs.map(({ name }) => name) ?? [];
