@@ -31,8 +31,8 @@ for (const model of Object.values(recorded.expected)) {
         const budget = { relativeError: Number.MAX_VALUE };
         const source = recorded.path(file);
         // What can do with random rows keeps them: some models' recorded inputs are no rows.
-        const isLearner = target === 'tflite' && method === 'static-int8' && calibration !== undefined;
-        const options = { target, method, budget, ...(isLearner ? { calibration } : {}) };
+        const rows = target === 'tflite' && method === 'static-int8' ? calibration : undefined;
+        const options = { target, method, budget, ...(rows === undefined ? {} : { calibration: rows }) };
         const { digest, manifest } = await convert(source, options);
         digests[key] = digest;
         const names = manifest.signatures['serving_default']?.inputs.map(({ name }) => name) ?? [];
