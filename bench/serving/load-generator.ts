@@ -28,6 +28,8 @@ export interface LoadReport {
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  /** Share of the answers that the latencies leave out: the generator's core did something else while it waited for them. */
+  readonly leftOut: number;
 }
 
 const headEnd = Buffer.from('\r\n\r\n');
@@ -94,6 +96,47 @@ class Connection {
   }
 }
 
+/** The shortest pause that counts, in milliseconds: what the clocks can tell. */
+const leastPauseMs = 0.5;
+
+/**
+ * Times at which another process had the generator's core. The generator never sleeps, so a turn that took much longer than the processor
+ * time that it used was one: what a server did meanwhile cannot be seen, neither for nor against it.
+ */
+class Pauses {
+  readonly #fromMs: number[] = [];
+  readonly #toMs: number[] = [];
+  #lastMs = performance.now();
+  #lastCpuMs = cpuMs();
+
+  /** Is called at every turn. */
+  turn(nowMs: number): void {
+    const usedMs = cpuMs();
+    if (nowMs - this.#lastMs - (usedMs - this.#lastCpuMs) > leastPauseMs) {
+      this.#fromMs.push(this.#lastMs);
+      this.#toMs.push(nowMs);
+    }
+    this.#lastMs = nowMs;
+    this.#lastCpuMs = usedMs;
+  }
+
+  /** Whether a request that was due then and answered then waited through one of them. */
+  hides(dueMs: number, answeredMs: number): boolean {
+    let [low, high] = [0, this.#toMs.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#toMs[middle] as number) < dueMs) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#fromMs.length && (this.#fromMs[low] as number) <= answeredMs;
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Mulberry32, uniform in [0, 1). */
 function uniform(seed: number): () => number {
   let state = seed;
@@ -109,7 +152,8 @@ const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function run(order: LoadOrder): Promise<LoadReport> {
   const request = Buffer.from(order.request, 'base64');
-  const latencies: number[] = [];
+  /** When each request was due, and when it was answered. */
+  const answers: { readonly dueMs: number; readonly answeredMs: number }[] = [];
   let startMs = Number.POSITIVE_INFINITY;
   let endMs = startMs;
   let isOver = false;
@@ -131,7 +175,7 @@ async function run(order: LoadOrder): Promise<LoadReport> {
   const onAnswer = (connection: Connection, error: string) => {
     const nowMs = performance.now();
     if (connection.dueMs >= startMs && nowMs < endMs) {
-      if (error === '') latencies.push(nowMs - connection.dueMs);
+      if (error === '') answers.push({ dueMs: connection.dueMs, answeredMs: nowMs });
       else failed += 1;
     }
     if (error !== '') failure ||= error;
@@ -140,11 +184,13 @@ async function run(order: LoadOrder): Promise<LoadReport> {
   const connections = Array.from({ length: order.connections }, () => new Connection(order.port, onAnswer));
   for (const connection of connections) next(connection);
 
+  const pauses = new Pauses();
   if (order.rate !== undefined) {
     const random = uniform(order.seed);
     let atMs = performance.now();
     const arrive = () => {
       const nowMs = performance.now();
+      pauses.turn(nowMs);
       while (atMs <= nowMs) {
         const connection = idle.pop();
         if (connection) connection.send(request, atMs);
@@ -164,17 +210,21 @@ async function run(order: LoadOrder): Promise<LoadReport> {
   const serverCpuSeconds = cpuSeconds(order.serverPid) - usedBefore;
   isOver = true;
   for (const connection of connections) connection.close();
-  latencies.sort((a, b) => a - b);
+  const latencies = answers
+    .filter(({ dueMs, answeredMs }) => !pauses.hides(dueMs, answeredMs))
+    .map(({ dueMs, answeredMs }) => answeredMs - dueMs)
+    .sort((a, b) => a - b);
   const at = (share: number) =>
     latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
   return {
-    answered: latencies.length,
+    answered: answers.length,
     failed,
     failure,
     seconds,
     serverCpuSeconds,
     p50: at(0.5),
     p99: at(0.99),
+    leftOut: 1 - latencies.length / Math.max(1, answers.length),
   };
 }
 

@@ -27,27 +27,30 @@ const seconds = Number(options.seconds ?? (options.quick ? 1 : 8));
 const chosen = (Object.keys(servers) as ServerName[]).filter(
   (name) => options.only === undefined || options.only.split(',').includes(name),
 );
-/** A server with so many workers. */
+/** Of a single worker. */
+const connections = 32;
+
+/** A server with so many workers, asked over so many connections in turn: with fewer for each worker, fewer requests share its turns. */
 interface Contender {
   readonly name: ServerName;
   readonly workers: number;
+  readonly connections: readonly number[];
 }
 
 /** The floor is what ours is held against, and one worker what two are: all are up at once and take turns. Each of the others is up alone. */
 function groupsOf(): Contender[][] {
   const together: Contender[] = [
-    { name: 'floor', workers: 1 },
-    { name: 'modelmile', workers: 1 },
-    { name: 'modelmile', workers: 2 },
+    { name: 'floor', workers: 1, connections: [connections] },
+    { name: 'modelmile', workers: 1, connections: [connections] },
+    { name: 'modelmile', workers: 2, connections: [connections, 2 * connections] },
   ];
   const others = chosen.filter((name) => together.every((each) => each.name !== name));
   return [
     together.filter(({ name }) => chosen.includes(name)),
-    ...others.map((name) => [{ name, workers: 1 }]),
+    ...others.map((name) => [{ name, workers: 1, connections: [connections] }]),
   ];
 }
 
-const connections = 32;
 /** Share of its own capacity at which a server's latency is looked at. */
 const openLoopShare = 0.3;
 /** Each load is given so often, and the best of it counts, of every server alike: what else the machine does only takes away. */
@@ -64,12 +67,20 @@ const paths = Object.fromEntries(
 const rows: Row[] = [];
 const missing: string[] = [];
 
-function rowOf(name: ServerName, model: ModelName, form: Form, workers: number, seen: LoadReport): Row {
+function rowOf(
+  name: ServerName,
+  model: ModelName,
+  form: Form,
+  workers: number,
+  over: number,
+  seen: LoadReport,
+): Row {
   return {
     server: name,
     model,
     form,
     workers,
+    connections: over,
     requestsPerCpuSecond: seen.answered / seen.serverCpuSeconds,
     requestsPerSecond: seen.answered / seen.seconds,
     p50Ms: seen.p50,
@@ -121,20 +132,23 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
   const started = await start(contenders, model);
   try {
     for (const form of ['json', 'binary'] as const) {
-      const able = started.flatMap(({ name, workers, running }) => {
+      const able = started.flatMap(({ name, workers, connections, running }) => {
         const request = (servers[name] as Server)[form]?.(model);
         if (request === undefined) return [];
         const [warmUpMs, durationMs] = [Math.max(500, seconds * 250), seconds * 1000];
         const { port, pid: serverPid } = running;
-        const order = { port, serverPid, request, connections, warmUpMs, durationMs, seed: 1 };
-        return [{ name, workers, order }];
+        return connections.map((count) => ({
+          name,
+          workers,
+          order: { port, serverPid, request, connections: count, warmUpMs, durationMs, seed: 1 },
+        }));
       });
       const full = await inTurn(
         able.map(({ order }) => order),
         isCheaper,
       );
-      const seen = able.map(({ name, workers }, index) =>
-        rowOf(name, model, form, workers, full[index] as LoadReport),
+      const seen = able.map(({ name, workers, order }, index) =>
+        rowOf(name, model, form, workers, order.connections, full[index] as LoadReport),
       );
       const rateOf = (row: Row) => openLoopShare * row.requestsPerSecond;
       // In the order of `seen`, in which single workers come first.
@@ -146,11 +160,17 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
       for (const [index, row] of seen.entries()) {
         const rate = rateOf(row);
         const at = calm[index];
-        rows.push({ ...row, ...(at && { openLoop: { rate, p50Ms: at.p50, p99Ms: at.p99 } }) });
+        rows.push({
+          ...row,
+          ...(at && { openLoop: { rate, p50Ms: at.p50, p99Ms: at.p99, leftOut: at.leftOut } }),
+        });
         const failure = row.failed > 0 ? `, ${row.failed} FAILED: ${full[index]?.failure}` : '';
-        const calmly = at === undefined ? '' : `, p99 ${at.p99.toFixed(2)} ms at ${Math.round(rate)}/s`;
+        const calmly =
+          at === undefined
+            ? ''
+            : `, p99 ${at.p99.toFixed(2)} ms at ${Math.round(rate)}/s, ${(at.leftOut * 100).toFixed(1)} % left out`;
         say(
-          `${model} ${form} ${row.workers} worker(s)  ${servers[row.server].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${failure}`,
+          `${model} ${form} ${row.workers} worker(s), ${row.connections} connections  ${servers[row.server].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${failure}`,
         );
       }
     }
@@ -189,7 +209,6 @@ try {
     loadAverage: loadavg()[0] ?? 0,
     times,
     seconds,
-    connections,
     openLoopShare,
     raw: { mlp: raw('mlp'), wide: raw('wide') },
     scanner: alone('scanner'),
