@@ -13,9 +13,9 @@ import {
  */
 
 /** Numbers of the fields that hold the weights: a model's graph, a graph's constants, a constant's bytes. */
-const graphField = 7;
-const initializerField = 5;
-const rawDataField = 9;
+export const graphField = 7;
+export const initializerField = 5;
+export const rawDataField = 9;
 const lengthDelimited = 2;
 
 /** The fields of a message whose numbers are kept, encoded; unknown fields come last. */
@@ -35,7 +35,7 @@ function fieldsOf<Desc extends DescMessage>(
 }
 
 /** Tag and length in front of a field that is as long as its parts. */
-function delimited(field: number, parts: readonly Uint8Array[]): Uint8Array[] {
+export function delimited(field: number, parts: readonly Uint8Array[]): Uint8Array[] {
   const head: number[] = [(field << 3) | lengthDelimited];
   let length = parts.reduce((sum, part) => sum + part.length, 0);
   for (; length >= 128; length = Math.floor(length / 128)) head.push((length % 128) | 128);
@@ -65,6 +65,11 @@ export function encodeModel(model: ModelProto): Uint8Array {
     ]),
     fieldsOf(ModelProtoSchema, model, (number) => number > graphField, true),
   ];
+  return joined(parts);
+}
+
+/** Parts of a message, in one piece. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

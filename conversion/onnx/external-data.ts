@@ -21,7 +21,7 @@ import { byteLengthOf } from './tensors.ts';
 /** Smaller constants stay in the message: shapes and axes, which the runtime looks at when it builds the graph. */
 export const fewestBytes = 1024;
 /** Offsets are multiples of it, so that whoever loads the file can map it into memory. */
-const pageBytes = 4096;
+export const pageBytes = 4096;
 /** What a message, or a constant that is handed over in memory, has to stay below. */
 const mostBytes = 2 ** 31;
 /** Weights up to here are written into the message: it needs room for the rest. */

@@ -20,4 +20,5 @@ export {
 export * from './graph.ts';
 export * from './graph-builder.ts';
 export * from './model.ts';
+export * from './shipped.ts';
 export * from './tensors.ts';

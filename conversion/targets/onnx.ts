@@ -9,13 +9,18 @@ import { prune } from '../methods/prune.ts';
 import { irVersion, type ModelProto, modelFiles, opsetOf, signatureOf } from '../onnx/index.ts';
 import { openOnnx } from '../verify/accuracy.ts';
 import { modelParity } from '../verify/model-parity.ts';
-import { exactBudget, kerasParity } from '../verify/parity.ts';
+import { type Candidate, exactBudget, kerasParity } from '../verify/parity.ts';
 import { randomRows } from '../verify/random-rows.ts';
 import { readSampleRows, type SampleRows } from '../verify/sample-rows.ts';
+import type { VersionFiles } from '../verify/session.ts';
 import type { Target, TargetRequest } from './target.ts';
+
+const file = 'model.onnx';
 
 interface ExactModel {
   readonly model: ModelProto;
+  /** What ships of it. */
+  readonly files: VersionFiles;
   readonly signature: Signature;
   readonly parity: Parity;
 }
@@ -28,25 +33,32 @@ async function frozenOnnx(
   const signature = signatureOf(model, where);
   const frozen = await freeze(model, mostInlineBytes);
   const rows = await randomRows(model, signature, seed);
-  const parity = await modelParity(model, frozen, signature, rows, seed, exactBudget);
+  const files = modelFiles(frozen, file, mostInlineBytes);
+  const parity = await modelParity(model, files, signature, rows, seed, exactBudget);
   if (!parity.passed) {
     throw new ConversionError(
       'CONVERSION_PARITY_FAILED',
       `Freezing moves the answers by ${parity.maxAbsError.toExponential(2)}, allowed are ${parity.tolerance.toExponential(2)}`,
     );
   }
-  return { model: frozen, signature, parity: { reference: 'source-model', ...parity } };
+  return { model: frozen, files, signature, parity: { reference: 'source-model', ...parity } };
 }
 
-interface FrozenConversion extends OnnxConversion {
-  readonly signature: Signature;
-}
+/** Written once: the gate runs what ships. */
+const written = ({ model, trace }: OnnxConversion, mostInlineBytes?: number): Candidate => ({
+  model,
+  trace,
+  files: modelFiles(model, file, mostInlineBytes),
+});
 
+/** A conversion that is frozen and written; what it is made of can go. */
 async function frozen(
   { model, trace }: OnnxConversion,
   { where, mostInlineBytes }: TargetRequest,
-): Promise<FrozenConversion> {
-  return { trace, signature: signatureOf(model, where), model: await freeze(model, mostInlineBytes) };
+): Promise<Candidate & { readonly signature: Signature }> {
+  const signature = signatureOf(model, where);
+  const lean = { model: await freeze(model, mostInlineBytes), trace };
+  return { ...written(lean, mostInlineBytes), signature };
 }
 
 /** A Keras model, converted and frozen: held to the reference. */
@@ -56,11 +68,12 @@ async function frozenKeras(source: KerasModel, request: TargetRequest): Promise<
   const whole = () => kerasToOnnx(source, custom);
   try {
     const conversion = await frozen(whole(), request);
-    const { model, signature } = conversion;
-    return { model, signature, parity: await kerasParity(source, conversion, signature, seed, custom) };
+    const { model, files, signature } = conversion;
+    const parity = await kerasParity(source, conversion, signature, seed, custom);
+    return { model, files, signature, parity };
   } catch (error) {
     // Before freezing every layer has a value of its own: there the gate can name the one that is off.
-    const conversion = whole();
+    const conversion = written(whole(), request.mostInlineBytes);
     await kerasParity(source, conversion, signatureOf(conversion.model, where), seed, custom);
     throw error;
   }
@@ -81,15 +94,16 @@ function exactModel(request: TargetRequest): Promise<ExactModel> {
 async function applyMethod(
   exact: ExactModel,
   given: SampleRows | undefined,
-  { method: name, prune: pruning, seed, budget }: TargetRequest,
-): Promise<{ model: ModelProto; parity: Parity }> {
+  { method: name, prune: pruning, seed, budget, mostInlineBytes }: TargetRequest,
+): Promise<Pick<ExactModel, 'model' | 'files' | 'parity'>> {
   const method: Method = methods[name as keyof typeof methods];
   if (method.exact && pruning === undefined) return exact;
   const { signature } = exact;
   const rows = given ?? (await randomRows(exact.model, signature, seed + 1));
   const smaller = pruning === undefined ? exact.model : prune(exact.model, pruning);
   const model = await method.apply(smaller, { signature, rows });
-  const parity = await modelParity(exact.model, model, signature, rows, seed, budget);
+  const files = modelFiles(model, file, mostInlineBytes);
+  const parity = await modelParity(exact.model, files, signature, rows, seed, budget);
   if (!parity.passed) {
     const what = pruning === undefined ? `Method '${name}'` : `Pruning ${pruning} with method '${name}'`;
     throw new ConversionError(
@@ -97,10 +111,8 @@ async function applyMethod(
       `${what} moves the answers by ${(100 * parity.maxRelError).toFixed(2)} % of their size on ${parity.samples} ${rows.sha256 === undefined ? 'random rows (give real ones: --calibration)' : 'rows'}, allowed are ${100 * budget.relativeError} %`,
     );
   }
-  return { model, parity: { reference: exact.parity.reference, ...parity } };
+  return { model, files, parity: { reference: exact.parity.reference, ...parity } };
 }
-
-const file = 'model.onnx';
 
 /** ONNX, which onnxruntime serves. */
 export const onnxTarget: Target = {
@@ -111,14 +123,14 @@ export const onnxTarget: Target = {
     const { signature } = exact;
     const rows =
       request.calibration === undefined ? undefined : await readSampleRows(request.calibration, signature);
-    const { model, parity } = await applyMethod(exact, rows, request);
+    const { model, files, parity } = await applyMethod(exact, rows, request);
     return {
       artifact: {
         format: 'onnx',
         irVersion: Number(model.irVersion || BigInt(irVersion)),
         opset: opsetOf(model),
       },
-      files: modelFiles(model, file, request.mostInlineBytes),
+      files,
       signature,
       parity,
       ...(rows?.sha256 === undefined ? {} : { calibrationSha256: rows.sha256 }),

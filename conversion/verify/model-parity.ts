@@ -5,7 +5,7 @@ import type { ModelProto } from '../onnx/index.ts';
 import type { Tensor } from './interpreter/index.ts';
 import { type Budget, compare } from './parity.ts';
 import type { SampleRows } from './sample-rows.ts';
-import { openModel, runSession, runtimeTensor } from './session.ts';
+import { openModel, openShipped, runSession, runtimeTensor, type VersionFiles } from './session.ts';
 
 const rowsAtOnce = 32;
 
@@ -32,12 +32,12 @@ export function* batchesOf(
 
 /** What a model answers to rows, one tensor for each output of the signature. */
 export async function answers(
-  model: ModelProto,
+  model: ModelProto | VersionFiles,
   signature: Signature,
   { inputs }: SampleRows,
 ): Promise<Tensor[]> {
   const names = signature.outputs.map(({ name }) => name);
-  const session = await openModel(model);
+  const session = await ('$typeName' in model ? openModel(model) : openShipped(model));
   try {
     const parts: Tensor[][] = [];
     for (const feeds of batchesOf(signature, inputs)) parts.push(await runSession(session, feeds, names));
@@ -63,16 +63,16 @@ function joined(parts: readonly Tensor[]): Tensor {
   return { shape: [rows, ...(parts[0] as Tensor).shape.slice(1)], data };
 }
 
-/** How far a method moved a model from the exact conversion of the same source, over the rows. */
+/** How far what ships is from the model that it was made of, over the rows. */
 export async function modelParity(
   exact: ModelProto,
-  changed: ModelProto,
+  shipped: VersionFiles,
   signature: Signature,
   rows: SampleRows,
   seed: number,
   budget: Budget,
 ): Promise<Omit<Parity, 'reference'>> {
   const reference = await answers(exact, signature, rows);
-  const result = compare(await answers(changed, signature, rows), reference, budget, seed);
+  const result = compare(await answers(shipped, signature, rows), reference, budget, seed);
   return { ...result, samples: rows.inputs[0]?.shape[0] ?? 1 };
 }

@@ -1,13 +1,15 @@
+import type { InferenceSession } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
-import { type ModelProto, type ValueInfoProto, valueInfo, withOutputs } from '../onnx/index.ts';
+import { type ModelProto, valueInfo, withOutputs } from '../onnx/index.ts';
 import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
-import { mean, permute, zip } from './interpreter/tensor.ts';
+import { permute } from './interpreter/tensor.ts';
+import { judgedValues } from './logits.ts';
 import { seededRandom } from './random.ts';
 import { RuntimeProducts } from './runtime-products.ts';
-import { openModel, runSession, runtimeTensor } from './session.ts';
+import { openModel, openShipped, runSession, runtimeTensor, type VersionFiles } from './session.ts';
 
 /** Rows per reference run: fewer for large rows, which the naive reference takes long for. */
 const mostRows = 16;
@@ -124,13 +126,14 @@ export function compare(
   };
 }
 
+/** Runs an open session once and closes it. */
 async function run(
-  model: ModelProto,
+  opening: Promise<InferenceSession>,
   inputs: readonly Tensor[],
   signature: Signature,
   outputs: readonly string[],
 ) {
-  const session = await openModel(model);
+  const session = await opening;
   try {
     return await runSession(session, feedsOf(signature.inputs, inputs), outputs);
   } finally {
@@ -138,11 +141,15 @@ async function run(
   }
 }
 
-/** A conversion before the gate. */
+/** A conversion before the gate: the files that ship, and what they were written from. */
+export interface Candidate extends OnnxConversion {
+  readonly files: VersionFiles;
+}
+
 interface Trial {
   readonly products: RuntimeProducts;
   readonly source: KerasModel;
-  readonly conversion: OnnxConversion;
+  readonly conversion: Candidate;
   readonly signature: Signature;
   readonly seed: number;
   readonly custom: CustomReferences;
@@ -166,7 +173,7 @@ async function firstDivergence(
     return valueInfo({ name: tensor, dtype: 'float32', shape });
   });
   const values = await run(
-    withOutputs(conversion.model, outputs),
+    openModel(withOutputs(conversion.model, outputs)),
     inputs,
     signature,
     unique.map((point) => point.tensor),
@@ -182,53 +189,6 @@ async function firstDivergence(
 function withChannelsFirst(x: Tensor): Tensor {
   const rank = x.shape.length;
   return permute(x, [0, rank - 1, ...Array.from({ length: rank - 2 }, (_, i) => i + 1)]);
-}
-
-/** Outputs that are a Softmax over the last axis, with what goes into it: softmax hides errors, logits show them. */
-function logitsOf(model: ModelProto): Map<string, string> {
-  const producers = new Map(
-    model.graph!.node.flatMap((node) => node.output.map((output) => [output, node] as const)),
-  );
-  return new Map(
-    model.graph!.output.flatMap(({ name }) => {
-      const end = producers.get(name);
-      const softmax = end?.opType === 'Identity' ? producers.get(end.input[0] as string) : end;
-      const axis = softmax?.attribute.find((attribute) => attribute.name === 'axis')?.i;
-      return softmax?.opType === 'Softmax' && axis === -1n
-        ? [[name, softmax.input[0] as string] as const]
-        : [];
-    }),
-  );
-}
-
-/** Rows less their mean: logits are known up to a constant only. */
-const centered = (x: Tensor): Tensor => zip(x, mean(x, [-1], true), (a, b) => a - b);
-
-/** The outputs as they are judged: the logits in the place of a softmax. */
-async function judgedOutputs(
-  model: ModelProto,
-  inputs: readonly Tensor[],
-  signature: Signature,
-  reference: readonly Tensor[],
-): Promise<{ actual: Tensor[]; expected: Tensor[] }> {
-  const logits = logitsOf(model);
-  const added = new Map<string, ValueInfoProto>();
-  const wanted = signature.outputs.map(({ name, shape }, i) => {
-    const source = logits.get(name);
-    const hasLogits = source !== undefined && (reference[i] as Tensor).data.every((p) => p > 0);
-    if (!hasLogits) return name;
-    if (!model.graph!.output.some((info) => info.name === source))
-      added.set(source, valueInfo({ name: source, dtype: 'float32', shape: shape.map(() => -1) }));
-    return source;
-  });
-  const values = await run(withOutputs(model, [...added.values()]), inputs, signature, wanted);
-  const isLogits = (i: number) => wanted[i] !== signature.outputs[i]?.name;
-  return {
-    actual: values.map((value, i) => (isLogits(i) ? centered(value) : value)),
-    expected: reference.map((value, i) =>
-      isLogits(i) ? centered({ shape: value.shape, data: value.data.map(Math.log) }) : value,
-    ),
-  };
 }
 
 /** For each input that indexes tables (Embedding): the size of the smallest. */
@@ -285,13 +245,13 @@ const roundingFactor = 32;
 const roundingLimit = 1e-2;
 
 /**
- * Judges an exact conversion of a Keras model by the float64 reference, over seeded random inputs.
+ * Judges an exact conversion of a Keras model, the bytes that ship, by the float64 reference, over seeded random inputs.
  * Allowed is 1e-5 of the largest value; where float32 itself cannot hold that (deep networks amplify rounding), what rounding does.
  * @throws ConversionError CONVERSION_PARITY_FAILED naming the first layer that diverges.
  */
 export async function kerasParity(
   source: KerasModel,
-  conversion: OnnxConversion,
+  conversion: Candidate,
   signature: Signature,
   seed: number,
   custom: CustomReferences = {},
@@ -307,13 +267,20 @@ export async function kerasParity(
 async function judge(trial: Trial): Promise<Parity> {
   const { products, source, conversion, signature, seed, custom } = trial;
   const { inputs, reference } = await referenceOn(trial);
-  const { actual, expected } = await judgedOutputs(conversion.model, inputs, signature, reference);
+  const judged = judgedValues(conversion.model, signature, reference);
+  const { actual, expected, ends } = judged.of(
+    await run(openShipped(conversion.files, judged.added), inputs, signature, judged.wanted),
+  );
   let result = compare(actual, expected, exactBudget, seed);
   if (!result.passed && result.maxRelError <= roundingLimit) {
     const rounded = await referenceOutputs(products.multiply, source, inputs, custom, true);
-    const noise = compare(judgedAlike(expected, rounded, reference), expected, exactBudget, seed);
+    const noise = compare(judged.alike(rounded), expected, exactBudget, seed);
     const relativeError = Math.min(roundingLimit, roundingFactor * noise.maxRelError);
     result = compare(actual, expected, { relativeError }, seed);
+  }
+  for (const { actual, expected } of ends) {
+    const end = compare([actual], [expected], exactBudget, seed);
+    if (result.passed && !end.passed) result = end;
   }
   if (!result.passed) {
     const layer = await firstDivergence(trial, inputs);
@@ -324,11 +291,4 @@ async function judge(trial: Trial): Promise<Parity> {
     );
   }
   return { reference: 'float64-interpreter', ...result };
-}
-
-/** Another run's outputs in the form in which the reference's are judged. */
-function judgedAlike(judged: readonly Tensor[], outputs: readonly Tensor[], reference: readonly Tensor[]) {
-  return outputs.map((value, i) =>
-    judged[i] === reference[i] ? value : centered({ shape: value.shape, data: value.data.map(Math.log) }),
-  );
 }

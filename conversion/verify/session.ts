@@ -3,9 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
-import { writePieces } from '../large-files.ts';
+import { type Piece, writePieces } from '../large-files.ts';
 import type { TensorSpec } from '../manifest/index.ts';
-import { besideFile, inParts, type ModelInParts, type ModelProto, weightBytes } from '../onnx/index.ts';
+import {
+  apart,
+  besideFile,
+  giving,
+  inParts,
+  type ModelInParts,
+  type ModelProto,
+  type ValueInfoProto,
+  weightBytes,
+} from '../onnx/index.ts';
 import { runtime } from './runtime.ts';
 
 const arrays = {
@@ -62,23 +71,33 @@ const openParts = ({ message, externalData }: ModelInParts, options: InferenceSe
 
 /** Weights beyond which the runtime gets them as a file: that it maps, where of what it is handed in memory it makes copies. */
 const mostHandedBytes = 2 ** 22;
+const weightsFile = 'weights';
 
-/** Writes a model with its weights in a file beside it. @returns its path */
-async function writeApart(model: ModelProto, folder: string): Promise<string> {
-  const { message, pieces } = besideFile(model, 'weights');
-  await writePieces(join(folder, 'weights'), pieces);
-  const path = join(folder, 'model.onnx');
+/** A message, and files beside it by name. */
+interface OnDisk {
+  readonly message: Uint8Array;
+  readonly beside: ReadonlyMap<string, readonly Piece[]>;
+}
+
+/** @returns the path of the message */
+async function writeApart({ message, beside }: OnDisk, folder: string): Promise<string> {
+  for (const [name, pieces] of beside) await writePieces(join(folder, name), pieces);
+  const path = join(folder, 'message');
   await writeFile(path, message);
   return path;
 }
 
-/** A session of a model whose weights lie in a file, which is gone from the disk before this returns; in memory where the disk has no room. */
-async function openMapped(model: ModelProto, options: InferenceSession.SessionOptions) {
+/** A session of a model whose weights lie in files, which are gone from the disk before this returns; in memory where the disk has no room. */
+async function openMapped(
+  files: OnDisk,
+  options: InferenceSession.SessionOptions,
+  inMemory: () => Promise<InferenceSession>,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'modelmile-session-')).catch(() => undefined);
-  if (folder === undefined) return openHanded(model, options);
+  if (folder === undefined) return inMemory();
   try {
-    const path = await writeApart(model, folder).catch(() => undefined);
-    return await (path === undefined ? openHanded(model, options) : create(path, options));
+    const path = await writeApart(files, folder).catch(() => undefined);
+    return await (path === undefined ? inMemory() : create(path, options));
   } finally {
     // The session is open: a folder that cannot be removed is no reason to lose it.
     await rm(folder, { recursive: true, force: true }).catch(() => {});
@@ -93,18 +112,47 @@ export const openHanded = (model: ModelProto, options: InferenceSession.SessionO
   openParts(inParts(model), options);
 
 /** A session of a model in memory. @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED */
-export const openModel = async (model: ModelProto, options: InferenceSession.SessionOptions = {}) =>
-  weightBytes(model) > mostHandedBytes ? openMapped(model, options) : openHanded(model, options);
+export async function openModel(model: ModelProto, options: InferenceSession.SessionOptions = {}) {
+  const handed = () => openHanded(model, options);
+  if (weightBytes(model) <= mostHandedBytes) return handed();
+  const { message, pieces } = besideFile(model, weightsFile);
+  return openMapped({ message, beside: new Map([[weightsFile, pieces]]) }, options, handed);
+}
 
 /** The files of a version, by name. */
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
 
-/** A session of a version. @throws ConversionError CONVERSION_SOURCE_CORRUPT; Error where the version is of another format */
-export async function openVersion(files: VersionFiles): Promise<InferenceSession> {
+/** @throws Error where the version is of another format */
+function partsOf(files: VersionFiles): ModelInParts {
   const message = files.get('model.onnx');
   if (message === undefined) throw new Error('only versions of the format onnx run here');
   const beside = [...files].filter(([name]) => name.startsWith('model.onnx.'));
-  return openParts({ message, externalData: beside.map(([path, data]) => ({ path, data })) }, {});
+  return { message, externalData: beside.map(([path, data]) => ({ path, data })) };
+}
+
+/** A session of a version. @throws ConversionError CONVERSION_SOURCE_CORRUPT; Error where the version is of another format */
+export const openVersion = async (files: VersionFiles): Promise<InferenceSession> =>
+  openParts(partsOf(files), {});
+
+/**
+ * A session of the very bytes that ship, for the gate; large weights of the message are mapped from a copy of them.
+ * @param added values inside, which the gate wants beside the outputs
+ * @throws ConversionError CONVERSION_SOURCE_CORRUPT
+ */
+export async function openShipped(
+  files: VersionFiles,
+  added: readonly ValueInfoProto[] = [],
+): Promise<InferenceSession> {
+  const { message, externalData } = partsOf(files);
+  const handed = () => openParts({ message: giving(message, added), externalData }, {});
+  if (externalData.length === 0 && message.length <= mostHandedBytes) return handed();
+  const { message: rest, pieces } = apart(message, weightsFile);
+  const beside = new Map(externalData.map(({ path, data }) => [path, [{ bytes: data, offset: 0 }]]));
+  return openMapped(
+    { message: giving(rest, added), beside: new Map([...beside, [weightsFile, pieces]]) },
+    {},
+    handed,
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import { clone } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
 import type { KerasModel } from '../../conversion/keras/model.ts';
 import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
-import { ModelProtoSchema, signatureOf } from '../../conversion/onnx/index.ts';
+import { type ModelProto, ModelProtoSchema, modelFiles, signatureOf } from '../../conversion/onnx/index.ts';
 import { erf } from '../../conversion/verify/interpreter/functions.ts';
 import { product, rectified, type Tensor } from '../../conversion/verify/interpreter/tensor.ts';
 import { kerasParity } from '../../conversion/verify/parity.ts';
@@ -47,10 +47,17 @@ const model: KerasModel = {
   ]),
 };
 
+const shipped = (onnx: ModelProto) => ({
+  model: onnx,
+  files: modelFiles(onnx, 'model.onnx'),
+  signature: signatureOf(onnx, 'net'),
+});
+
 describe('the parity gate', () => {
   it('passes a faithful conversion', async () => {
     const conversion = kerasToOnnx(model);
-    const parity = await kerasParity(model, conversion, signatureOf(conversion.model, 'net'), 1);
+    const { signature, ...candidate } = shipped(conversion.model);
+    const parity = await kerasParity(model, { ...conversion, ...candidate }, signature, 1);
     expect(parity.passed).toBe(true);
     expect(parity.maxRelError).toBeLessThan(1e-5);
   });
@@ -63,9 +70,8 @@ describe('the parity gate', () => {
       const kernel = broken.graph!.initializer.find((tensor) => tensor.name === `${layer}/kernel`)!;
       kernel.rawData = kernel.rawData.slice();
       kernel.rawData.subarray(0, 4).fill(63);
-      await expect(
-        kerasParity(model, { ...conversion, model: broken }, signatureOf(broken, 'net'), 1),
-      ).rejects.toMatchObject({
+      const { signature, ...candidate } = shipped(broken);
+      await expect(kerasParity(model, { ...conversion, ...candidate }, signature, 1)).rejects.toMatchObject({
         code: 'CONVERSION_PARITY_FAILED',
         message: expect.stringContaining(`'${layer}'`),
       });

@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { KerasModel } from '../../conversion/keras/model.ts';
+import type { ModelProto } from '../../conversion/onnx/index.ts';
+
+const encode = await import('../../conversion/onnx/encode.ts');
+let fault: (bytes: Uint8Array, model: ModelProto) => void = () => {};
+let faulty = 0;
+jest.unstable_mockModule('../../conversion/onnx/encode.ts', () => ({
+  ...encode,
+  encodeModel(model: ModelProto) {
+    const bytes = encode.encodeModel(model);
+    fault(bytes, model);
+    return bytes;
+  },
+}));
+const { kerasToOnnx } = await import('../../conversion/keras/to-onnx.ts');
+const { apart, decodeModel, giving, modelFiles, valueInfo } = await import('../../conversion/onnx/index.ts');
+const { onnxTarget } = await import('../../conversion/targets/onnx.ts');
+
+/** A network of one hidden layer of `units`: the kernel before it has 32 times as many numbers. */
+function network(units: number): KerasModel {
+  const wave = (length: number, seed: number) =>
+    Float32Array.from({ length }, (_, i) => Math.sin(i * 7 + seed) / 4);
+  const dense = (name: string, size: number, activation: string) => ({
+    class_name: 'Dense',
+    config: { name, units: size, activation, use_bias: false },
+  });
+  return {
+    kind: 'keras',
+    dialect: 'keras-3',
+    config: {
+      class_name: 'Sequential',
+      config: {
+        name: 'net',
+        layers: [
+          { class_name: 'InputLayer', config: { name: 'x', batch_shape: [null, 32], dtype: 'float32' } },
+          dense('hidden', units, 'relu'),
+          dense('end', 3, 'softmax'),
+        ],
+      },
+    } as KerasModel['config'],
+    weights: new Map([
+      ['hidden', [{ name: 'kernel', shape: [32, units], data: wave(32 * units, 1) }]],
+      ['end', [{ name: 'kernel', shape: [units, 3], data: wave(3 * units, 2) }]],
+    ]),
+  };
+}
+
+const converted = (model: KerasModel, options: { method?: string; mostInlineBytes?: number } = {}) =>
+  onnxTarget.convert({
+    model,
+    where: 'net.h5',
+    method: 'none',
+    custom: {},
+    seed: 0,
+    budget: { relativeError: 0.05 },
+    ...options,
+  });
+
+const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) => Buffer.from(buffer, byteOffset, length);
+
+/** Turns a bit of every number of the largest weights, where they are in the message: of the exponent in float32. */
+const spoilWeights = (bytes: Uint8Array, model: ModelProto) => {
+  const [largest] = model
+    .graph!.initializer.map(({ rawData }) => rawData)
+    .sort((a, b) => b.length - a.length);
+  const at = largest === undefined ? -1 : bufferOf(bytes).indexOf(bufferOf(largest));
+  if (largest === undefined || largest.length < 1024 || at < 0) return;
+  for (let i = at; i < at + largest.length; i++) bytes[i]! ^= (i - at) % 4 === 3 ? 2 : 0;
+  faulty++;
+};
+/** Makes another operator of the softmax at the end, of the same length. */
+const spoilEnd = (bytes: Uint8Array) => {
+  const at = bufferOf(bytes).indexOf('Softmax');
+  if (at < 0) return;
+  bytes.set(new TextEncoder().encode('Softplu'), at);
+  faulty++;
+};
+
+beforeEach(() => {
+  fault = () => {};
+  faulty = 0;
+});
+
+describe('the gate runs the bytes that ship', () => {
+  const sizes = [
+    ['in memory', 64],
+    ['with weights that it maps from a file', 2 ** 15 + 2 ** 12],
+  ] as const;
+
+  it.each(sizes)('and passes them where the encoder is right, %s', async (_, units) => {
+    const { parity, files } = await converted(network(units));
+    expect(parity.passed).toBe(true);
+    expect([...files.keys()]).toEqual(['model.onnx']);
+  });
+
+  it.each(sizes)('an encoder that spoils a weight is stopped, %s', async (_, units) => {
+    fault = spoilWeights;
+    await expect(converted(network(units))).rejects.toMatchObject({ code: 'CONVERSION_PARITY_FAILED' });
+    expect(faulty).toBeGreaterThan(0);
+  });
+
+  it('an encoder that spoils an operator after the logits is stopped', async () => {
+    const model = network(64);
+    fault = (bytes, { graph }) => {
+      // What is written for the runtime to freeze is no file that ships.
+      if (graph!.initializer.every(({ rawData }) => rawData.length > 0)) spoilEnd(bytes);
+    };
+    await expect(converted(model)).rejects.toMatchObject({ code: expect.stringMatching(/^CONVERSION_/) });
+    expect(faulty).toBeGreaterThan(0);
+  });
+
+  it('an encoder that spoils a quantized model is stopped', async () => {
+    fault = (bytes, { graph }) => {
+      // The exact model is written first, and passes.
+      const isQuantized = graph!.node.some(({ opType }) => opType === 'MatMulInteger');
+      const kernel = graph!.initializer.find(({ rawData }) => rawData.length === 32 * 64)?.rawData;
+      const at = kernel === undefined ? -1 : bufferOf(bytes).indexOf(bufferOf(kernel));
+      if (!isQuantized || at < 0) return;
+      for (let i = at; i < at + 32 * 64; i++) bytes[i]! ^= 64;
+      faulty++;
+    };
+    await expect(converted(network(64), { method: 'dynamic-int8' })).rejects.toMatchObject({
+      code: 'CONVERSION_BUDGET_EXCEEDED',
+    });
+    expect(faulty).toBeGreaterThan(0);
+  });
+
+  it('weights in a file beside the message are what is run', async () => {
+    const { files, parity } = await converted(network(64), { mostInlineBytes: 1000 });
+    expect(parity.passed).toBe(true);
+    expect([...files.keys()]).toEqual(['model.onnx', 'model.onnx.data']);
+  });
+});
+
+describe('a message in two places', () => {
+  const model = kerasToOnnx(network(64)).model;
+  const message = modelFiles(model, 'model.onnx').get('model.onnx')!;
+
+  it('has the same bytes of weights and says where they are', () => {
+    const { message: rest, pieces } = apart(message, 'weights');
+    const moved = decodeModel(rest, 'rest').graph!.initializer.filter(
+      ({ dataLocation }) => dataLocation === 1,
+    );
+    expect(moved).toHaveLength(pieces.length);
+    expect(rest.length).toBeLessThan(message.length - 32 * 64 * 4 + 100);
+    moved.forEach(({ name, externalData }, i) => {
+      const whole = model.graph!.initializer.find((tensor) => tensor.name === name)!;
+      expect(Buffer.compare(pieces[i]!.bytes, whole.rawData)).toBe(0);
+      const { location, offset, length } = Object.fromEntries(
+        externalData.map(({ key, value }) => [key, value]),
+      );
+      expect([location, Number(offset), Number(length)]).toEqual([
+        'weights',
+        pieces[i]!.offset,
+        whole.rawData.length,
+      ]);
+    });
+  });
+
+  it('begins with what ships where it gives more', () => {
+    const more = giving(message, [valueInfo({ name: 'inside', dtype: 'float32', shape: [-1] })]);
+    expect(Buffer.compare(more.subarray(0, message.length), message)).toBe(0);
+    const outputs = decodeModel(more, 'more').graph!.output.map(({ name }) => name);
+    expect(outputs).toEqual([...model.graph!.output.map(({ name }) => name), 'inside']);
+  });
+});
