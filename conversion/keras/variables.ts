@@ -7,6 +7,8 @@ export interface VariableSlot {
   readonly name: string;
   /** Keras's HDF5 writes a layer's trainable variables first, then the others. */
   readonly trainable: boolean;
+  /** Not trained because a layer was frozen, its own or one around it; by nature it can be. */
+  readonly isFrozen: boolean;
   /** `.keras`: the group below the layer's own (`cell`, `layers/dense_1`), and the number in its `vars`. */
   readonly group: string;
   readonly index: number;
@@ -185,12 +187,16 @@ export function variableSlots(layer: LayerConfig, trainable = true): VariableSlo
   const own = ownVariables(layer);
   const isQuantized = quantizationOf(layer.config) !== undefined;
   return [
-    ...own.map((name, index) => ({
-      name,
-      trainable: isTrainable && !neverTrainable.has(name) && !(isQuantized && name !== 'bias'),
-      group: '',
-      index,
-    })),
+    ...own.map((name, index) => {
+      const canTrain = !neverTrainable.has(name) && !(isQuantized && name !== 'bias');
+      return {
+        name,
+        trainable: isTrainable && canTrain,
+        isFrozen: !isTrainable && canTrain,
+        group: '',
+        index,
+      };
+    }),
     ...childrenOf(layer).flatMap(([name, child, group]) =>
       variableSlots(child, isTrainable).map((slot) => ({
         ...slot,

@@ -61,18 +61,18 @@ export const kerasConfig: Reader = {
     const text = await readFile(path, 'utf8');
     const config = parseConfig(text, path);
     const files = (await weightsBeside(path)).filter((file) => !file.endsWith('.json'));
-    const weights = await withHdf5(files, (opened) => {
-      const [first] = opened as [Hdf5File];
-      const isLegacy = ['layer_names', 'layer_names0'].some(
-        (name) => first.root.attribute(name) !== undefined,
-      );
-      return isLegacy ? legacyWeights(first, first.root, config) : groupedWeights(opened, config);
-    });
     // Keras 2 writes its version, Keras 3 the module of the class.
     const { keras_version: version, module } = config as { keras_version?: string; module?: string };
     const isKeras3 =
       version === undefined ? module !== undefined && !text.includes('"batch_input_shape"') : false;
     const dialect = isKeras3 ? 'keras-3' : dialectOf(version);
+    const weights = await withHdf5(files, (opened) => {
+      const [first] = opened as [Hdf5File];
+      const isLegacy = ['layer_names', 'layer_names0'].some(
+        (name) => first.root.attribute(name) !== undefined,
+      );
+      return isLegacy ? legacyWeights(first, first.root, config, dialect) : groupedWeights(opened, config);
+    });
     return { dialect, model: { kind: 'keras', dialect, config, weights } };
   },
 };

@@ -45,7 +45,8 @@ async function read(path: string): Promise<{ dialect: string; model: KerasModel 
       textAttribute(file.root, 'keras_version') ?? textAttribute(root, 'keras_version'),
     );
     const config = parseConfig(text, 'model_config');
-    return { dialect, model: { kind: 'keras', dialect, config, weights: legacyWeights(file, root, config) } };
+    const weights = legacyWeights(file, root, config, dialect);
+    return { dialect, model: { kind: 'keras', dialect, config, weights } };
   });
 }
 

@@ -1,53 +1,27 @@
 import { ConversionError } from '../errors.ts';
-import { type LayerConfig, layerName, layersOf, type Weight } from '../keras/model.ts';
-import { containerGroups, hdf5Order, type VariableSlot, variableSlots } from '../keras/variables.ts';
+import { type KerasDialect, type LayerConfig, layerName, layersOf, type Weight } from '../keras/model.ts';
+import { containerGroups, type VariableSlot, variableSlots } from '../keras/variables.ts';
 import { dequantized } from './dequantize.ts';
 import { type Group, type Hdf5File, type Numbers, namesAttribute, textAttribute } from './hdf5-file.ts';
+import { isNamedLike, storedOrder, variableName } from './stored-order.ts';
 
 /** Variables by the name of the top-level layer that has them. */
 export type LayerWeights = ReadonlyMap<string, readonly Weight[]>;
 
 const corrupt = (what: string) => new ConversionError('CONVERSION_SOURCE_CORRUPT', what);
 
-/** `dense/kernel:0`, `sequential/dense/kernel` -> `kernel`. */
-export function variableName(path: string): string {
-  return (path.split('/').at(-1) as string).replace(/:\d+$/, '');
-}
-
-const known =
-  /^(kernel|bias|gamma|beta|moving_mean|moving_variance|recurrent_kernel|embeddings|depthwise_kernel|pointwise_kernel|mean|variance)$/;
-
-/** Whether a variable of the file can be a slot's: of the same name, and below the layers of models inside that lead to it. */
-function fits(slot: VariableSlot, path: string): boolean {
-  const [expected, found] = [variableName(slot.name), variableName(path)];
-  if (known.test(found) && found !== expected && expected !== `depthwise_${found}`) return false;
-  const parts = path.split('/');
-  return [...slot.name.matchAll(/(?<=layers\/)[^/]+/g)].every(([inner]) => parts.includes(inner));
-}
-
-/**
- * The slots in the order of the file. It goes by what is trained, and of a wrapper that was frozen Keras 3 writes either order, by how
- * that was done: then the names tell, where they are those of the layers.
- */
-function storedSlots(layer: LayerConfig, paths: readonly string[]): readonly VariableSlot[] {
-  const slots = variableSlots(layer);
-  const usual = hdf5Order(slots);
-  if (slots.length !== paths.length || usual.every((slot, i) => fits(slot, paths[i] as string))) return usual;
-  const left = [...slots];
-  const named = paths.flatMap((path) => {
-    const at = left.findIndex((slot) => fits(slot, path));
-    return at < 0 ? [] : left.splice(at, 1);
-  });
-  return named.length === slots.length ? named : usual;
-}
-
 /**
  * Names variables that are stored in Keras's order by the layer's own layout. Names in the file are no keys (Keras 2 and 3 differ, and
  * users rename layers), but where they are of the usual ones they must agree.
  */
-export function inOrder(layer: LayerConfig, stored: readonly (Numbers & { name: string })[]): Weight[] {
-  const slots = storedSlots(
+export function inOrder(
+  layer: LayerConfig,
+  dialect: KerasDialect,
+  stored: readonly (Numbers & { name: string })[],
+): Weight[] {
+  const slots = storedOrder(
     layer,
+    dialect,
     stored.map(({ name }) => name),
   );
   // A class that is not known here keeps the file's names: a plug-in may know it.
@@ -60,9 +34,9 @@ export function inOrder(layer: LayerConfig, stored: readonly (Numbers & { name: 
   return dequantized(
     layer,
     stored.map((weight, i) => {
-      const name = (slots[i] as VariableSlot).name;
-      const [expected, found] = [variableName(name), variableName(weight.name)];
-      if (known.test(found) && found !== expected && expected !== `depthwise_${found}`) {
+      const slot = slots[i] as VariableSlot;
+      const { name } = slot;
+      if (!isNamedLike(slot, weight.name)) {
         throw corrupt(
           `Layer '${layerName(layer)}' (${layer.class_name}): where '${name}' is expected the file stores '${weight.name}'`,
         );
@@ -85,7 +59,12 @@ function asWeight(layer: LayerConfig, name: string, { shape, data, isByte }: Num
 }
 
 /** The layout of `model.save('x.h5')` and Keras 2's `save_weights`: attributes `layer_names` and `weight_names`. */
-export function legacyWeights(file: Hdf5File, root: Group, model: LayerConfig): LayerWeights {
+export function legacyWeights(
+  file: Hdf5File,
+  root: Group,
+  model: LayerConfig,
+  dialect: KerasDialect,
+): LayerWeights {
   const weights = new Map<string, Weight[]>();
   const byName = new Map(layersOf(model).map((layer) => [layerName(layer), layer]));
   for (const name of namesAttribute(root, 'layer_names')) {
@@ -100,7 +79,7 @@ export function legacyWeights(file: Hdf5File, root: Group, model: LayerConfig): 
     if (layer === undefined && stored.length > 0) {
       throw corrupt(`The file stores weights of a layer '${name}', which its model does not have`);
     }
-    if (layer !== undefined) weights.set(name, inOrder(layer, stored));
+    if (layer !== undefined) weights.set(name, inOrder(layer, dialect, stored));
   }
   return weights;
 }

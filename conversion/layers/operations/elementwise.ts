@@ -76,8 +76,16 @@ export const castTo: Operation = (layer) => {
   const name = /^(b?float(16|64))$/.test(wanted) ? 'float32' : wanted;
   const dtype = dataTypes.find((known) => known === name);
   if (dtype === undefined || dtype === 'string') throw unsupported(layer, `the element type ${value}`);
-  return cast(layer, first(layer), dtype);
+  const x = first(layer);
+  // Keras hands the mask on where this is no change of type, which a float32 model cannot tell for the others.
+  if (x.mask !== undefined && name !== wanted)
+    throw unsupported(layer, `a cast of what is masked to ${wanted}; cast before the mask is made`);
+  return cast(layer, x, dtype);
 };
+
+/** `convert_to_tensor` of what is a tensor: itself, or a cast. */
+export const converted: Operation = (layer) =>
+  argument(layer, 1, 'dtype') === undefined ? first(layer) : castTo(layer);
 
 export const where: Operation = (layer) => {
   const condition = cast(layer, tensorArgument(layer, 0, 'condition'), 'bool');

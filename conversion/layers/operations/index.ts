@@ -1,3 +1,4 @@
+import type { SymbolicTensor } from '../../onnx/index.ts';
 import { type LayerConverter, unsupported } from '../layer.ts';
 import { cast, elementwise, scalar, shapeOf } from '../shapes.ts';
 import { first, floats, type Operation } from './arguments.ts';
@@ -6,6 +7,7 @@ import {
   castTo,
   chain,
   clip,
+  converted,
   divide,
   floorDivide,
   gelu,
@@ -79,6 +81,7 @@ export const operations = {
   clip_by_value: clip,
   concat: concatenate,
   concatenate,
+  convert_to_tensor: converted,
   cos: unary('Cos'),
   cosh: unary('Cosh'),
   cumsum: cumulative,
@@ -209,11 +212,16 @@ export function operationName(layer: {
   return name.replace(/_v2$/, '');
 }
 
+/** What hands on its very tensor where that has the type already, and its mask with it; whatever else is computed has none. */
+const returning = new Set(['cast', 'convert_to_tensor']);
+const unmasked = ({ mask, ...tensor }: SymbolicTensor): SymbolicTensor => tensor;
+
 /** A raw operation: Keras 3's `keras.ops`, Keras 2's TFOpLambda and SlicingOpLambda. */
 export const operation: LayerConverter = (layer) => {
   const name = operationName(layer);
   if (!Object.hasOwn(operations, name))
     throw unsupported(layer, `there is no converter for the operation '${name}'`);
   const convert: Operation = operations[name as keyof typeof operations];
-  return convert(layer);
+  const made = [convert(layer)].flat() as SymbolicTensor[];
+  return returning.has(name) ? made : made.map(unmasked);
 };

@@ -21,8 +21,13 @@ export const named =
 export const cast: Evaluate = (input) => {
   const dtype = String(arg(input, 1, 'dtype'));
   if (dtype.includes('bool')) return map(one(input), (v) => truth(v !== 0));
-  return dtype.includes('int') ? map(one(input), Math.trunc) : map(one(input), (v) => v);
+  if (dtype.includes('int')) return map(one(input), Math.trunc);
+  // What has the type already is the same tensor, with its mask.
+  return dtype.includes('float32') ? one(input) : map(one(input), (v) => v);
 };
+
+export const converted: Evaluate = (input) =>
+  arg(input, 1, 'dtype') === undefined ? one(input) : cast(input);
 
 export const where: Evaluate = (input) => {
   const condition = tensor(arg(input, 0, 'condition'));

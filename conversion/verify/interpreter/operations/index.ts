@@ -3,11 +3,12 @@ import { einsum } from '../einsum.ts';
 import { erf } from '../functions.ts';
 import { type Evaluate, isTensor } from '../layer-input.ts';
 import { resizedInShape } from '../resizing.ts';
-import { filled, joined, mean, sum, variance, zip } from '../tensor.ts';
+import { filled, joined, mean, sum, type Tensor, variance, zip } from '../tensor.ts';
 import { arg, list, one, truth, whole } from './arguments.ts';
 import {
   cast,
   clip,
+  converted,
   gelu,
   leaky,
   named,
@@ -89,6 +90,7 @@ const operations: Record<string, Evaluate> = {
   clip_by_value: clip,
   concat: (input) => joined(list(input), whole(input, 0, 1, 'axis')),
   concatenate: (input) => joined(list(input), whole(input, 0, 1, 'axis')),
+  convert_to_tensor: converted,
   cos: pointwise(Math.cos),
   cosh: pointwise(Math.cosh),
   cumsum: cumulative,
@@ -230,10 +232,14 @@ function nameOf(layer: LayerConfig): string {
 /** Whether there is a raw operation of the layer's name. */
 export const knowsOperation = (layer: LayerConfig): boolean => Object.hasOwn(operations, nameOf(layer));
 
+/** TensorFlow may hand these on as they are, with Keras's mask on them; whatever else it computes is a new tensor. */
+const returning = new Set(['cast', 'convert_to_tensor']);
+
 /** A raw operation. */
 export const operation: Evaluate = (input) => {
   const name = nameOf(input.layer);
   const run = Object.hasOwn(operations, name) ? operations[name] : undefined;
   if (run === undefined) throw new Error(`the reference does not know the operation '${name}'`);
-  return run(input);
+  const results = [run(input)].flat() as Tensor[];
+  return returning.has(name) ? results : results.map(({ shape, data }) => ({ shape, data }));
 };

@@ -1,0 +1,34 @@
+import { afterAll, expect, it } from '@jest/globals';
+import { convert } from '../../conversion/index.ts';
+import { faultsOf, openRecorded } from './recorded.ts';
+
+const recorded = openRecorded('traps.zip');
+afterAll(() => recorded.close());
+const names = Object.keys(recorded.expected);
+
+async function expectRight(name: string) {
+  const model = recorded.expected[name]!;
+  for (const file of model.files) {
+    expect({ file, faults: await faultsOf(recorded.path(file), model) }).toEqual({ file, faults: [] });
+  }
+}
+
+it.each(names.filter((name) => name.includes('masks')))(
+  'a mask goes through a raw operation where Keras hands on the very tensor, and through no other: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('frozen-before')))(
+  'a variable is its own layer’s, however a layer inside was frozen: %s',
+  expectRight,
+);
+
+it('where nothing tells which variables are whose, .h5 is refused and .keras is right', async () => {
+  const model = recorded.expected['keras3-frozen-tie']!;
+  const [hdf5, archive] = model.files.map((file) => recorded.path(file)) as [string, string];
+  await expect(convert(hdf5)).rejects.toMatchObject({
+    code: 'CONVERSION_UNSUPPORTED',
+    message: expect.stringContaining("Layer 'cells' (RNN) has frozen layers inside"),
+  });
+  expect(await faultsOf(archive, model)).toEqual([]);
+});
