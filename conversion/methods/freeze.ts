@@ -1,11 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fewestBytes, graphsOf, type ModelProto, outgrows } from '../onnx/index.ts';
+import { clearField } from '@bufbuild/protobuf';
+import { fewestBytes, graphsOf, type ModelProto, outgrows, TensorProtoSchema } from '../onnx/index.ts';
 import { readModel } from '../readers/onnx.ts';
 import { openHanded } from '../verify/session.ts';
 
-/** Where the runtime writes weights that have no room in one message. */
+/** Weights that the runtime writes into a file of their own: in its message it holds them once more, and keeps the memory. */
+const mostInMessageBytes = 2 ** 26;
+/** Where it writes them. */
 const weightsApart = {
   session: {
     optimized_model_external_initializers_file_name: 'weights',
@@ -20,17 +23,22 @@ const weightsApart = {
  */
 export async function freeze(model: ModelProto, mostInlineBytes?: number): Promise<ModelProto> {
   const folder = await mkdtemp(join(tmpdir(), 'modelmile-freeze-'));
-  const isLarge = outgrows(model, mostInlineBytes);
+  const isBeside = outgrows(model, mostInlineBytes);
+  const isApart = isBeside || (graphsOf(model).length === 1 && outgrows(model, mostInMessageBytes));
   try {
     const path = join(folder, 'frozen.onnx');
     const session = await openHanded(model, {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
-      ...(isLarge ? { extra: weightsApart } : {}),
+      ...(isApart ? { extra: weightsApart } : {}),
     });
     await session.release();
     const frozen = await readModel(path);
-    if (isLarge) {
+    // Empty texts, which it writes with constants there only, are in no version that has its weights in the message.
+    if (isApart && !isBeside)
+      for (const tensor of frozen.graph!.initializer)
+        if (tensor.docString === '') clearField(tensor, TensorProtoSchema.field.docString);
+    if (isBeside) {
       // There the constants of bodies are written twice (onnxruntime 1.30).
       for (const graph of graphsOf(frozen))
         graph.initializer = [...new Map(graph.initializer.map((tensor) => [tensor.name, tensor])).values()];

@@ -9,7 +9,7 @@ import {
   type TensorProto,
   TensorProtoSchema,
 } from './generated/onnx_pb.js';
-import { attributesOf, graphsOf } from './model.ts';
+import { attributesOf, decodeModel, graphsOf } from './model.ts';
 import { byteLengthOf } from './tensors.ts';
 
 /*
@@ -124,6 +124,13 @@ export function modelFiles(model: ModelProto, name: string, mostInline?: number)
     [name, message],
     [location, data],
   ]);
+}
+
+/** The model that files hold, which shares their memory. @throws ConversionError CONVERSION_SOURCE_CORRUPT */
+export function modelIn(files: ReadonlyMap<string, Uint8Array>, name: string): ModelProto {
+  const model = decodeModel(files.get(name)!, name);
+  attachWeights(model, files, name);
+  return model;
 }
 
 const isThere = <T>(value: T | undefined): value is T => value !== undefined;

@@ -6,7 +6,7 @@ import { freeze } from '../methods/freeze.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { prune } from '../methods/prune.ts';
-import { irVersion, type ModelProto, modelFiles, opsetOf, signatureOf } from '../onnx/index.ts';
+import { irVersion, type ModelProto, modelFiles, modelIn, opsetOf, signatureOf } from '../onnx/index.ts';
 import { openOnnx } from '../verify/accuracy.ts';
 import { modelParity } from '../verify/model-parity.ts';
 import { type Candidate, exactBudget, kerasParity } from '../verify/parity.ts';
@@ -44,12 +44,11 @@ async function frozenOnnx(
   return { model: frozen, files, signature, parity: { reference: 'source-model', ...parity } };
 }
 
-/** Written once: the gate runs what ships. */
-const written = ({ model, trace }: OnnxConversion, mostInlineBytes?: number): Candidate => ({
-  model,
-  trace,
-  files: modelFiles(model, file, mostInlineBytes),
-});
+/** Written once, and read back: the gate runs what ships, and the weights are there once. */
+function written({ model, trace }: OnnxConversion, mostInlineBytes?: number): Candidate {
+  const files = modelFiles(model, file, mostInlineBytes);
+  return { model: modelIn(files, file), trace, files };
+}
 
 /** A conversion that is frozen and written; what it is made of can go. */
 async function frozen(
