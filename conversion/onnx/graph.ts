@@ -89,7 +89,7 @@ export class Graph {
   }
 
   consumers(value: string): NodeProto[] {
-    return this.#proto.node.filter(({ input }) => input.includes(value));
+    return this.#proto.node.filter((node) => node.input.includes(value) || readInside(node).includes(value));
   }
 
   producer(value: string): NodeProto | undefined {
@@ -98,7 +98,7 @@ export class Graph {
 
   /** Writes the constants that are still used back into the model. */
   finish(): void {
-    const used = new Set(this.#proto.node.flatMap(({ input }) => input));
+    const used = new Set(this.#proto.node.flatMap((node) => [...node.input, ...readInside(node)]));
     this.#proto.initializer = [...this.#constants.values()].filter(
       ({ name }) => used.has(name) || this.#outputs.has(name),
     );
@@ -109,6 +109,16 @@ export class Graph {
     // Shapes that an exporter noted of values in between may be wrong now; the runtime infers its own.
     this.#proto.valueInfo = [];
   }
+}
+
+/** What the bodies of a node may read of the graph around them. */
+function readInside({ attribute }: NodeProto): string[] {
+  return attribute.flatMap(({ g, graphs }) =>
+    [...(g === undefined ? [] : [g]), ...graphs].flatMap((body) => [
+      ...body.node.flatMap((node) => [...node.input, ...readInside(node)]),
+      ...body.output.map(({ name }) => name),
+    ]),
+  );
 }
 
 /** A node, named by its first output. */
