@@ -5,6 +5,8 @@ import tensorflow as tf
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "selu", "softplus", "softsign", "gelu", "swish", "hard_sigmoid", "linear", "softmax", "mish", "relu6", "leaky_relu", "exponential"]
 STEPS = {"ids": [], 2: [], 3: [], 4: [], 5: []}
 MERGES, OPERATIONS2, OPERATIONS3 = [], [], []
+# Raw operations that change no number; a mask goes through some of them.
+SAME = []
 
 
 def step(*ranks):
@@ -35,6 +37,15 @@ def fixed(x):
     if open_sizes(x):
         raise Unfit("sizes are open")
     return tuple(x.shape)[1:]
+
+
+@step("ids", "ids")
+def masked_operation(net, x):
+    y = net.call(net.layer("Embedding", 6, 3, mask_zero=True), x)
+    same3, same2 = net.pick(*SAME)
+    net.mark(y)
+    y = net.add(same3(y, net.k.ops) if net.is3 else same2(y))
+    net.call(net.layer(net.pick("GRU", "LSTM", "SimpleRNN"), 2, return_sequences=net.chance(0.3)), y)
 
 
 # Any rank
@@ -337,3 +348,11 @@ operation(lambda net, x: net.k.ops.cast(x > net.like(x) * 0.5, x.dtype), lambda 
 operation(lambda net, x: net.k.ops.einsum("bij,bkj->bik", x, net.like(x)), lambda net, x: tf.einsum("bij,bkj->bik", x, net.like(x)), ranks=(3,))
 operation(lambda net, x: net.k.ops.cumsum(x, axis=1), lambda net, x: tf.cumsum(x, axis=1))
 operation(lambda net, x: net.k.ops.normalize(x, axis=-1), lambda net, x: tf.nn.l2_normalize(x, axis=-1))
+for same3, same2 in (
+    (lambda x, ops: ops.stop_gradient(x), tf.stop_gradient),
+    (lambda x, ops: ops.convert_to_tensor(x), tf.convert_to_tensor),
+    (lambda x, ops: ops.cast(x, x.dtype), lambda x: tf.cast(x, x.dtype)),
+    (lambda x, ops: ops.squeeze(ops.expand_dims(x, 1), 1), tf.identity),
+):
+    operation(lambda net, x, f=same3: f(x, net.k.ops), lambda net, x, f=same2: f(x))
+    SAME.append((same3, same2))
