@@ -40,6 +40,7 @@ interface Conversion {
   readonly graph: GraphBuilder;
   readonly dialect: KerasModel['dialect'];
   readonly custom: CustomConverters;
+  readonly isHalf: boolean;
   readonly trace: TracePoint[];
   /** Masks that Keras may have taken off or not, by the names of copies that must not be needed, with who reads them. */
   readonly doubts: Map<string, Pick<LayerContext, 'name' | 'className'>>;
@@ -114,6 +115,7 @@ function convertLayer(
     weights,
     ...call,
     isOperation: isOperation(layer, conversion.dialect),
+    isHalf: conversion.isHalf,
     inner: (inner, attribute, inputs) =>
       convertLayer(
         conversion,
@@ -214,7 +216,14 @@ function convertGraph(
  */
 export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): OnnxConversion {
   const graph = new GraphBuilder();
-  const conversion: Conversion = { graph, dialect: model.dialect, custom, trace: [], doubts: new Map() };
+  const conversion: Conversion = {
+    graph,
+    dialect: model.dialect,
+    custom,
+    isHalf: /"(mixed_)?b?float16"/.test(JSON.stringify(model.config)),
+    trace: [],
+    doubts: new Map(),
+  };
   const place: Place = {
     name: '',
     trace: '',

@@ -18,6 +18,8 @@ export interface LayerContext {
   readonly kwargs: Readonly<Record<string, unknown>>;
   /** Whether the file is of Keras 3 and calls a raw operation (`keras.ops`), not a layer of the same name. */
   readonly isOperation: boolean;
+  /** Whether something in the model computes in float16 or bfloat16 at training: here it is float32 as everything else. */
+  readonly isHalf: boolean;
   /** Converts a layer that this one wraps. `attribute` says where its weights are among this layer's. */
   readonly inner: (
     layer: LayerConfig,

@@ -13,9 +13,21 @@ async function expectRight(name: string) {
   }
 }
 
-it.each(names.filter((name) => name.includes('masks')))(
+it.each(names.filter((name) => name.includes('masks') && !name.includes('refused')))(
   'a mask goes through a raw operation where Keras hands on the very tensor, and through no other: %s',
   expectRight,
+);
+
+it.each(names.filter((name) => name.includes('masks-refused')))(
+  'an operation that hands a mask on only sometimes is refused by the layer’s name: %s',
+  async (name) => {
+    for (const file of recorded.expected[name]!.files) {
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringContaining('of what is masked'),
+      });
+    }
+  },
 );
 
 it.each(names.filter((name) => name.includes('frozen-before')))(

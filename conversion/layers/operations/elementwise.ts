@@ -78,7 +78,7 @@ export const castTo: Operation = (layer) => {
   if (dtype === undefined || dtype === 'string') throw unsupported(layer, `the element type ${value}`);
   const x = first(layer);
   // Keras hands the mask on where this is no change of type, which a float32 model cannot tell for the others.
-  if (x.mask !== undefined && name !== wanted)
+  if (x.mask !== undefined && (name !== wanted || layer.isHalf))
     throw unsupported(layer, `a cast of what is masked to ${wanted}; cast before the mask is made`);
   return cast(layer, x, dtype);
 };

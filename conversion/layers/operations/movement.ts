@@ -104,6 +104,9 @@ export const swapAxes: Operation = (layer) => {
   const x = first(layer);
   const rank = x.shape.length;
   const [a, b] = [axisOf(integer(layer, 0, 1, 'axis1'), rank), axisOf(integer(layer, 0, 2, 'axis2'), rank)];
+  // Keras hands the very tensor on, as the one operation besides casts.
+  if (a === b && x.mask !== undefined)
+    throw unsupported(layer, `axis ${a} of what is masked is swapped with itself; leave this call out`);
   return transpose(
     layer,
     x,
