@@ -22,7 +22,8 @@ export const errorTable = {
     'docs/processing.md has the form of the file, with examples; `modelmile inspect` shows what the model takes and gives.',
   CONVERSION_TOO_LARGE: 'The file declares more than any real model has: it is damaged or made to do harm.',
   CONVERSION_OUT_OF_MEMORY: 'Node 20 holds at most 4 GiB in one piece, newer ones more than a machine has.',
-  CONVERSION_NOT_WRITABLE: 'Check the rights and the free space of the output folder.',
+  CONVERSION_NOT_WRITABLE:
+    'Check the rights and the free space of the output folder, and of the one for temporary files (TMPDIR).',
 } as const satisfies Record<string, string>;
 
 export type ConversionErrorCode = keyof typeof errorTable;

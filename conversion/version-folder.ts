@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
 import { ConversionError, unreadable } from './errors.ts';
 import { readWhole } from './large-files.ts';
 import { manifestDigest, parseManifest } from './manifest/index.ts';
+import { removedAfter } from './temporary-folder.ts';
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'wx');
@@ -30,7 +31,7 @@ const exists = (path: string) =>
 export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder: string): Promise<void> {
   if (await exists(join(folder, 'manifest.json'))) return;
   const unfinished = `${folder}.${randomUUID()}.part`;
-  try {
+  const write = async () => {
     await mkdir(unfinished, { recursive: true });
     for (const [name, bytes] of conversion.files) await writeDurably(join(unfinished, name), bytes);
     await mkdir(dirname(folder), { recursive: true });
@@ -38,11 +39,10 @@ export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder
       // Somebody else wrote the same version in the meantime.
       if (!(await exists(join(folder, 'manifest.json')))) throw error;
     });
-  } catch (error) {
-    throw new ConversionError('CONVERSION_NOT_WRITABLE', `${folder}: ${(error as Error).message}`);
-  } finally {
-    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
-  }
+  };
+  await removedAfter(unfinished, write).catch((error: Error) => {
+    throw new ConversionError('CONVERSION_NOT_WRITABLE', `${folder}: ${error.message}`);
+  });
 }
 
 /** What a version folder is, without its weights. @throws ManifestError, or ConversionError CONVERSION_NO_SUCH_FILE */

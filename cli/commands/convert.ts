@@ -21,6 +21,7 @@ import {
 } from '../conversion-options.ts';
 import { CliError } from '../errors.ts';
 import { percent } from '../figures.ts';
+import { endOn } from '../interrupt.ts';
 import { paretoLines, paretoSvg } from '../pareto.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -90,7 +91,8 @@ export const convert: Command = {
       help: 'Ed25519 private key (PEM): signs the manifest for servers with trustedKeys',
     },
   },
-  async run({ positionals, options, terminal }) {
+  async run({ positionals, options, terminal, signal }) {
+    endOn(signal);
     const source = resolve(positionals[0] as string);
     const onProgress = (step: string) => terminal.progress(step);
     const how = { ...(await readConversionOptions(options)), onProgress };

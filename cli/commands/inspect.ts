@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { inspect as inspectModel } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { customOption } from '../conversion-options.ts';
+import { endOn } from '../interrupt.ts';
 
 export const inspect: Command = {
   usage: '<model> [--custom FILE]',
@@ -11,7 +12,8 @@ export const inspect: Command = {
   minPositionals: 1,
   maxPositionals: 1,
   options: customOption,
-  async run({ positionals, options, terminal }) {
+  async run({ positionals, options, terminal, signal }) {
+    endOn(signal);
     const custom = options['custom'] as string | undefined;
     const found = await inspectModel(
       resolve(positionals[0] as string),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { convert, profileOf } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { conversionOptions, readConversionOptions } from '../conversion-options.ts';
+import { endOn } from '../interrupt.ts';
 
 export const profile: Command = {
   usage: '<model> [--out FILE] [--method NAME]',
@@ -17,7 +18,8 @@ export const profile: Command = {
     out: { type: 'string', value: 'FILE', help: 'where to write profile.json (default: print only)' },
     ...conversionOptions,
   },
-  async run({ positionals, options, terminal }) {
+  async run({ positionals, options, terminal, signal }) {
+    endOn(signal);
     const how = await readConversionOptions(options);
     const conversion = await convert(resolve(positionals[0] as string), how);
     const measured = await profileOf(conversion);

@@ -3,6 +3,7 @@ import { checkGolden, convert, readVersion } from '../../conversion/index.ts';
 import { encodeManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { customOption, goldenLine, goldenOption } from '../conversion-options.ts';
+import { endOn } from '../interrupt.ts';
 
 export const verify: Command = {
   usage: '<model> <version folder>',
@@ -21,7 +22,8 @@ export const verify: Command = {
     ...goldenOption,
     ...customOption,
   },
-  async run({ positionals, options, terminal }) {
+  async run({ positionals, options, terminal, signal }) {
+    endOn(signal);
     const [source, folder] = positionals as [string, string];
     const kept = await readVersion(resolve(folder));
     const labels = options['labels'] as string | undefined;

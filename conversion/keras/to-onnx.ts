@@ -126,13 +126,18 @@ function convertLayer(
         `${layerName(inner)}:0`,
       ),
   };
-  const result = converterOf(context, conversion.custom)(context);
+  const converter = converterOf(context, conversion.custom);
+  const isRaw = converter === operation;
+  const result = converter(context);
   const [first, ...rest] = (Array.isArray(result) ? result : [result]) as [
     SymbolicTensor,
     ...SymbolicTensor[],
   ];
-  const mask = first.mask ?? outputMask(context);
-  return [mask === undefined ? first : { ...first, mask }, ...rest];
+  // What is no operation may give back its very input, with a mask on it that Keras need not hand on.
+  const isInput = !isRaw && call.inputs.some(({ name }) => name === first.name);
+  const { mask: own, ...bare } = first;
+  const mask = (isInput ? undefined : own) ?? outputMask(context);
+  return [mask === undefined ? bare : { ...bare, mask }, ...rest];
 }
 
 /** The calls of a model, inputs before the calls that take them. @returns its outputs */

@@ -1,9 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clearField } from '@bufbuild/protobuf';
-import { fewestBytes, graphsOf, type ModelProto, outgrows, TensorProtoSchema } from '../onnx/index.ts';
+import {
+  fewestBytes,
+  graphsOf,
+  type ModelProto,
+  outgrows,
+  TensorProtoSchema,
+  weightBytes,
+} from '../onnx/index.ts';
 import { readModel } from '../readers/onnx.ts';
+import { withTemporaryFolder } from '../temporary-folder.ts';
 import { openHanded } from '../verify/session.ts';
 
 /** Weights that the runtime writes into a file of their own: in its message it holds them once more, and keeps the memory. */
@@ -22,10 +28,9 @@ const weightsApart = {
  * @see https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html
  */
 export async function freeze(model: ModelProto, mostInlineBytes?: number): Promise<ModelProto> {
-  const folder = await mkdtemp(join(tmpdir(), 'modelmile-freeze-'));
   const isBeside = outgrows(model, mostInlineBytes);
   const isApart = isBeside || (graphsOf(model).length === 1 && outgrows(model, mostInMessageBytes));
-  try {
+  const frozenIn = async (folder: string) => {
     const path = join(folder, 'frozen.onnx');
     const session = await openHanded(model, {
       graphOptimizationLevel: 'basic',
@@ -54,7 +59,6 @@ export async function freeze(model: ModelProto, mostInlineBytes?: number): Promi
     frozen.producerVersion = model.producerVersion;
     frozen.irVersion = model.irVersion;
     return frozen;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  };
+  return withTemporaryFolder('freeze', frozenIn, weightBytes(model));
 }

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConversionError } from '../errors.ts';
+import { withTemporaryFolder } from '../temporary-folder.ts';
 import { ClassicHdf5File } from './hdf5-classic.ts';
 import type { Hdf5File, Hdf5Source } from './hdf5-file.ts';
 import { withLibrary } from './hdf5-library.ts';
@@ -34,15 +34,12 @@ async function withFiles<T>(
   sources: readonly Hdf5Source[],
   use: (paths: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'modelmile-hdf5-'));
-  try {
+  return withTemporaryFolder('hdf5', async (folder) => {
     const paths = sources.map((source, i) => (typeof source === 'string' ? source : join(folder, `${i}.h5`)));
     for (const [i, source] of sources.entries())
       if (typeof source !== 'string') await writeFile(paths[i] as string, source);
-    return await use(paths);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return use(paths);
+  });
 }
 
 /**

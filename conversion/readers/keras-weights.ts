@@ -3,7 +3,7 @@ import { type KerasDialect, type LayerConfig, layerName, layersOf, type Weight }
 import { containerGroups, type VariableSlot, variableSlots } from '../keras/variables.ts';
 import { dequantized } from './dequantize.ts';
 import { type Group, type Hdf5File, type Numbers, namesAttribute, textAttribute } from './hdf5-file.ts';
-import { isNamedLike, storedOrder, variableName } from './stored-order.ts';
+import { isNamedLike, storedOrder, undecided, variableName } from './stored-order.ts';
 
 /** Variables by the name of the top-level layer that has them. */
 export type LayerWeights = ReadonlyMap<string, readonly Weight[]>;
@@ -37,6 +37,8 @@ export function inOrder(
       const slot = slots[i] as VariableSlot;
       const { name } = slot;
       if (!isNamedLike(slot, weight.name)) {
+        // A part that was frozen by itself is stored last, and the config may not say so.
+        if (isReordered(slots, stored)) throw undecided(layer);
         throw corrupt(
           `Layer '${layerName(layer)}' (${layer.class_name}): where '${name}' is expected the file stores '${weight.name}'`,
         );
@@ -44,6 +46,16 @@ export function inOrder(
       return asWeight(layer, name, weight);
     }),
   );
+}
+
+/** Whether the file has the layer's very variables, but not in this order. */
+function isReordered(slots: readonly VariableSlot[], stored: readonly { name: string }[]): boolean {
+  const namesOf = (all: readonly { name: string }[]) =>
+    all
+      .map(({ name }) => variableName(name))
+      .sort()
+      .join();
+  return namesOf(slots) === namesOf(stored);
 }
 
 /** One-byte integers are weights only where the config says how they are scaled. */

@@ -10,10 +10,20 @@ export function variableName(path: string): string {
 const known =
   /^(kernel|bias|gamma|beta|moving_mean|moving_variance|recurrent_kernel|embeddings|depthwise_kernel|pointwise_kernel|mean|variance)$/;
 
-/** Whether a variable of the file may be a slot's by its own name. */
+/** The direction of a Bidirectional's own layers, of a slot (`forward_layer`) or a path (`forward_gru`). */
+const directionOf = (path: string, pattern: RegExp) => {
+  const found = new Set(path.split('/').flatMap((part) => pattern.exec(part)?.[1] ?? []));
+  return found.size === 1 ? [...found][0] : undefined;
+};
+
+/** Whether a variable of the file may be a slot's by its own name, and by the direction that its layer reads in. */
 export function isNamedLike(slot: VariableSlot, path: string): boolean {
   const [expected, found] = [variableName(slot.name), variableName(path)];
-  return !known.test(found) || found === expected || expected === `depthwise_${found}`;
+  if (known.test(found) && found !== expected && expected !== `depthwise_${found}`) return false;
+  // Only in a Bidirectional: elsewhere such a name is anybody's. Keras does not write down that one direction is frozen, and stores it last.
+  const direction = directionOf(slot.name, /^(forward|backward)_layer$/);
+  const named = directionOf(path, /^(forward|backward)_/);
+  return direction === undefined || named === undefined || direction === named;
 }
 
 /** How many of the layers that lead to a slot are in each path, -1 where its name forbids it: Keras leaves out some, by how the model was built. */
@@ -136,7 +146,8 @@ export function storedOrder(
   throw undecided(layer);
 }
 
-const undecided = (layer: LayerConfig) =>
+/** Save it as `.keras`, which has each variable at its layer's own place. */
+export const undecided = (layer: LayerConfig) =>
   new ConversionError(
     'CONVERSION_UNSUPPORTED',
     `Layer '${layerName(layer)}' (${layer.class_name}) has frozen layers inside, and the file does not tell which of its variables are theirs; save the model as .keras`,

@@ -7,6 +7,7 @@ import { type ModelProto, valueInfo, withOutputs } from '../onnx/index.ts';
 import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
 import { permute } from './interpreter/tensor.ts';
 import { judgedValues } from './logits.ts';
+import { withMaskedSteps } from './masked-steps.ts';
 import { seededRandom } from './random.ts';
 import { RuntimeProducts } from './runtime-products.ts';
 import { openModel, openShipped, runSession, runtimeTensor, type VersionFiles } from './session.ts';
@@ -225,7 +226,7 @@ async function referenceOn({ products, source, conversion, signature, seed, cust
   const isOpen = signature.inputs.some(({ shape }) => shape.slice(1).some((dim) => dim < 0));
   let failure: unknown;
   for (const size of isOpen ? openSizes : openSizes.slice(0, 1)) {
-    const inputs = randomInputs(signature, seed, bounds, size);
+    const inputs = withMaskedSteps(randomInputs(signature, seed, bounds, size), signature, source, seed);
     try {
       const reference = await referenceOutputs(products.multiply, source, inputs, custom);
       if (reference.every((output) => output.data.length > 0)) return { inputs, reference };

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -15,6 +15,7 @@ import {
   type ValueInfoProto,
   weightBytes,
 } from '../onnx/index.ts';
+import { removedAfter } from '../temporary-folder.ts';
 import { runtime } from './runtime.ts';
 
 const arrays = {
@@ -95,13 +96,10 @@ async function openMapped(
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'modelmile-session-')).catch(() => undefined);
   if (folder === undefined) return inMemory();
-  try {
+  return removedAfter(folder, async () => {
     const path = await writeApart(files, folder).catch(() => undefined);
-    return await (path === undefined ? inMemory() : create(path, options));
-  } finally {
-    // The session is open: a folder that cannot be removed is no reason to lose it.
-    await rm(folder, { recursive: true, force: true }).catch(() => {});
-  }
+    return path === undefined ? inMemory() : create(path, options);
+  });
 }
 
 /**

@@ -30,17 +30,26 @@ it.each(names.filter((name) => name.includes('masks-refused')))(
   },
 );
 
+it('of two directions of which one is frozen each has its own variables', () =>
+  expectRight('keras3-frozen-direction'));
+
 it.each(names.filter((name) => name.includes('frozen-before')))(
   'a variable is its own layer’s, however a layer inside was frozen: %s',
   expectRight,
 );
 
-it('where nothing tells which variables are whose, .h5 is refused and .keras is right', async () => {
-  const model = recorded.expected['keras3-frozen-tie']!;
-  const [hdf5, archive] = model.files.map((file) => recorded.path(file)) as [string, string];
-  await expect(convert(hdf5)).rejects.toMatchObject({
-    code: 'CONVERSION_UNSUPPORTED',
-    message: expect.stringContaining("Layer 'cells' (RNN) has frozen layers inside"),
-  });
-  expect(await faultsOf(archive, model)).toEqual([]);
-});
+it.each([
+  ['keras3-frozen-tie', "Layer 'cells' (RNN)"],
+  ['keras2-frozen-direction', "Layer 'both' (Bidirectional)"],
+])(
+  'where nothing tells which variables are whose, .h5 is refused and .keras is right: %s',
+  async (name, layer) => {
+    const model = recorded.expected[name]!;
+    const [hdf5, archive] = model.files.map((file) => recorded.path(file)) as [string, string];
+    await expect(convert(hdf5)).rejects.toMatchObject({
+      code: 'CONVERSION_UNSUPPORTED',
+      message: expect.stringContaining(`${layer} has frozen layers inside`),
+    });
+    expect(await faultsOf(archive, model)).toEqual([]);
+  },
+);

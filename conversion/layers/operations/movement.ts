@@ -117,6 +117,8 @@ export const swapAxes: Operation = (layer) => {
 export const squeezeOf: Operation = (layer) => {
   const x = first(layer);
   const value = argument(layer, 1, 'axis');
+  // NumPy takes none of them out, TensorFlow all.
+  if (Array.isArray(value) && value.length === 0) throw unsupported(layer, 'axis is empty; name the axes');
   const axes =
     value === undefined
       ? x.shape.flatMap((dim, i) => (dim === 1 ? [i] : []))

@@ -258,7 +258,8 @@ export const embedding: Evaluate = (input) => {
 
 export const masking: Evaluate = (input) => {
   const x = first(input);
-  const value = number(input, ['mask_value'], 0);
+  // Keras compares in float32.
+  const value = Math.fround(number(input, ['mask_value'], 0));
   const width = x.shape.at(-1) as number;
   const data = x.data.slice();
   const mask = filled(x.shape.slice(0, -1), 0);

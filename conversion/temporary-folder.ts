@@ -1,0 +1,44 @@
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConversionError } from './errors.ts';
+
+const open = new Set<string>();
+process.on('exit', () => {
+  for (const folder of open) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs what uses a folder that nobody needs afterwards: it goes then, and where the process ends meanwhile. */
+export async function removedAfter<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  open.add(folder);
+  try {
+    return await work();
+  } finally {
+    // What came of the work is more than a folder that cannot be removed.
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
+    open.delete(folder);
+  }
+}
+
+/**
+ * Runs what needs a folder for its files.
+ * @throws ConversionError CONVERSION_NOT_WRITABLE where none can be made, or `neededBytes` do not fit
+ */
+export async function withTemporaryFolder<T>(
+  purpose: string,
+  work: (folder: string) => Promise<T>,
+  neededBytes = 0,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), `modelmile-${purpose}-`)).catch((error: Error) => {
+    throw new ConversionError('CONVERSION_NOT_WRITABLE', `No temporary folder can be made: ${error.message}`);
+  });
+  return removedAfter(folder, async () => {
+    const { bavail, bsize } = await statfs(folder);
+    if (bavail * bsize >= neededBytes) return work(folder);
+    throw new ConversionError(
+      'CONVERSION_NOT_WRITABLE',
+      `${tmpdir()} has room for ${bavail * bsize} bytes, ${neededBytes} are needed for a while`,
+    );
+  });
+}
