@@ -116,13 +116,13 @@ function convertLayer(
     ...call,
     isOperation: isOperation(layer, conversion.dialect),
     isHalf: conversion.isHalf,
-    inner: (inner, attribute, inputs) =>
+    inner: (inner, attribute, inputs, kwargs = {}) =>
       convertLayer(
         conversion,
         inner,
         weightsUnder(weights, attribute),
         { name: `${name}/`, trace: `${place.trace}${at}/`, weightsOf: () => [] },
-        { args: inputs, kwargs: {}, inputs },
+        { args: inputs, kwargs, inputs },
         `${layerName(inner)}:0`,
       ),
   };

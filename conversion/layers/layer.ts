@@ -25,6 +25,7 @@ export interface LayerContext {
     layer: LayerConfig,
     attribute: string,
     inputs: readonly SymbolicTensor[],
+    kwargs?: Readonly<Record<string, unknown>>,
   ) => readonly SymbolicTensor[];
 }
 

@@ -214,7 +214,8 @@ function outputSize(inside: LayerConfig): number {
 const lastOf = (layer: LayerContext, sequence: SymbolicTensor) =>
   squeeze(layer, slice(layer, sequence, [{ axis: 1, start: -1, end: Number.MAX_SAFE_INTEGER }]), [1]);
 
-const tensors = (value: unknown): SymbolicTensor[] =>
+/** Tensors among the arguments, in order. */
+export const tensors = (value: unknown): SymbolicTensor[] =>
   (Array.isArray(value) ? value : [value]).filter(
     (item) => item !== null && typeof item === 'object' && 'dtype' in item,
   ) as SymbolicTensor[];
@@ -230,14 +231,18 @@ export const recurrent: LayerConverter = (layer) => {
   const [first, ...more] = layer.inputs as [SymbolicTensor, ...SymbolicTensor[]];
   const given = layer.kwargs['mask'] as SymbolicTensor | null | undefined;
   const source = asFloat(layer, first);
-  const mask = given ?? first.mask;
+  const states = [...more, ...tensors(layer.kwargs['initial_state'])];
+  // With states given, Keras 3 finds no argument to hand the mask on by (Layer.__call__): every step counts, and the output has the mask.
+  const isSeen = layer.dialect !== 'keras-3' || states.length === 0;
+  const carried = given ?? first.mask;
+  const mask = given ?? (isSeen ? first.mask : undefined);
   const x: SymbolicTensor = {
     name: source.name,
     dtype: source.dtype,
     shape: source.shape,
     ...(mask === undefined || mask === null ? {} : { mask: cast(layer, mask, 'bool') }),
   };
-  const initial = [...more, ...tensors(layer.kwargs['initial_state'])].map((state) => asFloat(layer, state));
+  const initial = states.map((state) => asFloat(layer, state));
   for (const option of ['stateful', 'time_major'])
     if (layer.config[option] === true) throw unsupported(layer, option);
   if (x.shape.length !== 3) throw unsupported(layer, `an input of rank ${x.shape.length}`);
@@ -252,6 +257,8 @@ export const recurrent: LayerConverter = (layer) => {
       ? runFused(layer, kind, x, initial, backwards)
       : undefined) ?? runScan(layer, inside, x, initial, backwards);
   const sequences = layer.config['return_sequences'] === true;
-  const y = sequences ? { ...run.sequence, ...(x.mask === undefined ? {} : { mask: x.mask }) } : run.last;
+  const y = sequences
+    ? { ...run.sequence, ...(carried ? { mask: cast(layer, carried, 'bool') } : {}) }
+    : run.last;
   return layer.config['return_state'] === true ? [y, ...run.states] : y;
 };

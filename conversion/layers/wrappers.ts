@@ -1,6 +1,7 @@
 import type { LayerConfig } from '../keras/model.ts';
 import type { SymbolicTensor } from '../onnx/index.ts';
 import { type LayerConverter, onlyInput, unsupported } from './layer.ts';
+import { tensors } from './recurrent.ts';
 import { beforeStart, concat, elementwise, reshape, scalar, slice } from './shapes.ts';
 
 /**
@@ -55,7 +56,8 @@ export const bidirectional: LayerConverter = (layer) => {
     ...forward,
     config: { ...forward.config, go_backwards: forward.config['go_backwards'] !== true },
   };
-  const [x, ...states] = layer.inputs as [SymbolicTensor, ...SymbolicTensor[]];
+  const [x, ...more] = layer.inputs as [SymbolicTensor, ...SymbolicTensor[]];
+  const states = [...more, ...tensors(layer.kwargs['initial_state'])];
   const half = states.length / 2;
   if (!Number.isInteger(half)) throw unsupported(layer, `${states.length} initial states`);
   const sequences = forward.config['return_sequences'] === true;
@@ -65,14 +67,19 @@ export const bidirectional: LayerConverter = (layer) => {
     config: { ...inside.config, zero_output_for_mask: sequences },
   });
   const explicit = layer.kwargs['mask'] as SymbolicTensor | null | undefined;
-  const source = explicit === undefined || explicit === null ? x : { ...x, mask: explicit };
-  const a = layer.inner(zeroing(forward), 'forward_layer', [source, ...states.slice(0, half)]);
-  const b = layer.inner(zeroing(backward), 'backward_layer', [source, ...states.slice(half)]);
+  const carried = explicit ?? x.mask;
+  // As in `recurrent`.
+  const isSeen = layer.dialect !== 'keras-3' || states.length === 0;
+  const seen = explicit ?? (isSeen ? x.mask : undefined);
+  const kwargs = seen === undefined ? {} : { mask: seen };
+  const { mask: _, ...source } = x;
+  const a = layer.inner(zeroing(forward), 'forward_layer', [source, ...states.slice(0, half)], kwargs);
+  const b = layer.inner(zeroing(backward), 'backward_layer', [source, ...states.slice(half)], kwargs);
   const [ya, ...sa] = a as [SymbolicTensor, ...SymbolicTensor[]];
   let [yb, ...sb] = b as [SymbolicTensor, ...SymbolicTensor[]];
   if (sequences) yb = slice(layer, yb, [{ axis: 1, start: -1, end: beforeStart, step: -1 }]);
   const mode = layer.config['merge_mode'];
-  const mask = source.mask !== undefined && sequences ? { mask: source.mask } : {};
+  const mask = carried !== undefined && sequences ? { mask: carried } : {};
   if (mode === null) return [{ ...ya, ...mask }, { ...yb, ...mask }, ...sa, ...sb];
   let y: SymbolicTensor;
   if (mode === 'concat' || mode === undefined) y = concat(layer, [ya, yb], ya.shape.length - 1);

@@ -103,13 +103,13 @@ function* runLayer(
     dialect: run.dialect,
     weights,
     ...call,
-    inner: (inside, attribute, inputs) =>
+    inner: (inside, attribute, inputs, kwargs = {}) =>
       answered(
         runLayer(
           run,
           inside,
           below(attribute),
-          { inputs, args: inputs, kwargs: {} },
+          { inputs, args: inputs, kwargs },
           `${path}/${nameOf(inside)}:0`,
         ),
       ),

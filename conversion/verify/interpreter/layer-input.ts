@@ -13,7 +13,12 @@ export interface LayerInput {
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
   /** Runs a layer inside this one, whose variables begin with `attribute/`. */
-  readonly inner: (layer: LayerConfig, attribute: string, inputs: readonly Tensor[]) => readonly Tensor[];
+  readonly inner: (
+    layer: LayerConfig,
+    attribute: string,
+    inputs: readonly Tensor[],
+    kwargs?: Readonly<Record<string, unknown>>,
+  ) => readonly Tensor[];
 }
 
 /** What a Keras class computes at inference, in float64. */

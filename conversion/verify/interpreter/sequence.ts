@@ -127,7 +127,10 @@ export const recurrent: Evaluate = (input) => {
   const cell = cellOf(config, input, 'cell');
   const [batch, steps] = x.shape as [number, number];
   if (steps > mostSteps) throw new Error(`${steps} steps are too many for the reference`);
-  const mask = (isTensor(kwargs['mask']) ? kwargs['mask'] : undefined) ?? x.mask;
+  const explicit = isTensor(kwargs['mask']) ? kwargs['mask'] : undefined;
+  const carried = explicit ?? x.mask;
+  // Keras 3 hands a mask on by itself only where the layer is given one tensor.
+  const mask = input.dialect === 'keras-3' && states0.length > 0 ? explicit : carried;
   let states = states0.length > 0 ? states0 : cell.sizes.map((size) => filled([batch, size], 0));
   const outputs: Tensor[] = [];
   const order = Array.from({ length: steps }, (_, t) =>
@@ -162,7 +165,9 @@ export const recurrent: Evaluate = (input) => {
       sequence.data.set(y.data.subarray(n * width, (n + 1) * width), (n * steps + t) * width);
   });
   const all = flag(input, 'return_sequences', false);
-  const y = all ? { ...sequence, ...(mask === undefined ? {} : { mask }) } : (outputs.at(-1) as Tensor);
+  const y = all
+    ? { ...sequence, ...(carried === undefined ? {} : { mask: carried }) }
+    : (outputs.at(-1) as Tensor);
   return flag(input, 'return_state', false) ? [y, ...states] : y;
 };
 
@@ -177,19 +182,26 @@ export const bidirectional: Evaluate = (input) => {
     config: { ...layer.config, go_backwards: backwards, zero_output_for_mask: sequences },
   });
   const forwardGoesBack = forward.config['go_backwards'] === true;
-  const [x, ...states] = input.inputs as [Tensor, ...Tensor[]];
-  const mask = isTensor(input.kwargs['mask']) ? input.kwargs['mask'] : x.mask;
-  const source = mask === undefined ? x : { ...x, mask };
+  const [x, ...more] = input.inputs as [Tensor, ...Tensor[]];
+  const given0 = input.kwargs['initial_state'];
+  const states = [...more, ...(Array.isArray(given0) ? given0 : [given0]).filter(isTensor)];
+  const explicit = isTensor(input.kwargs['mask']) ? input.kwargs['mask'] : undefined;
+  const mask = explicit ?? x.mask;
+  const seen = input.dialect === 'keras-3' && states.length > 0 ? explicit : mask;
+  const kwargs = seen === undefined ? {} : { mask: seen };
+  const source = { shape: x.shape, data: x.data };
   const half = states.length / 2;
-  const [a, ...sa] = input.inner(withOptions(forward, forwardGoesBack), 'forward_layer', [
-    source,
-    ...states.slice(0, half),
-  ]);
+  const [a, ...sa] = input.inner(
+    withOptions(forward, forwardGoesBack),
+    'forward_layer',
+    [source, ...states.slice(0, half)],
+    kwargs,
+  );
   const back = withOptions(
     given ?? forward,
     given === undefined ? !forwardGoesBack : given.config['go_backwards'] === true,
   );
-  const [b0, ...sb] = input.inner(back, 'backward_layer', [source, ...states.slice(half)]);
+  const [b0, ...sb] = input.inner(back, 'backward_layer', [source, ...states.slice(half)], kwargs);
   const left = a as Tensor;
   let right = b0 as Tensor;
   if (sequences) {
