@@ -214,11 +214,22 @@ function outputSize(inside: LayerConfig): number {
 const lastOf = (layer: LayerContext, sequence: SymbolicTensor) =>
   squeeze(layer, slice(layer, sequence, [{ axis: 1, start: -1, end: Number.MAX_SAFE_INTEGER }]), [1]);
 
-/** Tensors among the arguments, in order. */
-export const tensors = (value: unknown): SymbolicTensor[] =>
+const tensors = (value: unknown): SymbolicTensor[] =>
   (Array.isArray(value) ? value : [value]).filter(
     (item) => item !== null && typeof item === 'object' && 'dtype' in item,
   ) as SymbolicTensor[];
+
+/**
+ * What a recurrent layer is given: the initial states, the mask that its steps see, and the mask that its output has. With states given,
+ * Keras 3 finds no argument to hand the input's own mask on by (Layer.__call__): every step counts, and the output has the mask.
+ */
+export function argumentsOf({ dialect, inputs, kwargs }: LayerContext) {
+  const [x, ...more] = inputs as [SymbolicTensor, ...SymbolicTensor[]];
+  const states = [...more, ...tensors(kwargs['initial_state'])];
+  const explicit = (kwargs['mask'] ?? undefined) as SymbolicTensor | undefined;
+  const isSeen = dialect !== 'keras-3' || states.length === 0;
+  return { x, states, seen: explicit ?? (isSeen ? x.mask : undefined), carried: explicit ?? x.mask };
+}
 
 /**
  * Keras `LSTM`, `GRU`, `SimpleRNN` and `RNN` around a cell. ONNX's own operators where they compute the same; Scan where there is a
@@ -228,19 +239,13 @@ export const tensors = (value: unknown): SymbolicTensor[] =>
  * @see https://keras.io/api/layers/recurrent_layers/lstm/
  */
 export const recurrent: LayerConverter = (layer) => {
-  const [first, ...more] = layer.inputs as [SymbolicTensor, ...SymbolicTensor[]];
-  const given = layer.kwargs['mask'] as SymbolicTensor | null | undefined;
+  const { x: first, states, seen, carried } = argumentsOf(layer);
   const source = asFloat(layer, first);
-  const states = [...more, ...tensors(layer.kwargs['initial_state'])];
-  // With states given, Keras 3 finds no argument to hand the mask on by (Layer.__call__): every step counts, and the output has the mask.
-  const isSeen = layer.dialect !== 'keras-3' || states.length === 0;
-  const carried = given ?? first.mask;
-  const mask = given ?? (isSeen ? first.mask : undefined);
   const x: SymbolicTensor = {
     name: source.name,
     dtype: source.dtype,
     shape: source.shape,
-    ...(mask === undefined || mask === null ? {} : { mask: cast(layer, mask, 'bool') }),
+    ...(seen === undefined ? {} : { mask: cast(layer, seen, 'bool') }),
   };
   const initial = states.map((state) => asFloat(layer, state));
   for (const option of ['stateful', 'time_major'])

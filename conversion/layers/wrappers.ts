@@ -1,7 +1,7 @@
 import type { LayerConfig } from '../keras/model.ts';
 import type { SymbolicTensor } from '../onnx/index.ts';
 import { type LayerConverter, onlyInput, unsupported } from './layer.ts';
-import { tensors } from './recurrent.ts';
+import { argumentsOf } from './recurrent.ts';
 import { beforeStart, concat, elementwise, reshape, scalar, slice } from './shapes.ts';
 
 /**
@@ -51,13 +51,12 @@ const joins: Record<string, string> = { sum: 'Add', mul: 'Mul' };
  */
 export const bidirectional: LayerConverter = (layer) => {
   const forward = layer.config['layer'] as LayerConfig;
-  const given = layer.config['backward_layer'] as LayerConfig | undefined;
-  const backward = given ?? {
+  const own = layer.config['backward_layer'] as LayerConfig | undefined;
+  const backward = own ?? {
     ...forward,
     config: { ...forward.config, go_backwards: forward.config['go_backwards'] !== true },
   };
-  const [x, ...more] = layer.inputs as [SymbolicTensor, ...SymbolicTensor[]];
-  const states = [...more, ...tensors(layer.kwargs['initial_state'])];
+  const { x, states, seen, carried } = argumentsOf(layer);
   const half = states.length / 2;
   if (!Number.isInteger(half)) throw unsupported(layer, `${states.length} initial states`);
   const sequences = forward.config['return_sequences'] === true;
@@ -66,11 +65,6 @@ export const bidirectional: LayerConverter = (layer) => {
     ...inside,
     config: { ...inside.config, zero_output_for_mask: sequences },
   });
-  const explicit = layer.kwargs['mask'] as SymbolicTensor | null | undefined;
-  const carried = explicit ?? x.mask;
-  // As in `recurrent`.
-  const isSeen = layer.dialect !== 'keras-3' || states.length === 0;
-  const seen = explicit ?? (isSeen ? x.mask : undefined);
   const kwargs = seen === undefined ? {} : { mask: seen };
   const { mask: _, ...source } = x;
   const a = layer.inner(zeroing(forward), 'forward_layer', [source, ...states.slice(0, half)], kwargs);

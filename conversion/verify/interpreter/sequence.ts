@@ -114,12 +114,19 @@ function cellOf(config: LayerConfig, input: LayerInput, prefix: string): Cell {
 /** Steps that the reference goes through: more take it minutes. */
 const mostSteps = 2 ** 17;
 
+/** The input, its states, the mask that counts and the one that the output has: Keras 3 hands a mask on by itself to a single tensor only. */
+function argumentsOf({ dialect, inputs, kwargs }: LayerInput) {
+  const [x, ...more] = inputs as [Tensor, ...Tensor[]];
+  const states = [...more, ...[kwargs['initial_state']].flat().filter(isTensor)];
+  const explicit = isTensor(kwargs['mask']) ? kwargs['mask'] : undefined;
+  const carried = explicit ?? x.mask;
+  return { x, states, mask: dialect === 'keras-3' && states.length > 0 ? explicit : carried, carried };
+}
+
 /** Step by step in the order of processing; masked steps leave the states, and give the output before or zeros. */
 export const recurrent: Evaluate = (input) => {
-  const { layer, kwargs } = input;
-  const [x, ...more] = input.inputs as [Tensor, ...Tensor[]];
-  const given = kwargs['initial_state'];
-  const states0 = [...more, ...(Array.isArray(given) ? given : [given]).filter(isTensor)];
+  const { layer } = input;
+  const { x, states: states0, mask, carried } = argumentsOf(input);
   const isOwn = layer.class_name === 'RNN';
   const config = isOwn
     ? (layer.config['cell'] as LayerConfig)
@@ -127,10 +134,6 @@ export const recurrent: Evaluate = (input) => {
   const cell = cellOf(config, input, 'cell');
   const [batch, steps] = x.shape as [number, number];
   if (steps > mostSteps) throw new Error(`${steps} steps are too many for the reference`);
-  const explicit = isTensor(kwargs['mask']) ? kwargs['mask'] : undefined;
-  const carried = explicit ?? x.mask;
-  // Keras 3 hands a mask on by itself only where the layer is given one tensor.
-  const mask = input.dialect === 'keras-3' && states0.length > 0 ? explicit : carried;
   let states = states0.length > 0 ? states0 : cell.sizes.map((size) => filled([batch, size], 0));
   const outputs: Tensor[] = [];
   const order = Array.from({ length: steps }, (_, t) =>
@@ -182,13 +185,8 @@ export const bidirectional: Evaluate = (input) => {
     config: { ...layer.config, go_backwards: backwards, zero_output_for_mask: sequences },
   });
   const forwardGoesBack = forward.config['go_backwards'] === true;
-  const [x, ...more] = input.inputs as [Tensor, ...Tensor[]];
-  const given0 = input.kwargs['initial_state'];
-  const states = [...more, ...(Array.isArray(given0) ? given0 : [given0]).filter(isTensor)];
-  const explicit = isTensor(input.kwargs['mask']) ? input.kwargs['mask'] : undefined;
-  const mask = explicit ?? x.mask;
-  const seen = input.dialect === 'keras-3' && states.length > 0 ? explicit : mask;
-  const kwargs = seen === undefined ? {} : { mask: seen };
+  const { x, states, mask, carried } = argumentsOf(input);
+  const kwargs = mask === undefined ? {} : { mask };
   const source = { shape: x.shape, data: x.data };
   const half = states.length / 2;
   const [a, ...sa] = input.inner(
@@ -212,16 +210,16 @@ export const bidirectional: Evaluate = (input) => {
       Array.from({ length: steps }, (_, t) => steps - 1 - t),
     );
   }
-  const carried = mask !== undefined && sequences ? { mask } : {};
+  const handed = carried !== undefined && sequences ? { mask: carried } : {};
   const mode = config['merge_mode'] === undefined ? 'concat' : config['merge_mode'];
-  if (mode === null) return [{ ...left, ...carried }, { ...right, ...carried }, ...sa, ...sb];
+  if (mode === null) return [{ ...left, ...handed }, { ...right, ...handed }, ...sa, ...sb];
   const merges: Record<string, () => Tensor> = {
     ave: () => zip(left, right, (p, q) => (p + q) / 2),
     concat: () => sideBySide(left, right),
     mul: () => times(left, right),
     sum: () => add(left, right),
   };
-  return [{ ...(merges[String(mode)] as () => Tensor)(), ...carried }, ...sa, ...sb];
+  return [{ ...(merges[String(mode)] as () => Tensor)(), ...handed }, ...sa, ...sb];
 };
 
 function sideBySide(a: Tensor, b: Tensor): Tensor {
