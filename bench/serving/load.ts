@@ -5,7 +5,11 @@ import type { LoadOrder, LoadReport } from './load-generator.ts';
 const generator = fileURLToPath(new URL('./load-generator.ts', import.meta.url));
 
 /** V8 collects on its own thread alone: its others would take the server's core. */
-const collectorFlags = ['--single-threaded-gc', '--max-semi-space-size=32'];
+const collectorFlags = [
+  '--single-threaded-gc',
+  '--max-semi-space-size=32',
+  '--no-allocation-site-pretenuring',
+];
 
 /** Runs the load in a process of its own. */
 export function measure(order: LoadOrder): Promise<LoadReport> {
