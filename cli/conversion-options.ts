@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ConvertOptions, costOf, type GoldenCheck, targets } from '../conversion/index.ts';
 import type { Option } from './command.ts';
 import { CliError } from './errors.ts';

@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ConversionError } from './errors.ts';
 import { type Processing, ProcessingFile, processingFaults, type Signature } from './manifest/index.ts';
 

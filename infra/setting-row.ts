@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** One key of Pulumi.<stack>.yaml: what may stand there, and what a change does. */
 export interface SettingRow {

@@ -1,5 +1,5 @@
 import * as pulumi from '@pulumi/pulumi';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { InfraError } from './errors.ts';
 import { awsSettings } from './platforms/aws-settings.ts';
 import { clusterSettings } from './platforms/cluster-settings.ts';

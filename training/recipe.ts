@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TrainingError } from './errors.ts';
 
 /** `training.json` beside a trained model: how it is trained again (README.md). Paths are relative to its folder. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { settingRows } from '../../infra/settings.ts';
 import { type Command, exitCodes } from '../command.ts';
 

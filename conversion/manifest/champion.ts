@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * `.modelmile/models/<model>/champion.json`: a kept version that is served instead of the configured source, after `retrain` promoted

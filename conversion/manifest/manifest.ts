@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Postprocessing, Preprocessing } from './processing.ts';
 import { Signature } from './tensor-spec.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Signature, TensorSpec } from './tensor-spec.ts';
 
 /** `(value * scale + offset - mean) / std`, each step in float32, as Keras's Rescaling and Normalization do. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Time of one `run()` for a batch of `batch` rows, after warm-up. */
 export const LatencyPoint = z.strictObject({

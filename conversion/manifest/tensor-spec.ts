@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Element types a signature may name; the Open Inference Protocol's 13 datatypes under their ONNX/NumPy names. */
 export const dataTypes = [

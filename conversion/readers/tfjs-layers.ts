@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConversionError } from '../errors.ts';
 import type { LayerConfig, Weight } from '../keras/model.ts';
 import type { Reader } from './reader.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceTypeName, instanceTypes } from '../environment/hardware.ts';
 import type { SettingRow } from '../setting-row.ts';
 import { network, quantity } from './cluster-settings.ts';

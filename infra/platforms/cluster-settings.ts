@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ServingSettings, type ServingSettingsInput } from '../../serving/contract/index.ts';
 import type { SettingRow } from '../setting-row.ts';
 

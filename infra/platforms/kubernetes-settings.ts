@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SettingRow } from '../setting-row.ts';
 import { dnsLabel, network, quantity } from './cluster-settings.ts';
 

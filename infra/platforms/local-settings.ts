@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ports } from '../../serving/contract/index.ts';
 import type { SettingRow } from '../setting-row.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Where the supervisor of a state folder listens for its owner: a Unix socket in a folder only this user can enter (a named pipe

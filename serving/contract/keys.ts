@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What a caller may do: `<permission>:<model>`, either of them `*`. Permissions: predict, feedback, control (load and unload), read

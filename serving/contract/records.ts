@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** JSON form of one tensor in a record: flat, row-major. */
 const RecordedTensor = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ports } from './ports.ts';
 
 /** Where one listener binds. Anything beyond loopback needs auth (contract 7: `assertSafeToListen`). */

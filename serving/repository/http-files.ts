@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ServingSettings } from '../contract/index.ts';
 import { contentOf, type RemoteContent, type RemoteFiles, unavailable, wholeOf } from './remote-files.ts';
 

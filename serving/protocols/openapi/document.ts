@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { classesOf, regressionsOf } from '../../classification.ts';
 import { FeedbackRequest, predictionIdHeader } from '../../contract/index.ts';
 import type { Servable } from '../../engine/servable.ts';
