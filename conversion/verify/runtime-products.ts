@@ -22,15 +22,17 @@ function applied({ shape, data }: Tensor, v: Float64Array): Float64Array {
   const [rows, columns] = shape as [number, number];
   const sums = new Float64Array(rows);
   for (let i = 0, at = 0; i < rows; i++) {
-    // Two sums: one waits for the other.
-    let [sum, other] = [0, 0];
+    // Four sums: each waits for its last addition.
+    let [p, q, r, s] = [0, 0, 0, 0];
     let j = 0;
-    for (; j + 1 < columns; j += 2, at += 2) {
-      sum += (data[at] as number) * (v[j] as number);
-      other += (data[at + 1] as number) * (v[j + 1] as number);
+    for (; j + 3 < columns; j += 4, at += 4) {
+      p += (data[at] as number) * (v[j] as number);
+      q += (data[at + 1] as number) * (v[j + 1] as number);
+      r += (data[at + 2] as number) * (v[j + 2] as number);
+      s += (data[at + 3] as number) * (v[j + 3] as number);
     }
-    if (j < columns) sum += (data[at++] as number) * (v[j] as number);
-    sums[i] = sum + other;
+    for (; j < columns; j++) p += (data[at++] as number) * (v[j] as number);
+    sums[i] = p + q + (r + s);
   }
   return sums;
 }

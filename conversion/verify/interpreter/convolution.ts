@@ -57,13 +57,32 @@ function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
   const isWhole = [...window.kernel, ...window.strides].every((size) => size === 1);
   if (isWhole) return { shape: [places, width], data: x.data.subarray(start, start + places * channels) };
   const data = new Float64Array(places * width);
-  const xs = x.data;
   slide(sizes, window, (to, from, tap) => {
-    const source = start + from * channels;
-    const target = to * width + tap * channels;
-    for (let c = 0; c < channels; c++) data[target + c] = xs[source + c] as number;
+    copyTo(data, to * width + tap * channels, x.data, start + from * channels, channels);
   });
   return { shape: [places, width], data };
+}
+
+/*
+ * The innermost loops are functions of their own: inside of a closure what they work on is looked up anew for every number.
+ */
+
+function copyTo(to: Float64Array, at: number, from: Float64Array, start: number, count: number): void {
+  for (let c = 0; c < count; c++) to[at + c] = from[start + c] as number;
+}
+
+/** sums[at + c] += a[atA + c] b[atB + c]. */
+function addProducts(
+  sums: Float64Array,
+  at: number,
+  a: Float64Array,
+  atA: number,
+  b: Float64Array,
+  atB: number,
+  count: number,
+): void {
+  for (let c = 0; c < count; c++)
+    sums[at + c] = (sums[at + c] as number) + (a[atA + c] as number) * (b[atB + c] as number);
 }
 
 /** The same by a product of matrices for each image, where the channels are in one group. */
@@ -98,8 +117,7 @@ function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
       const source = (n * inPlaces + from) * channels;
       const taps = tap * width;
       if (multiplier === 1) {
-        for (let c = 0; c < channels; c++)
-          data[at + c] = (data[at + c] as number) + (xs[source + c] as number) * (ks[taps + c] as number);
+        addProducts(data, at, xs, source, ks, taps, channels);
         return;
       }
       for (let c = 0, f = 0; c < channels; c++) {
