@@ -8,6 +8,8 @@ export const errorTable = {
   CONVERSION_UNSUPPORTED_LAYER:
     'Run `modelmile inspect` for everything that stands in the way, then replace the layer, or say what it computes: `--custom ./my-layers.ts`, see docs/conversion.md.',
   CONVERSION_UNSUPPORTED: 'Run `modelmile inspect` for everything that stands in the way.',
+  CONVERSION_RUNTIME_REFUSED:
+    'The file may well be sound. Replace the layer or operation that is named (cast whole numbers to float32 before it, say), or say what it computes: `--custom ./my-layers.ts`, see docs/conversion.md.',
   CONVERSION_UNSUPPORTED_METHOD: 'Choose another --method; `auto` finds the best one that passes the gate.',
   CONVERSION_PARITY_FAILED:
     'The converted model does not answer as the trained one does, so it is not written. Please report it with the model.',
@@ -32,10 +34,13 @@ export type ConversionErrorCode = keyof typeof errorTable;
 export class ConversionError extends Error {
   override readonly name = 'ConversionError';
   readonly code: ConversionErrorCode;
+  /** What and where, without the way out. */
+  readonly what: string;
 
-  constructor(code: ConversionErrorCode, message: string) {
-    super(`${message.replace(/[.\s]*$/, '.')} ${errorTable[code]}`);
+  constructor(code: ConversionErrorCode, what: string) {
+    super(`${what.replace(/[.\s]*$/, '.')} ${errorTable[code]}`);
     this.code = code;
+    this.what = what;
   }
 }
 

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, type StatsFs } from 'node:fs';
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,10 @@ export async function removedAfter<T>(folder: string, work: () => Promise<T>): P
   }
 }
 
+/** Bytes that are free. File systems that do not count (some of networks, FUSE) report no blocks in all. */
+export const roomOf = ({ blocks, bavail, bsize }: Pick<StatsFs, 'blocks' | 'bavail' | 'bsize'>): number =>
+  blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+
 /**
  * Runs what needs a folder for its files.
  * @throws ConversionError CONVERSION_NOT_WRITABLE where none can be made, or `neededBytes` do not fit
@@ -34,11 +38,11 @@ export async function withTemporaryFolder<T>(
     throw new ConversionError('CONVERSION_NOT_WRITABLE', `No temporary folder can be made: ${error.message}`);
   });
   return removedAfter(folder, async () => {
-    const { bavail, bsize } = await statfs(folder);
-    if (bavail * bsize >= neededBytes) return work(folder);
+    const room = roomOf(await statfs(folder));
+    if (room >= neededBytes) return work(folder);
     throw new ConversionError(
       'CONVERSION_NOT_WRITABLE',
-      `${tmpdir()} has room for ${bavail * bsize} bytes, ${neededBytes} are needed for a while`,
+      `${tmpdir()} has room for ${room} bytes, ${neededBytes} are needed for a while`,
     );
   });
 }

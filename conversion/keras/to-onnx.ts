@@ -2,6 +2,7 @@ import { ConversionError } from '../errors.ts';
 import { layers } from '../layers/index.ts';
 import { type LayerContext, type LayerConverter, unsupported } from '../layers/layer.ts';
 import { outputMask } from '../layers/masks.ts';
+import { isTensor } from '../layers/operations/arguments.ts';
 import { operation, operationName, operations } from '../layers/operations/index.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { maskStates } from './attention-masks.ts';
@@ -14,6 +15,7 @@ import {
   type Weight,
   weightsUnder,
 } from './model.ts';
+import { unreadArguments, watched } from './unread-arguments.ts';
 
 /** Where a layer's first output lives in the ONNX graph: parity names the first layer that diverges by it. */
 export interface TracePoint {
@@ -84,6 +86,29 @@ function converterOf(context: LayerContext, custom: CustomConverters): LayerConv
   throw unsupported(context, 'there is no converter for this class');
 }
 
+function refuse(layer: Pick<LayerContext, 'name' | 'className'>, unread: readonly string[]): void {
+  if (unread.length === 0) return;
+  throw unsupported(layer, `what the argument ${unread.join(', ')} changes is not known here; leave it out`);
+}
+
+/**
+ * Runs a converter and refuses an argument of the call that it does not read, for the gate's reference may not read it either.
+ * @throws ConversionError CONVERSION_UNSUPPORTED_LAYER
+ */
+function readingAll(layer: LayerContext, convert: LayerConverter): ReturnType<LayerConverter> {
+  const [args, kwargs, config] = [watched(layer.args), watched(layer.kwargs), watched(layer.config)];
+  const result = convert({ ...layer, args: args.seen, kwargs: kwargs.seen, config: config.seen });
+  // Tensors are among the inputs, too.
+  const places = Object.entries(layer.args).filter(([, value]) => ![value].flat().every(isTensor));
+  refuse(layer, [
+    ...unreadArguments(Object.fromEntries(places), args.read),
+    ...unreadArguments(layer.kwargs, kwargs.read),
+    // The config of a layer says more than what it computes at inference.
+    ...(layer.isOperation ? unreadArguments(layer.config, config.read) : []),
+  ]);
+  return result;
+}
+
 /** One call of one layer: a model inside is gone into, anything else is a row of layers/. */
 function convertLayer(
   conversion: Conversion,
@@ -99,12 +124,16 @@ function convertLayer(
 ): readonly SymbolicTensor[] {
   const name = `${place.name}${layerName(layer)}`;
   if (isModel(layer)) {
+    refuse({ name, className: layer.class_name }, unreadArguments(call.kwargs, new Set(['mask'])));
     const inside: Place = {
       name: `${name}/`,
       trace: `${place.trace}${at}/`,
       weightsOf: (inner) => weightsUnder(weights, `layers/${layerName(inner)}`),
     };
-    return convertGraph(conversion, layer, inside, call.inputs);
+    const masks = [call.kwargs['mask']].flat();
+    const masked = (input: SymbolicTensor, i: number) =>
+      isTensor(masks[i]) ? { ...input, mask: masks[i] } : input;
+    return convertGraph(conversion, layer, inside, call.inputs.map(masked));
   }
   const context: LayerContext = {
     graph: conversion.graph,
@@ -126,9 +155,10 @@ function convertLayer(
         `${layerName(inner)}:0`,
       ),
   };
+  const isOwn = customRow(conversion.custom, layer.class_name) !== undefined;
   const converter = converterOf(context, conversion.custom);
   const isRaw = converter === operation;
-  const result = converter(context);
+  const result = isOwn ? converter(context) : readingAll(context, converter);
   const [first, ...rest] = (Array.isArray(result) ? result : [result]) as [
     SymbolicTensor,
     ...SymbolicTensor[],

@@ -226,7 +226,7 @@ export function repeated(
   );
 }
 
-/** ReduceSum, ReduceMean, ReduceMax, ... over some axes. */
+/** ReduceSum, ReduceMean, ReduceMax, ... over some axes; over none each number is its own, where ONNX would take all of them. */
 export function reduce(
   layer: LayerContext,
   op: string,
@@ -234,6 +234,7 @@ export function reduce(
   axes: readonly number[],
   keepDims: boolean,
 ): SymbolicTensor {
+  if (axes.length === 0) return x;
   const at = axes.map((axis) => axisOf(axis, x.shape.length));
   const shape = x.shape.flatMap((dim, i) => (at.includes(i) ? (keepDims ? [1] : []) : [dim]));
   return layer.graph.node(

@@ -1,6 +1,6 @@
 import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
-import { kerasToOnnx, type OnnxConversion } from '../keras/to-onnx.ts';
+import { kerasToOnnx, type OnnxConversion, type TracePoint } from '../keras/to-onnx.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
 import { freeze } from '../methods/freeze.ts';
 import { methods } from '../methods/index.ts';
@@ -23,6 +23,23 @@ interface ExactModel {
   readonly files: VersionFiles;
   readonly signature: Signature;
   readonly parity: Parity;
+}
+
+const isRefused = (error: unknown): error is ConversionError =>
+  error instanceof ConversionError && error.code === 'CONVERSION_RUNTIME_REFUSED';
+
+/** What the runtime does not take of a model that came as ONNX was in the file. */
+function ofSource(error: unknown): never {
+  throw isRefused(error) ? new ConversionError('CONVERSION_SOURCE_CORRUPT', error.what) : error;
+}
+
+/** A refusal with the layer whose node the runtime names. */
+function atLayer(error: unknown, trace: readonly TracePoint[]): unknown {
+  if (!isRefused(error)) return error;
+  const names = trace.map(({ at }) => at.replaceAll(/:\d+(?=\/|$)/g, ''));
+  const named = names.filter((name) => [`'${name}/`, `(${name}/`].some((mark) => error.what.includes(mark)));
+  const [layer] = named.sort((a, b) => b.length - a.length);
+  return layer === undefined ? error : new ConversionError(error.code, `Layer '${layer}': ${error.what}`);
 }
 
 /** ONNX as it came, frozen: held to what it answered before. */
@@ -73,7 +90,11 @@ async function frozenKeras(source: KerasModel, request: TargetRequest): Promise<
   } catch (error) {
     // Before freezing every layer has a value of its own: there the gate can name the one that is off.
     const conversion = written(whole(), request.mostInlineBytes);
-    await kerasParity(source, conversion, signatureOf(conversion.model, where), seed, custom);
+    await kerasParity(source, conversion, signatureOf(conversion.model, where), seed, custom).catch(
+      (named) => {
+        throw atLayer(named, conversion.trace);
+      },
+    );
     throw error;
   }
 }
@@ -81,7 +102,7 @@ async function frozenKeras(source: KerasModel, request: TargetRequest): Promise<
 /** The exact float32 model of a source in one self-contained piece, gated. */
 function exactModel(request: TargetRequest): Promise<ExactModel> {
   const { model, where } = request;
-  if (model.kind === 'onnx') return frozenOnnx(model.model, request);
+  if (model.kind === 'onnx') return frozenOnnx(model.model, request).catch(ofSource);
   if (model.kind === 'keras') return frozenKeras(model, request);
   throw new ConversionError(
     'CONVERSION_UNSUPPORTED',

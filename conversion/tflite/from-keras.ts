@@ -1,6 +1,7 @@
 import { ConversionError } from '../errors.ts';
 import { kerasGraph, type LayerCall, refsIn, type TensorRef } from '../keras/graph.ts';
 import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
+import { unreadArguments } from '../keras/unread-arguments.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { Program, Value } from './ir.ts';
 import { tfliteLayers } from './layers/index.ts';
@@ -90,6 +91,12 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
       );
     }
     const { layer, kwargs } = call;
+    const [unread] = unreadArguments(kwargs, new Set(['initial_state']));
+    if (unread !== undefined)
+      throw unsupported(
+        { name: layerName(layer), className: layer.class_name },
+        `what the argument ${unread} changes is not known here; leave it out`,
+      );
     const weights = model.weights.get(layerName(layer)) ?? [];
     const values = convertLayer(layer, layerName(layer), weights, operandsOf(call).map(resolved), kwargs);
     done.set(keyOf(ref), values);

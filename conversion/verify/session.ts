@@ -44,14 +44,13 @@ export function runtimeTensor(spec: TensorSpec, shape: readonly number[], values
   return new Tensor(spec.dtype as 'float32', View.from(Array.from(values)) as Float32Array, [...shape]);
 }
 
-/** What the runtime says of a model that it cannot take is about the source. */
 const refuses = (what: string) => (error: Error) => {
-  throw new ConversionError('CONVERSION_SOURCE_CORRUPT', `ONNX Runtime ${what} the model: ${error.message}`);
+  throw new ConversionError('CONVERSION_RUNTIME_REFUSED', `ONNX Runtime ${what} the model: ${error.message}`);
 };
 
 /**
  * A session on one thread: the same sums in the same order, so that parity figures are the same everywhere.
- * @throws ConversionError CONVERSION_SOURCE_CORRUPT
+ * @throws ConversionError CONVERSION_RUNTIME_REFUSED
  */
 async function create(
   model: Uint8Array | string,
@@ -104,12 +103,12 @@ async function openMapped(
 
 /**
  * A session that is handed a model's weights in memory: what the runtime writes of it names no file that is gone.
- * @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED
+ * @throws ConversionError CONVERSION_RUNTIME_REFUSED, CONVERSION_UNSUPPORTED
  */
 export const openHanded = (model: ModelProto, options: InferenceSession.SessionOptions) =>
   openParts(inParts(model), options);
 
-/** A session of a model in memory. @throws ConversionError CONVERSION_SOURCE_CORRUPT, CONVERSION_UNSUPPORTED */
+/** A session of a model in memory. @throws ConversionError CONVERSION_RUNTIME_REFUSED, CONVERSION_UNSUPPORTED */
 export async function openModel(model: ModelProto, options: InferenceSession.SessionOptions = {}) {
   const handed = () => openHanded(model, options);
   if (weightBytes(model) <= mostHandedBytes) return handed();
@@ -128,14 +127,14 @@ function partsOf(files: VersionFiles): ModelInParts {
   return { message, externalData: beside.map(([path, data]) => ({ path, data })) };
 }
 
-/** A session of a version. @throws ConversionError CONVERSION_SOURCE_CORRUPT; Error where the version is of another format */
+/** A session of a version. @throws ConversionError CONVERSION_RUNTIME_REFUSED; Error where the version is of another format */
 export const openVersion = async (files: VersionFiles): Promise<InferenceSession> =>
   openParts(partsOf(files), {});
 
 /**
  * A session of the very bytes that ship, for the gate; large weights of the message are mapped from a copy of them.
  * @param added values inside, which the gate wants beside the outputs
- * @throws ConversionError CONVERSION_SOURCE_CORRUPT
+ * @throws ConversionError CONVERSION_RUNTIME_REFUSED
  */
 export async function openShipped(
   files: VersionFiles,
@@ -155,7 +154,7 @@ export async function openShipped(
 
 /**
  * Runs a model and gives its outputs as float64, in the order of `names`.
- * @throws ConversionError CONVERSION_SOURCE_CORRUPT
+ * @throws ConversionError CONVERSION_RUNTIME_REFUSED
  */
 export async function runSession(
   session: InferenceSession,

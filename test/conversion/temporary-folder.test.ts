@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from '@jest/globals';
-import { withTemporaryFolder } from '../../conversion/temporary-folder.ts';
+import { roomOf, withTemporaryFolder } from '../../conversion/temporary-folder.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'modelmile-folders-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -56,4 +56,10 @@ it('without the room that is needed is refused before the work', async () => {
   await expect(withTemporaryFolder('test', work, 2 ** 60)).rejects.toMatchObject({
     code: 'CONVERSION_NOT_WRITABLE',
   });
+});
+
+it('on a file system that does not count its blocks has room, and on a full one none', () => {
+  expect(roomOf({ blocks: 0, bavail: 0, bsize: 4096 })).toBe(Number.POSITIVE_INFINITY);
+  expect(roomOf({ blocks: 100, bavail: 0, bsize: 4096 })).toBe(0);
+  expect(roomOf({ blocks: 100, bavail: 3, bsize: 4096 })).toBe(12288);
 });

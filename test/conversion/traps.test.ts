@@ -53,3 +53,34 @@ it.each([
     expect(await faultsOf(archive, model)).toEqual([]);
   },
 );
+
+it.each(names.filter((name) => name.includes('whole')))(
+  'whole numbers are computed with as such, however large: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('no-axes')))(
+  'over no axes every number is its own: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('unread')))(
+  'an argument that changes the answer and that nobody reads is refused: %s',
+  async (name) => {
+    const [argument] = name.replace(/^keras\d-unread-/, '').split('-') as [string];
+    for (const file of recorded.expected[name]!.files) {
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringContaining(argument),
+      });
+    }
+  },
+);
+
+it('what ONNX Runtime does not take of a graph that was made here is not called damaged, and the layer is named', async () => {
+  const [file] = recorded.expected['keras3-refused-by-runtime']!.files as [string];
+  await expect(convert(recorded.path(file))).rejects.toMatchObject({
+    code: 'CONVERSION_RUNTIME_REFUSED',
+    message: expect.stringContaining("Layer 'take': ONNX Runtime cannot run"),
+  });
+});

@@ -1,4 +1,4 @@
-import type { DataType } from '../../manifest/index.ts';
+import { type DataType, dataTypes } from '../../manifest/index.ts';
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
 import { axisOf, cast, scalar } from '../shapes.ts';
@@ -8,11 +8,11 @@ export type Operation = (layer: LayerContext) => SymbolicTensor | readonly Symbo
 export const isTensor = (value: unknown): value is SymbolicTensor =>
   value !== null && typeof value === 'object' && 'dtype' in value && 'name' in value && 'shape' in value;
 
-/** An argument by position or by one of its names; options of Keras 3's operations are in the config. */
+/** An argument by position or by one of its names; options of Keras 3's operations are in the config, where Keras 2 has a layer's. */
 export function argument(layer: LayerContext, position: number, ...names: string[]): unknown {
   if (position >= 0 && layer.args[position] !== undefined) return layer.args[position];
   for (const name of names) {
-    const value = layer.kwargs[name] ?? layer.config[name];
+    const value = layer.kwargs[name] ?? (layer.isOperation ? layer.config[name] : undefined);
     if (value !== undefined && value !== null) return value;
   }
   return undefined;
@@ -44,17 +44,29 @@ export function tensorArgument(layer: LayerContext, position: number, ...names: 
   return constantOf(layer, value, 'float32');
 }
 
-const isWhole = (value: unknown): boolean =>
-  Array.isArray(value) ? value.every(isWhole) : typeof value === 'boolean' || Number.isInteger(value);
+const isWholeNumber = (value: unknown): boolean =>
+  Array.isArray(value) ? value.every(isWholeNumber) : typeof value === 'boolean' || Number.isInteger(value);
+
+/** The type that holds whole numbers of several; what mixes the short ones is computed in int32. */
+function wholeType(types: readonly DataType[]): DataType {
+  if (types.includes('int64')) return 'int64';
+  const [first = 'float32', ...others] = new Set(types.filter((type) => type !== 'bool'));
+  return types.every((type) => type === 'bool')
+    ? (types[0] ?? 'float32')
+    : others.length === 0
+      ? first
+      : 'int32';
+}
+
+/** Whole numbers that are computed with as such; the shorter ones, which run over sooner, the runtime mostly does not take. */
+export const isWhole = ({ dtype }: SymbolicTensor): boolean => dtype === 'int32' || dtype === 'int64';
 
 /** Two operands in a common type: floating point wins, a plain number takes the other's. */
 export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTensor, SymbolicTensor] {
   const types = [a, b].filter(isTensor).map(({ dtype }) => dtype);
   const anyFloat =
-    types.some((type) => type.startsWith('float')) || [a, b].some((v) => !isTensor(v) && !isWhole(v));
-  const wide =
-    types.find((type) => type === 'int64') ?? types.find((type) => type !== 'bool') ?? types[0] ?? 'float32';
-  const dtype: DataType = anyFloat ? 'float32' : wide;
+    types.some((type) => type.startsWith('float')) || [a, b].some((v) => !isTensor(v) && !isWholeNumber(v));
+  const dtype: DataType = anyFloat ? 'float32' : wholeType(types);
   const operand = (value: unknown) =>
     isTensor(value) ? cast(layer, value, dtype) : constantOf(layer, value, dtype);
   return [operand(a), operand(b)];
@@ -62,6 +74,9 @@ export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTens
 
 export const twoOf = (layer: LayerContext) =>
   pair(layer, argument(layer, 0, 'x1', 'x', 'a'), argument(layer, 1, 'x2', 'y', 'b'));
+
+/** Whole numbers as they are, anything else as float32. */
+export const numbers = (layer: LayerContext, x: SymbolicTensor) => (isWhole(x) ? x : floats(layer, x));
 
 export const floats = (layer: LayerContext, x: SymbolicTensor) =>
   x.dtype === 'float32' ? x : cast(layer, x, 'float32');
@@ -93,8 +108,32 @@ export const integer = (
   position: number,
   ...names: string[]
 ): number => {
-  const value = argument(layer, position, ...names) ?? fallback;
+  const given = argument(layer, position, ...names);
+  // Keras 3 writes it down where it is None, which is all values in a row.
+  if (given === undefined && layer.isOperation && names.includes('axis') && layer.config['axis'] === null)
+    throw unsupported(layer, 'axis=None, all values in a row; reshape them and give an axis');
+  const value = given ?? fallback;
   if (typeof value !== 'number' || !Number.isInteger(value))
     throw unsupported(layer, `${names[0]} is not a whole number`);
   return value;
 };
+
+/** `tf.int32`, `<dtype: 'int32'>` and `int32` are one. */
+export const typeName = (value: string): string =>
+  value.replace(/^.*'(\w+)'.*$/, '$1').replace(/^half$/, 'float16');
+
+/** The element type that an argument names; every float is a float32. */
+export function typeArgument(
+  layer: LayerContext,
+  position: number,
+  fallback: DataType,
+  name: string,
+): DataType {
+  const value = argument(layer, position, name);
+  if (value === undefined || value === null) return fallback;
+  const wanted = typeName(String(value));
+  const known = /^(b?float(16|32|64))$/.test(wanted) ? 'float32' : dataTypes.find((type) => type === wanted);
+  if (known === undefined || known === 'string')
+    throw unsupported(layer, `the element type ${String(value)}`);
+  return known;
+}

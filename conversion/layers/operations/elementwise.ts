@@ -1,17 +1,22 @@
-import { type DataType, dataTypes } from '../../manifest/index.ts';
+import type { DataType } from '../../manifest/index.ts';
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { applyNamed } from '../activations.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
-import { cast, elementwise, scalar } from '../shapes.ts';
+import { cast, elementwise, scalar, shapeOf } from '../shapes.ts';
 import {
   argument,
   first,
   floats,
   integer,
+  isTensor,
+  isWhole,
+  numbers,
   type Operation,
   pair,
   tensorArgument,
   twoOf,
+  typeArgument,
+  typeName,
 } from './arguments.ts';
 
 export const binary =
@@ -36,18 +41,36 @@ export const divide: Operation = (layer) =>
     twoOf(layer).map((x) => floats(layer, x)),
   );
 
+/** Whole numbers by which others may be divided: the runtime ends the process at 0, where TensorFlow stops. */
+const divisor = (layer: LayerContext, b: SymbolicTensor) => {
+  if (!isTensor(argument(layer, 1, 'x2', 'y', 'b'))) return b;
+  const isZero = elementwise(layer, 'Equal', [b, scalar(layer, 0, b.dtype)], 'bool');
+  return elementwise(layer, 'Where', [isZero, scalar(layer, 1, b.dtype), b], b.dtype);
+};
+
 /** Python's: rounds towards minus infinity. */
 export const floorDivide: Operation = (layer) => {
-  const [a, b] = twoOf(layer);
-  const quotient = elementwise(layer, 'Floor', [
-    elementwise(layer, 'Div', [floats(layer, a), floats(layer, b)]),
-  ]);
-  return cast(layer, quotient, a.dtype);
+  const [a, given] = twoOf(layer);
+  if (!isWhole(a)) {
+    const quotient = elementwise(layer, 'Div', [floats(layer, a), floats(layer, given)]);
+    return cast(layer, elementwise(layer, 'Floor', [quotient]), a.dtype);
+  }
+  const b = divisor(layer, given);
+  const quotient = elementwise(layer, 'Div', [a, b]);
+  const back = elementwise(layer, 'Mul', [quotient, b]);
+  const isCut = elementwise(layer, 'Not', [elementwise(layer, 'Equal', [back, a], 'bool')], 'bool');
+  const isNegative = (x: SymbolicTensor) =>
+    elementwise(layer, 'Less', [x, scalar(layer, 0, x.dtype)], 'bool');
+  const isBelow = elementwise(layer, 'Xor', [isNegative(a), isNegative(b)], 'bool');
+  const isOff = elementwise(layer, 'And', [isCut, isBelow], 'bool');
+  return elementwise(layer, 'Sub', [quotient, cast(layer, isOff, a.dtype)]);
 };
 
 /** Python's: has the sign of the divisor. */
 export const modulo: Operation = (layer) => {
-  const [a, b] = twoOf(layer).map((x) => floats(layer, x)) as [SymbolicTensor, SymbolicTensor];
+  const [x, y] = twoOf(layer);
+  if (isWhole(x)) return elementwise(layer, 'Mod', [x, divisor(layer, y)]);
+  const [a, b] = [floats(layer, x), floats(layer, y)];
   const quotient = elementwise(layer, 'Floor', [elementwise(layer, 'Div', [a, b])]);
   return elementwise(layer, 'Sub', [a, elementwise(layer, 'Mul', [quotient, b])]);
 };
@@ -72,13 +95,11 @@ export const chain = (layer: LayerContext, x: SymbolicTensor, ...ops: string[]) 
 
 export const castTo: Operation = (layer) => {
   const value = String(argument(layer, 1, 'dtype'));
-  const wanted = value.replace(/^.*'(\w+)'.*$/, '$1').replace(/^half$/, 'float32');
-  const name = /^(b?float(16|64))$/.test(wanted) ? 'float32' : wanted;
-  const dtype = dataTypes.find((known) => known === name);
-  if (dtype === undefined || dtype === 'string') throw unsupported(layer, `the element type ${value}`);
+  const wanted = typeName(value);
+  const dtype = typeArgument(layer, 1, 'float32', 'dtype');
   const x = first(layer);
   // Keras hands the mask on where this is no change of type, which a float32 model cannot tell for the others.
-  if (x.mask !== undefined && (name !== wanted || layer.isHalf))
+  if (x.mask !== undefined && (dtype !== wanted || layer.isHalf))
     throw unsupported(layer, `a cast of what is masked to ${wanted}; cast before the mask is made`);
   return cast(layer, x, dtype);
 };
@@ -94,21 +115,23 @@ export const where: Operation = (layer) => {
 };
 
 export const clip: Operation = (layer) => {
-  const x = floats(layer, first(layer));
+  const x = numbers(layer, first(layer));
   const low = argument(layer, 1, 'clip_value_min', 'x_min', 'min_value');
   const high = argument(layer, 2, 'clip_value_max', 'x_max', 'max_value');
-  const bounded = elementwise(layer, 'Max', [x, ...pair(layer, low, x).slice(0, 1)]);
-  return elementwise(layer, 'Min', [bounded, ...pair(layer, high, x).slice(0, 1)]);
+  const bounded = elementwise(layer, 'Max', pair(layer, x, low));
+  return elementwise(layer, 'Min', pair(layer, bounded, high));
 };
 
+/** `zeros_like` and `ones_like`, whatever is in the tensor. */
 export const like =
   (value: number): Operation =>
   (layer) => {
-    const x = floats(layer, first(layer));
-    return elementwise(layer, 'Add', [
-      elementwise(layer, 'Mul', [x, scalar(layer, 0)]),
-      scalar(layer, value),
-    ]);
+    const x = first(layer);
+    const dtype = typeArgument(layer, 1, x.dtype, 'dtype');
+    return layer.graph.node('Expand', [scalar(layer, value, dtype), shapeOf(layer, x)], {
+      name: `${layer.name}/like`,
+      shape: x.shape,
+    });
   };
 
 export const softmaxOf =
@@ -159,4 +182,8 @@ export const square: Operation = (layer) => {
 export const notEqual: Operation = (layer) =>
   elementwise(layer, 'Not', [elementwise(layer, 'Equal', twoOf(layer), 'bool')], 'bool');
 
-export const roundHalfEven = keeping('Round');
+/** What is whole stays as it is. */
+export const roundHalfEven: Operation = (layer) => {
+  const x = first(layer);
+  return isWhole(x) ? x : elementwise(layer, 'Round', [floats(layer, x)]);
+};

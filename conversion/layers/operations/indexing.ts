@@ -9,6 +9,7 @@ import {
   isTensor,
   type Operation,
   tensorArgument,
+  typeArgument,
 } from './arguments.ts';
 
 /** `x[...]` with numbers, slices, `...` and new axes. */
@@ -76,6 +77,6 @@ export const oneHot: Operation = (layer) => {
   return cast(
     layer,
     elementwise(layer, 'Equal', [unsqueeze(layer, indices, [-1]), places], 'bool'),
-    'float32',
+    typeArgument(layer, -1, 'float32', 'dtype'),
   );
 };

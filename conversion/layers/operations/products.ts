@@ -1,10 +1,10 @@
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { unsupported } from '../layer.ts';
 import { matmul, transpose } from '../shapes.ts';
-import { argument, floats, isTensor, type Operation, twoOf } from './arguments.ts';
+import { argument, isTensor, numbers, type Operation, twoOf } from './arguments.ts';
 
 export const matmulOf: Operation = (layer) => {
-  let [a, b] = twoOf(layer).map((x) => floats(layer, x)) as [SymbolicTensor, SymbolicTensor];
+  let [a, b] = twoOf(layer).map((x) => numbers(layer, x)) as [SymbolicTensor, SymbolicTensor];
   if (argument(layer, -1, 'transpose_a') === true) a = transpose(layer, a, swapped(a.shape.length));
   if (argument(layer, -1, 'transpose_b') === true) b = transpose(layer, b, swapped(b.shape.length));
   if (Math.min(a.shape.length, b.shape.length) < 2) throw unsupported(layer, 'a vector as an operand');

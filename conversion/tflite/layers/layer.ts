@@ -24,7 +24,7 @@ export interface LayerContext {
 export type LayerConverter = (layer: LayerContext) => Value | readonly Value[];
 
 /** A refusal that names the layer. */
-export function unsupported(layer: LayerContext, what: string): ConversionError {
+export function unsupported(layer: Pick<LayerContext, 'name' | 'className'>, what: string): ConversionError {
   return new ConversionError(
     'CONVERSION_UNSUPPORTED_LAYER',
     `Layer '${layer.name}' (${layer.className}) does not go into a .tflite file: ${what}`,

@@ -88,8 +88,12 @@ function* runLayer(
     weights
       .filter((weight) => weight.name.startsWith(`${prefix}/`))
       .map((weight) => ({ ...weight, name: weight.name.slice(prefix.length + 1) }));
-  if (isModel(layer))
-    return yield* runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), call.inputs, `${path}/`);
+  if (isModel(layer)) {
+    // Keras 3 gives a model inside the masks of its inputs by name.
+    const given = [call.kwargs['mask']].flat();
+    const inputs = call.inputs.map((x, i) => (isTensor(given[i]) ? { ...x, mask: given[i] } : x));
+    return yield* runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), inputs, `${path}/`);
+  }
   const isLayer =
     layer.config['trainable'] !== undefined ||
     (layer.class_name in evaluate && (layer.config['dtype'] !== undefined || !knowsOperation(layer)));

@@ -197,7 +197,6 @@ const operations: Record<string, Evaluate> = {
   stack,
   std: deviation,
   stop_gradient: one,
-  strided_slice: getItem,
   sub: pairwise((a, b) => a - b),
   subtract: pairwise((a, b) => a - b),
   sum: over(sum),
