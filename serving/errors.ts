@@ -45,7 +45,7 @@ export const errorTable = {
   SERVING_PREDICTION_NOT_FOUND: {
     http: 404,
     grpc: grpcStatus.notFound,
-    fix: 'Send the header x-modelmile-prediction-id of an answer of this server; beyond recordPerSecond not every prediction is kept.',
+    fix: 'Send the header x-modelmile-prediction-id of an answer of this server; beyond recordPerSecond, or 16 MiB a second, not every prediction is kept.',
   },
   SERVING_REQUEST_NOT_FOUND: {
     http: 404,

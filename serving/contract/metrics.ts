@@ -211,7 +211,7 @@ export const metrics = {
   modelmile_predictions_unrecorded_total: {
     type: 'counter',
     labels: ['model'],
-    help: 'Predictions beyond recordPerSecond: answered, but feedback to them is not known.',
+    help: 'Predictions beyond recordPerSecond or 16 MiB a second: answered, but feedback to them is not known.',
     alerts: [
       {
         name: 'FeedbackLost',

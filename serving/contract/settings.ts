@@ -131,7 +131,10 @@ export const ServingSettings = z.strictObject({
   modelControl: z.boolean().default(false),
   /** Keep the inputs of predictions, so that feedback can become training data. dev only, unless privacy settings allow it. */
   recordInputs: z.boolean().default(false),
-  /** Predictions a second and worker that are kept for feedback to refer to; 0 keeps none, and refuses feedback. */
+  /**
+   * Predictions a second and worker that are kept for feedback to refer to, 16 MiB of them as JSON at most; 0 keeps none, and refuses
+   * feedback.
+   */
   recordPerSecond: z.int().min(0).default(200),
   /** Postgres, which carries the queue too; left out = the embedded one in stateDir, which one server alone can use. */
   database: z

@@ -10,6 +10,10 @@ import { ServingError } from '../errors.ts';
 import type { Inference, PredictionSink } from '../inference.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
 
+/** JSON of one second that a worker hands on: the supervisor writes it, and connections wait while it does. */
+const maxJsonPerSecond = 16 * 1024 * 1024;
+/** Characters of a number with its comma. */
+const longestNumber = 20;
 /** How long answers wait in the worker before they are handed to the supervisor together. */
 const flushEveryMs = 100;
 
@@ -22,9 +26,9 @@ export interface RecorderChannel {
 
 type Value = number | bigint | string | Uint8Array;
 
-/** Bytes as text where they are text, else as a data URI. The database takes no character 0. */
+/** Bytes as text where they are text, else as a data URI. The database takes neither a character 0 nor half a surrogate pair. */
 function textOf(value: string | Uint8Array): string {
-  if (typeof value === 'string') return value.replaceAll('\0', '\uFFFD');
+  if (typeof value === 'string') return value.replaceAll(/[\0\p{Surrogate}]/gu, '\uFFFD');
   if (isUtf8(value)) return textOf(Buffer.from(value).toString('utf8'));
   return `data:;base64,${Buffer.from(value).toString('base64')}`;
 }
@@ -42,6 +46,16 @@ const recorded = ({ name, dtype, shape, data }: TensorValue): RecordedTensor => 
   data: Array.from(data as ArrayLike<Value>, plain),
 });
 
+/** About how long tensors are as JSON. */
+function jsonLengthOf(tensors: readonly TensorValue[]): number {
+  let length = 0;
+  for (const { data } of tensors) {
+    length += longestNumber * data.length;
+    if (Array.isArray(data)) for (const value of data) length += value.length;
+  }
+  return length;
+}
+
 interface Pending {
   readonly inference: Inference;
   readonly inputs: readonly TensorValue[];
@@ -50,7 +64,7 @@ interface Pending {
 
 /**
  * The worker's side of feedback: keeps references to what was answered and hands them on in batches, off the hot path and no more
- * than `recordPerSecond`.
+ * than `recordPerSecond`, or than the supervisor can write without keeping others waiting.
  */
 export class PredictionRecorder implements PredictionSink {
   readonly #settings: Pick<ServingSettings, 'recordInputs' | 'recordPerSecond'>;
@@ -61,6 +75,7 @@ export class PredictionRecorder implements PredictionSink {
   #timer: NodeJS.Timeout | undefined;
   #second = 0;
   #inSecond = 0;
+  #jsonInSecond = 0;
 
   constructor(
     settings: Pick<ServingSettings, 'recordInputs' | 'recordPerSecond'>,
@@ -78,14 +93,24 @@ export class PredictionRecorder implements PredictionSink {
     if (second !== this.#second) {
       this.#second = second;
       this.#inSecond = 0;
+      this.#jsonInSecond = 0;
     }
-    this.#inSecond += 1;
-    if (this.#inSecond > this.#settings.recordPerSecond) {
+    if (!this.#hasRoomFor(inference, inputs)) {
       this.#unrecordedOf(inference.servable.model).add();
       return;
     }
     this.#pending.push({ inference, inputs, atMs });
     this.#timer ??= setTimeout(() => this.flush(), flushEveryMs);
+  }
+
+  /** Whether one more prediction of this second is kept; it is counted where it is. */
+  #hasRoomFor({ outputs }: Inference, inputs: readonly TensorValue[]): boolean {
+    if (this.#inSecond === this.#settings.recordPerSecond) return false;
+    const json = jsonLengthOf(outputs) + (this.#settings.recordInputs ? jsonLengthOf(inputs) : 0);
+    if (this.#jsonInSecond + json > maxJsonPerSecond) return false;
+    this.#inSecond += 1;
+    this.#jsonInSecond += json;
+    return true;
   }
 
   #unrecordedOf(model: string): Count {

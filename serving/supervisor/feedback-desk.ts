@@ -73,6 +73,8 @@ export class FeedbackDesk {
    */
   async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
     await this.#writing;
+    if (this.#waiting.some(({ predictionId }) => predictionId === request.predictionId))
+      throw new ServingError('SERVING_FEEDBACK_UNAVAILABLE', 'The prediction waits for the database itself');
     try {
       return await (await this.#openStore()).addFeedback(model, request);
     } catch (error) {
