@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { TensorSpec } from '../conversion/manifest/index.ts';
 import type { Servable } from './engine/servable.ts';
 import { countOf, fits, type TensorValue } from './engine/tensor.ts';
@@ -47,7 +48,18 @@ function checkTensor(servable: Servable, spec: TensorSpec, { dtype, shape, data 
       `Input '${spec.name}': expected shape [${spec.shape}], got [${shape}] with ${data.length} values`,
     );
   }
+  if (!Array.isArray(data)) return;
+  const index = data.findIndex((value) => !isText(value));
+  if (index >= 0)
+    throw badInput(
+      servable,
+      `Input '${spec.name}': value ${index} is no text in UTF-8 without character 0, which is all that the model can be given`,
+    );
 }
+
+/** The runtime takes text, and ends it at a character 0: what it would change is refused, not changed. */
+const isText = (value: string | Uint8Array): boolean =>
+  typeof value === 'string' ? !/[\0\p{Surrogate}]/u.test(value) : isUtf8(value) && !value.includes(0);
 
 /** How many rows inputs in order have; 1 where the model does not know rows. @throws ServingError SERVING_BAD_INPUT */
 export function rowsOf(servable: Servable, inputs: readonly TensorValue[]): number {

@@ -21,6 +21,8 @@ export function dataFromRaw(dtype: DataType, count: number, bytes: Uint8Array, p
   // Copied: the body may lie at any address, and the elements must not.
   const data = allocate(dtype as NumericType, count);
   bytesOf(data).set(bytes);
+  // Any byte but 0 is true; models count on 1.
+  if (dtype === 'bool') for (let index = 0; index < count; index++) data[index] = data[index] === 0 ? 0 : 1;
   return data;
 }
 

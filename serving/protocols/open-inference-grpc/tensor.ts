@@ -1,11 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DataType } from '../../../conversion/manifest/index.ts';
-import { allocate, countOf, type TensorValue } from '../../engine/tensor.ts';
+import { countOf, type TensorValue } from '../../engine/tensor.ts';
 import { ServingError } from '../../errors.ts';
 import { WireFault } from '../../wire/faults.ts';
 import { fromOpenInference, openInferenceNames } from '../../wire/open-inference.ts';
 import { bytesOfString, dataFromRaw, rawFromTensor } from '../../wire/raw.ts';
 import type { StringData } from '../../wire/tensor.ts';
+import { dataFromValues } from '../../wire/values.ts';
 import type {
   InferTensorContents,
   ModelInferRequest,
@@ -50,22 +51,21 @@ function tensorOf(input: ModelInferRequest['inputs'][number], raw: Uint8Array | 
   const shape = input.shape.map(Number);
   if (shape.some((size) => size < 0)) throw bad('shape must be a list of sizes');
   const count = countOf(shape);
-  if (raw) {
+  const tensor = (read: () => TensorValue['data']): TensorValue => {
     try {
-      return { name, dtype, shape, data: dataFromRaw(dtype, count, raw, 'raw_input_contents') };
+      return { name, dtype, shape, data: read() };
     } catch (error) {
       if (error instanceof WireFault) throw bad(error.message);
       throw error;
     }
-  }
+  };
+  if (raw) return tensor(() => dataFromRaw(dtype, count, raw, 'raw_input_contents'));
   const field = contentsFields[dtype];
   if (!field) throw bad(`${datatype} has no typed contents: send raw_input_contents`);
   const values: readonly unknown[] = contents?.[field] ?? [];
   if (values.length !== count)
     throw bad(`shape [${shape}] holds ${count} values, ${field} has ${values.length}`);
-  const data = allocate(dtype, count);
-  for (let index = 0; index < count; index++) (data as unknown[])[index] = values[index];
-  return { name, dtype, shape, data };
+  return tensor(() => dataFromValues(dtype, count, values, field));
 }
 
 /** Outputs as the request's inputs came: raw, or typed where every type has a typed form. */

@@ -1,11 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DataType as ElementType } from '../../../conversion/manifest/index.ts';
-import { allocate, countOf, type TensorData, type TensorValue } from '../../engine/tensor.ts';
+import { countOf, type TensorData, type TensorValue } from '../../engine/tensor.ts';
 import { ServingError } from '../../errors.ts';
 import { WireFault } from '../../wire/faults.ts';
 import { bytesOfString, dataFromRaw } from '../../wire/raw.ts';
 import type { StringData } from '../../wire/tensor.ts';
 import { tensorflowNames } from '../../wire/tensorflow.ts';
+import { dataFromValues } from '../../wire/values.ts';
 import { DataType, type TensorProto, type TensorProtoSchema } from './generated/tensorflow_serving_pb.js';
 
 type ValueField = Extract<keyof TensorProto, `${string}Val`>;
@@ -54,24 +55,22 @@ function tensorFromProto(name: string, proto: TensorProto, repeats: { left: numb
   const count = countOf(shape);
   if (proto.tensorShape?.unknownRank || shape.some((size) => size < 0))
     throw bad('tensor_shape must be known');
-  if (proto.tensorContent.length > 0 && dtype !== 'string') {
+  const tensor = (read: () => TensorData): TensorValue => {
     try {
-      return { name, dtype, shape, data: dataFromRaw(dtype, count, proto.tensorContent, 'tensor_content') };
+      return { name, dtype, shape, data: read() };
     } catch (error) {
       if (error instanceof WireFault) throw bad(error.message);
       throw error;
     }
-  }
+  };
+  if (proto.tensorContent.length > 0 && dtype !== 'string')
+    return tensor(() => dataFromRaw(dtype, count, proto.tensorContent, 'tensor_content'));
   const values: readonly unknown[] = proto[valueFields[dtype]];
   // One value stands for all that follow it, none for zeros; that must not make memory out of a few bytes.
   if (values.length > count) throw bad(`shape [${shape}] holds ${count} values, ${values.length} came`);
   if (values.length < count) repeats.left -= count;
   if (repeats.left < 0) throw bad(`${values.length} values came for shape [${shape}]`);
-  const data = allocate(dtype, count);
-  for (let index = 0; index < count && values.length > 0; index++) {
-    (data as unknown[])[index] = values[Math.min(index, values.length - 1)];
-  }
-  return { name, dtype, shape, data };
+  return tensor(() => dataFromValues(dtype, count, values, valueFields[dtype]));
 }
 
 /** Most elements that a client may have repeated for it in one request. */

@@ -191,6 +191,20 @@ describe.each(callers)('$protocol ($way)', (caller) => {
     expect(missing.refused).toBe('bad request');
   });
 
+  it('refuses text that the runtime would cut or change', async () => {
+    for (const text of ['a\0b', '\0']) {
+      const inputs: TensorValue[] = [
+        { name: 't', dtype: 'string', shape: [1], data: [text] },
+        { name: 'b', dtype: 'int64', shape: [1, 2], data: BigInt64Array.of(1n, 2n) },
+        float('a', [1, 2], [1, 2]),
+      ];
+      const call: Call = { model: 'several', inputs, outputs: [{ name: 'text_bytes', dtype: 'string' }] };
+      const { refused: kind, message } = refused(await caller.infer(server, call));
+      expect(kind).toBe('bad request');
+      expect(message).toContain("Input 't': value 0 is no text");
+    }
+  });
+
   it('says that a model or a version is not there', async () => {
     expect(refused(await caller.infer(server, { ...sum([1, 2]), model: 'nope' })).refused).toBe('not found');
     expect(refused(await caller.infer(server, { ...sum([1, 2]), version: 9 })).refused).toBe('not found');
