@@ -171,7 +171,8 @@ export class DataPlane {
     options: InferenceOptions,
   ): Promise<Inference> {
     this.#check('predict', servable.model);
-    const deadlineMs = options.deadlineMs ?? performance.now() + this.#parts.settings.requestTimeoutMs;
+    const latestMs = performance.now() + this.#parts.settings.requestTimeoutMs;
+    const deadlineMs = Math.min(latestMs, options.deadlineMs ?? latestMs);
     const prepared =
       servable.processor === undefined
         ? undefined

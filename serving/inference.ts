@@ -6,7 +6,7 @@ import type { TensorValue } from './engine/tensor.ts';
 export interface InferenceOptions {
   /** Outputs wanted, in this order; all where left out. */
   readonly outputs?: readonly string[] | undefined;
-  /** On `performance.now()`'s clock; the settings' requestTimeoutMs from now where left out. */
+  /** On `performance.now()`'s clock; the settings' requestTimeoutMs from now where left out, or later than that. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: Cancellation | undefined;
   /** The model's own outputs, whatever form the inputs came in: for what makes classes of scores itself. */

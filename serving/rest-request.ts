@@ -1,12 +1,19 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { createGunzip, createInflate } from 'node:zlib';
 import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import type { RestRequest } from './protocols/protocol.ts';
 
 /** Bytes of bodies that one worker holds at a time, in multiples of the largest body. */
 const bodiesAtOnce = 4;
+
+/** What unpacks a body, by its Content-Encoding. */
+const unpackers = new Map([
+  ['gzip', createGunzip],
+  ['x-gzip', createGunzip],
+  ['deflate', createInflate],
+]);
 
 /** What all requests of a server share: how large a body may be, and how many bytes of them wait in memory. */
 export class BodyLimits {
@@ -34,23 +41,33 @@ export class BodyLimits {
   }
 }
 
+/** Path with query; and the host, where the target names one, which then counts instead of the header's (RFC 9112, 3.2.2). */
+function targetOf(target: string): [url: string, host?: string] {
+  const [, host, url] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? [];
+  if (host === undefined || url === undefined) return [target];
+  return [url.startsWith('/') ? url : `/${url}`, host];
+}
+
 /** One request over HTTP. Nothing of it is worked out before it is asked for. */
 export class IncomingRequest implements RestRequest, Cancellation {
   readonly path: string;
+  readonly headers: IncomingHttpHeaders;
   #body: Promise<Buffer> | undefined;
   readonly #incoming: IncomingMessage;
   readonly #limits: BodyLimits;
-  readonly #queryAt: number;
+  readonly #query: string;
   #held = 0;
   /** When the body was there, on `performance.now()`'s clock; 0 before. */
   bodyEndedMs = 0;
 
   constructor(incoming: IncomingMessage, limits: BodyLimits) {
-    const url = incoming.url as string;
     this.#incoming = incoming;
     this.#limits = limits;
-    this.#queryAt = url.indexOf('?');
-    this.path = this.#queryAt < 0 ? url : url.slice(0, this.#queryAt);
+    const [url, host] = targetOf(incoming.url as string);
+    this.headers = host === undefined ? incoming.headers : { ...incoming.headers, host };
+    const queryAt = url.indexOf('?');
+    this.path = queryAt < 0 ? url : url.slice(0, queryAt);
+    this.#query = queryAt < 0 ? '' : url.slice(queryAt + 1);
   }
 
   get method(): string {
@@ -58,13 +75,7 @@ export class IncomingRequest implements RestRequest, Cancellation {
   }
 
   get query(): URLSearchParams {
-    return new URLSearchParams(
-      this.#queryAt < 0 ? '' : (this.#incoming.url as string).slice(this.#queryAt + 1),
-    );
-  }
-
-  get headers(): IncomingHttpHeaders {
-    return this.#incoming.headers;
+    return new URLSearchParams(this.#query);
   }
 
   get signal(): Cancellation {
@@ -90,7 +101,8 @@ export class IncomingRequest implements RestRequest, Cancellation {
       () => new ServingError('SERVING_CANCELLED', 'The client closed the connection'),
     );
     this.bodyEndedMs = performance.now();
-    return this.headers['content-encoding'] === 'gzip' ? this.#unzipped(body) : body;
+    const encoding = this.headers['content-encoding']?.toLowerCase() ?? 'identity';
+    return encoding === 'identity' ? body : this.#unpacked(body, encoding);
   }
 
   /** All that a stream holds, which counts against the limits while it comes: a few bytes unpack to many. */
@@ -117,18 +129,14 @@ export class IncomingRequest implements RestRequest, Cancellation {
     });
   }
 
-  #unzipped(body: Buffer): Promise<Buffer> {
-    const gunzip = createGunzip();
-    const unpacked = this.#all(
-      gunzip,
-      (error) =>
-        new ServingError(
-          'SERVING_BAD_REQUEST',
-          `Content-Encoding is gzip, the body is not: ${error.message}`,
-        ),
-    );
-    gunzip.end(body);
-    return unpacked.finally(() => gunzip.destroy());
+  async #unpacked(body: Buffer, encoding: string): Promise<Buffer> {
+    const refused = (why: string) =>
+      new ServingError('SERVING_BAD_REQUEST', `Content-Encoding is ${encoding}, ${why}`);
+    const unpacker = unpackers.get(encoding)?.();
+    if (unpacker === undefined) throw refused('this server unpacks gzip and deflate');
+    const unpacked = this.#all(unpacker, (error) => refused(`the body is not: ${error.message}`));
+    unpacker.end(body);
+    return unpacked.finally(() => unpacker.destroy());
   }
 
   /** The request is answered: its body is no longer held. */

@@ -55,7 +55,8 @@ export class Allowances {
       if (wanted < 1) return { granted: 0, retryAfterMs: dayMs - (nowMs % dayMs) };
       account.unsaved += wanted;
     }
-    account.tokens -= wanted;
+    // Where there is no rate there are no debts, which one that is set later would have to pay.
+    if (rate !== undefined) account.tokens -= wanted;
     return { granted: wanted, retryAfterMs: 0 };
   }
 

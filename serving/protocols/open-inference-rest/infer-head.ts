@@ -179,8 +179,10 @@ function shapeOf({ shape, data }: Tensor): readonly number[] {
   return shape.length === 1 ? Array.from(data as BigInt64Array, Number) : [-1];
 }
 
-function requestedOutputs(servable: Servable, value: unknown): RequestedOutput[] {
+function requestedOutputs(servable: Servable, value: unknown): RequestedOutput[] | undefined {
   if (!Array.isArray(value)) throw badInput(servable, "'outputs' must be a list");
+  // As over gRPC, where an empty list is what is sent for none.
+  if (value.length === 0) return undefined;
   return value.map((output: { name?: unknown; parameters?: Parameters } | null) => {
     if (typeof output?.name !== 'string') throw badInput(servable, 'Each of outputs must have a name');
     const { binary_data: binary, classification } = output.parameters ?? {};

@@ -131,6 +131,8 @@ describe('infer', () => {
       );
     expect(await wanted([{ name: 'text_bytes' }, { name: 'sum' }])).toEqual(['text_bytes', 'sum']);
     expect(await wanted([{ name: 'sum' }])).toEqual(['sum']);
+    // None named is none chosen, as over gRPC.
+    expect(await wanted([])).toEqual(['sum', 'text_bytes']);
     expect((await call('/v2/models/several/infer', { inputs, outputs: [{ name: 'other' }] })).status).toBe(
       400,
     );

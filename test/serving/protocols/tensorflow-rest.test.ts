@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { classifier, scaledSum, several } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
@@ -116,6 +116,20 @@ describe('predict', () => {
       headers: { 'content-encoding': 'gzip' },
     });
     expect(broken.status).toBe(400);
+  });
+
+  it.each([
+    ['GZIP', gzipSync, 200],
+    ['x-gzip', gzipSync, 200],
+    ['deflate', deflateSync, 200],
+    ['identity', (text: string) => Buffer.from(text), 200],
+    ['br', gzipSync, 400],
+  ] as const)('answers a body in %s', async (encoding, pack, status) => {
+    const headers = { 'content-encoding': encoding };
+    const answer = await call('/v1/models/sum:predict', pack(JSON.stringify(row)), { headers });
+    expect(answer.status).toBe(status);
+    if (status === 200) expect(answer.json).toEqual({ predictions: [[9]] });
+    else expect(answer.text).toContain('Content-Encoding is br, this server unpacks gzip and deflate');
   });
 
   it('takes and gives NaN and Infinity as bare words', async () => {

@@ -271,7 +271,11 @@ describe('a request within a request', () => {
   it('comes from nobody else for naming another host', async () => {
     const target = `POST http://evil.example/v1/models/classifier:predict HTTP/1.1\r\nHost: localhost`;
     const length = `Content-Length: ${right.length}\r\n\r\n${right}`;
-    expect(await statusesOf(`${target}\r\n${length}`)).toEqual([404]);
+    expect(await statusesOf(`${target}\r\n${length}`)).toEqual([403]);
+    const own = target
+      .replace('evil.example', 'localhost:8501')
+      .replace('Host: localhost', 'Host: evil.example');
+    expect(await statusesOf(`${own}\r\n${length}`)).toEqual([200]);
     expect(await statusesOf(post(`Host: evil.example\r\n${length}`.trimEnd()))).toEqual([400]);
     expect(await statusesOf('CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n')).toEqual([]);
   });
