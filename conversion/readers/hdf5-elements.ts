@@ -4,7 +4,6 @@ import type { Numbers } from './hdf5-file.ts';
 export const integerClass = 0;
 export const floatClass = 1;
 const opaqueClass = 5;
-const enumClass = 8;
 
 /** How the elements of a dataset are stored. */
 export interface ElementType {
@@ -41,7 +40,6 @@ const elements: Record<string, { signed: Read; unsigned: Read }> = {
   [`${floatClass}:4`]: both((v, at) => v.getFloat32(at, true)),
   [`${floatClass}:8`]: both((v, at) => v.getFloat64(at, true)),
   [`${opaqueClass}:2`]: both((v, at) => bfloat(v.getUint16(at, true))),
-  [`${enumClass}:1`]: both((v, at) => v.getInt8(at)),
   [`${integerClass}:1`]: { signed: (v, at) => v.getInt8(at), unsigned: (v, at) => v.getUint8(at) },
   [`${integerClass}:2`]: {
     signed: (v, at) => v.getInt16(at, true),

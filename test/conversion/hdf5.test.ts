@@ -7,8 +7,10 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { unzipSync } from 'fflate';
 import { withHdf5 } from '../../conversion/readers/hdf5.ts';
 import { ClassicHdf5File } from '../../conversion/readers/hdf5-classic.ts';
+import { elementReader } from '../../conversion/readers/hdf5-elements.ts';
 import type { Group, Hdf5File } from '../../conversion/readers/hdf5-file.ts';
 import { withLibrary } from '../../conversion/readers/hdf5-library.ts';
+import { Places } from '../../conversion/readers/hdf5-places.ts';
 import { within } from '../../conversion/readers/time-limit.ts';
 import { openRecorded } from './recorded.ts';
 
@@ -200,4 +202,33 @@ it('what reads on and on is stopped, and said to be damaged', () => {
       message: expect.stringContaining('model.h5'),
     }),
   );
+});
+
+it('names that stand for numbers, and numbers of the other byte order, are read as none', () => {
+  const element = { type: 8, size: 1, signed: false, littleEndian: true };
+  expect(elementReader(element)).toBe(undefined);
+  expect(elementReader({ ...element, type: 1, size: 4, littleEndian: false })).toBe(undefined);
+  expect(elementReader({ ...element, type: 0 })).toBeDefined();
+});
+
+it('of a large file the pages that were read last are kept, and no more of them', () => {
+  const pageBytes = 2 ** 16;
+  let loads = 0;
+  class Counted extends Uint8Array {
+    override subarray(start?: number, end?: number) {
+      loads += 1;
+      return super.subarray(start, end);
+    }
+  }
+  const bytes = new Counted(258 * pageBytes);
+  for (let page = 0; page < 258; page++) bytes[page * pageBytes] = page % 251;
+  const places = new Places(bytes);
+  const firstOf = (page: number) => {
+    loads = 0;
+    return [places.view(page * pageBytes, 8).getUint8(0), loads];
+  };
+  for (let page = 0; page < 258; page++) expect(firstOf(page)).toEqual([page % 251, 1]);
+  expect(firstOf(257)).toEqual([257 % 251, 0]);
+  expect(firstOf(2)).toEqual([2, 0]);
+  expect(firstOf(0)).toEqual([0, 1]);
 });
