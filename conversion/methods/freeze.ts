@@ -16,11 +16,11 @@ import { openHanded } from '../verify/session.ts';
 const mostInMessageBytes = 2 ** 26;
 /** Where it writes them. */
 const weightsApart = {
-  session: {
-    optimized_model_external_initializers_file_name: 'weights',
-    optimized_model_external_initializers_min_size_in_bytes: String(fewestBytes),
-  },
+  optimized_model_external_initializers_file_name: 'weights',
+  optimized_model_external_initializers_min_size_in_bytes: String(fewestBytes),
 };
+/** What only a session that runs has a use for: weights once more, in the form that its kernels like. */
+const neverRun = { disable_prepacking: '1' };
 
 /**
  * Constants folded, batch normalization folded into the convolution before it, training-only parts gone: the runtime's own `basic`
@@ -35,7 +35,8 @@ export async function freeze(model: ModelProto, mostInlineBytes?: number): Promi
     const session = await openHanded(model, {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
-      ...(isApart ? { extra: weightsApart } : {}),
+      enableCpuMemArena: false,
+      extra: { session: { ...neverRun, ...(isApart ? weightsApart : {}) } },
     });
     await session.release();
     const frozen = await readModel(path);

@@ -131,6 +131,9 @@ function partsOf(files: VersionFiles): ModelInParts {
 export const openVersion = async (files: VersionFiles): Promise<InferenceSession> =>
   openParts(partsOf(files), {});
 
+/** An arena keeps memory for the next run. */
+const runOnce = { enableCpuMemArena: false };
+
 /**
  * A session of the very bytes that ship, for the gate; large weights of the message are mapped from a copy of them.
  * @param added values inside, which the gate wants beside the outputs
@@ -141,13 +144,13 @@ export async function openShipped(
   added: readonly ValueInfoProto[] = [],
 ): Promise<InferenceSession> {
   const { message, externalData } = partsOf(files);
-  const handed = () => openParts({ message: giving(message, added), externalData }, {});
+  const handed = () => openParts({ message: giving(message, added), externalData }, runOnce);
   if (externalData.length === 0 && message.length <= mostHandedBytes) return handed();
   const { message: rest, pieces } = apart(message, weightsFile);
   const beside = new Map(externalData.map(({ path, data }) => [path, [{ bytes: data, offset: 0 }]]));
   return openMapped(
     { message: giving(rest, added), beside: new Map([...beside, [weightsFile, pieces]]) },
-    {},
+    runOnce,
     handed,
   );
 }
