@@ -15,7 +15,7 @@ import {
   type Weight,
   weightsUnder,
 } from './model.ts';
-import { unreadArguments, watched } from './unread-arguments.ts';
+import { unreadArguments, watched, writtenByKeras } from './unread-arguments.ts';
 
 /** Where a layer's first output lives in the ONNX graph: parity names the first layer that diverges by it. */
 export interface TracePoint {
@@ -102,7 +102,7 @@ function readingAll(layer: LayerContext, convert: LayerConverter): ReturnType<La
   const places = Object.entries(layer.args).filter(([, value]) => ![value].flat().every(isTensor));
   refuse(layer, [
     ...unreadArguments(Object.fromEntries(places), args.read),
-    ...unreadArguments(layer.kwargs, kwargs.read),
+    ...unreadArguments(layer.kwargs, new Set([...kwargs.read, ...writtenByKeras(layer.dialect)])),
     // The config of a layer says more than what it computes at inference.
     ...(layer.isOperation ? unreadArguments(layer.config, config.read) : []),
   ]);
@@ -124,7 +124,10 @@ function convertLayer(
 ): readonly SymbolicTensor[] {
   const name = `${place.name}${layerName(layer)}`;
   if (isModel(layer)) {
-    refuse({ name, className: layer.class_name }, unreadArguments(call.kwargs, new Set(['mask'])));
+    refuse(
+      { name, className: layer.class_name },
+      unreadArguments(call.kwargs, new Set(writtenByKeras(conversion.dialect))),
+    );
     const inside: Place = {
       name: `${name}/`,
       trace: `${place.trace}${at}/`,

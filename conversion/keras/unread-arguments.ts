@@ -1,3 +1,5 @@
+import type { KerasDialect } from './model.ts';
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What says how a result is called, stored or checked, not what it is. */
@@ -26,6 +28,13 @@ const changesNothing = (key: string, value: unknown): boolean =>
 /** Those of a call's arguments that change what is computed, such as Keras's `training=True`, beside the ones that were `read`. */
 export const unreadArguments = (fields: Fields, read: ReadonlySet<PropertyKey> = new Set()): string[] =>
   Object.keys(fields).filter((key) => !read.has(key) && !changesNothing(key, fields[key]));
+
+/**
+ * Arguments of a layer that Keras 3 writes down by itself: masks that the tensors carry anyway, and `training`, which the model's own, false
+ * where it predicts, overrides (Functional.call). In Keras 2 both are the user's word.
+ */
+export const writtenByKeras = (dialect: KerasDialect): readonly string[] =>
+  dialect === 'keras-3' ? ['mask', 'training'] : [];
 
 /** An object that tells which of its keys were read. */
 export function watched<T extends object>(source: T): { seen: T; read: ReadonlySet<PropertyKey> } {

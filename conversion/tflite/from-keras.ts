@@ -1,7 +1,7 @@
 import { ConversionError } from '../errors.ts';
 import { kerasGraph, type LayerCall, refsIn, type TensorRef } from '../keras/graph.ts';
 import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
-import { unreadArguments } from '../keras/unread-arguments.ts';
+import { unreadArguments, writtenByKeras } from '../keras/unread-arguments.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { Program, Value } from './ir.ts';
 import { tfliteLayers } from './layers/index.ts';
@@ -91,7 +91,7 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
       );
     }
     const { layer, kwargs } = call;
-    const [unread] = unreadArguments(kwargs, new Set(['initial_state']));
+    const [unread] = unreadArguments(kwargs, new Set(['initial_state', ...writtenByKeras(model.dialect)]));
     if (unread !== undefined)
       throw unsupported(
         { name: layerName(layer), className: layer.class_name },
