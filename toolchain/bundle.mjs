@@ -28,7 +28,7 @@ const entries = {
   'serving/main.ts': 'server',
   'serving/worker.ts': 'worker',
   'serving/canary-worker.ts': 'canary-worker',
-  'serving/middleware/database/embedded-thread.ts': 'embedded-thread',
+  'serving/middleware/database/embedded-process.ts': 'embedded-process',
   'serving/processing/pictures/thread.ts': 'pictures-thread',
 };
 /** A command that still runs may load more of an older bundle. */
@@ -44,7 +44,7 @@ const stateOf = (path) => {
 /** `new URL('../worker.ts', import.meta.url)`, and any other `import.meta.url` */
 const ownUrl = /new URL\('([^']+)', import\.meta\.url\)|import\.meta\.url/g;
 
-/** The bundle's name of what a source starts as a process or a thread; threads have a .mjs that brings a compiler. */
+/** The bundle's name of what a source starts as a process or a thread; some have a .mjs that brings a compiler. */
 const startedFrom = (source, path) =>
   entries[
     relative(checkout, join(dirname(source), path))

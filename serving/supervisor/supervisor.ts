@@ -35,7 +35,7 @@ function failuresOf(error: Error): readonly LoadFailure[] {
 }
 
 /**
- * The one process that lasts: it owns the ports and the embedded database, starts workers, replaces them when the settings or the
+ * The one process that lasts: it owns the ports, alone asks the embedded database, starts workers, replaces them when the settings or the
  * versions change, and adds up what they measure.
  */
 export class Supervisor {

@@ -11,14 +11,18 @@ export interface Drill {
   readonly faults: Record<string, number>;
   readonly calmP99Ms: number;
   readonly p99Ms: number;
+  /** Answers that took more than twice the calm p99 of the same server. */
+  readonly slow: number;
 }
 
 const requestsPerSecond = 150;
 const connections = 8;
 const applyTimeoutMs = 60_000;
 
+const msOf = ({ dueMs, endedMs }: Outcome) => endedMs - dueMs;
+
 function p99(outcomes: readonly Outcome[]): number {
-  const sorted = outcomes.map(({ dueMs, endedMs }) => endedMs - dueMs).sort((a, b) => a - b);
+  const sorted = outcomes.map(msOf).sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
 }
 
@@ -41,12 +45,15 @@ export async function reloads(times: number): Promise<Drill> {
       await applySettings(server.settings.stateDir, { ...server.settings, models }, applyTimeoutMs);
     }
     const outcomes = await load.stop();
+    const during = outcomes.filter(({ dueMs }) => dueMs >= fromMs);
+    const calmP99Ms = p99(outcomes.filter(({ dueMs }) => dueMs >= calmFromMs && dueMs < fromMs));
     return {
       times,
-      answers: outcomes.length,
+      answers: during.length,
       faults: faultsOf(outcomes),
-      calmP99Ms: p99(outcomes.filter(({ dueMs }) => dueMs >= calmFromMs && dueMs < fromMs)),
-      p99Ms: p99(outcomes.filter(({ dueMs }) => dueMs >= fromMs)),
+      calmP99Ms,
+      p99Ms: p99(during),
+      slow: during.filter((outcome) => msOf(outcome) > 2 * calmP99Ms).length,
     };
   } finally {
     await server.stop();
@@ -73,7 +80,14 @@ export async function drains(times: number): Promise<Drill> {
   } finally {
     await server.stop();
   }
-  return { times, answers: outcomes.length, faults: faultsOf(outcomes), calmP99Ms: 0, p99Ms: p99(outcomes) };
+  return {
+    times,
+    answers: outcomes.length,
+    faults: faultsOf(outcomes),
+    calmP99Ms: 0,
+    p99Ms: p99(outcomes),
+    slow: 0,
+  };
 }
 
 /** A worker is killed every second: only what it had in flight may be lost, at most one request a connection each time. */
@@ -100,6 +114,7 @@ export async function kills(times: number): Promise<Drill> {
       faults: faultsOf(outcomes),
       calmP99Ms: 0,
       p99Ms: p99(outcomes),
+      slow: 0,
     };
   } finally {
     await server.stop();

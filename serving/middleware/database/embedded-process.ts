@@ -1,12 +1,12 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
 import type { Row } from './database.ts';
+import { beSoleProcessOf } from './sole-process.ts';
 
-/** What the process asks of the thread; `transaction` names one that was begun. */
-export type ThreadCall =
+/** What is asked of this process; `transaction` names one that was begun. */
+export type DatabaseCall =
   | { readonly call: 'open' | 'close' }
   | {
       readonly call: 'query';
@@ -17,7 +17,7 @@ export type ThreadCall =
   | { readonly call: 'script'; readonly sql: string }
   | { readonly call: 'begin' | 'commit' | 'rollback'; readonly transaction: number };
 
-export interface ThreadAnswer {
+export interface DatabaseAnswer {
   readonly id: number;
   readonly rows: readonly Row[];
   readonly fault?: { readonly message: string; readonly code: string | undefined };
@@ -29,14 +29,20 @@ interface Open {
   end(isCommitted: boolean): Promise<unknown>;
 }
 
-// What is kept for later waits while a request is answered. Linux alone knows priorities of threads.
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+// What is kept for later waits while a request is answered.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+// A terminal tells all of its processes; this one ends with the one that started it, which has to write what waits.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+process.once('disconnect', () => process.exit());
 
-const database = openWhole(workerData as string);
+const database = openWhole(process.argv[2] as string);
+// Said to whoever asks.
+database.catch(() => {});
 const open = new Map<number, Open>();
 
 /** A new database is made beside its place: a process that ends meanwhile leaves nothing that looks like one. */
 async function openWhole(folder: string): Promise<PGlite> {
+  await beSoleProcessOf(folder);
   const isThere = await stat(join(folder, 'PG_VERSION')).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
@@ -76,7 +82,7 @@ async function begin(transaction: number): Promise<void> {
   });
 }
 
-async function answer(call: ThreadCall): Promise<readonly Row[]> {
+async function answer(call: DatabaseCall): Promise<readonly Row[]> {
   const pglite = await database;
   switch (call.call) {
     case 'open':
@@ -100,13 +106,13 @@ async function answer(call: ThreadCall): Promise<readonly Row[]> {
   }
 }
 
-parentPort?.on('message', async ({ id, ...call }: ThreadCall & { readonly id: number }) => {
-  let answered: ThreadAnswer;
+process.on('message', async ({ id, ...call }: DatabaseCall & { readonly id: number }) => {
+  let answered: DatabaseAnswer;
   try {
-    answered = { id, rows: await answer(call as ThreadCall) };
+    answered = { id, rows: await answer(call as DatabaseCall) };
   } catch (error) {
     const { message, code } = error as Error & { code?: string };
     answered = { id, rows: [], fault: { message, code } };
   }
-  parentPort?.postMessage(answered);
+  process.send?.(answered);
 });

@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { controlSocketPath } from '../../contract/index.ts';
+
+/** Nothing that a database does takes longer. */
+const patienceMs = 30_000;
+
+/** Resolves when the process that listens there is gone, or at once where there is none. @throws Error where it does not go */
+function gone(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const other = connect(path);
+    const late = () => reject(new Error(`another process still uses the database (${path})`));
+    const patience = setTimeout(late, patienceMs);
+    other.once('error', () => {});
+    other.once('close', () => {
+      clearTimeout(patience);
+      resolve();
+    });
+  });
+}
+
+/**
+ * Makes this the only process of a folder, until it ends. One whose server was killed may still be at something, and notices only
+ * behind it: it is waited for. A socket tells, for the system closes it with the process, whatever that dies of; a number in a file
+ * may be another process's by then.
+ * @throws Error where the other one stays
+ */
+export async function beSoleProcessOf(folder: string): Promise<void> {
+  const path = controlSocketPath(folder);
+  await gone(path);
+  if (process.platform !== 'win32') {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await chmod(dirname(path), 0o700);
+    await rm(path, { force: true });
+  }
+  const server = createServer((other) => other.on('error', () => {}).resume());
+  server.listen(path);
+  await once(server, 'listening');
+  server.unref();
+}
