@@ -56,7 +56,7 @@ export const categoryEncoding: LayerConverter = (layer) => {
 };
 
 /**
- * Keras `Discretization`: the number of boundaries that are not above the value.
+ * Keras `Discretization`: the number of boundaries that the value is not below.
  * @see https://keras.io/api/layers/preprocessing_layers/numerical/discretization/
  */
 export const discretization: LayerConverter = (layer) => {
@@ -70,11 +70,9 @@ export const discretization: LayerConverter = (layer) => {
     [boundaries.length],
     Float32Array.from(boundaries),
   );
-  const above = cast(
-    layer,
-    elementwise(layer, 'GreaterOrEqual', [unsqueeze(layer, x, [-1]), limits], 'bool'),
-    'int64',
-  );
+  // What is no number is below no boundary, and so in the last bin.
+  const below = elementwise(layer, 'Less', [unsqueeze(layer, x, [-1]), limits], 'bool');
+  const above = cast(layer, elementwise(layer, 'Not', [below], 'bool'), 'int64');
   const bin = reduce(layer, 'ReduceSum', above, [-1], false);
   return encoded(layer, bin, String(layer.config['output_mode'] ?? 'int'), boundaries.length + 1);
 };

@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { ConversionError } from '../../conversion/errors.ts';
+import { convert } from '../../conversion/index.ts';
 import { layers } from '../../conversion/layers/index.ts';
 import { evaluate } from '../../conversion/verify/interpreter/layers.ts';
-import { faultsOf, openRecorded } from './recorded.ts';
+import { answersOf, faultsOf, openRecorded } from './recorded.ts';
 import { isRefused } from './tiers.ts';
 
 describe.each(['layers.zip', 'options.zip'])(
@@ -31,6 +32,21 @@ describe.each(['layers.zip', 'options.zip'])(
           });
         }
       });
+  },
+);
+
+it.each(['keras2', 'keras3'])(
+  'Discretization puts what is no number into the last bin, as Keras does: %s',
+  async (framework) => {
+    const recorded = openRecorded('layers.zip');
+    try {
+      const [file] = recorded.expected[`${framework}-discretization`]!.files as [string];
+      const inputs = [{ shape: [1, 3], data: [Number.NaN, -1, 1] }];
+      const [bins] = await answersOf(await convert(recorded.path(file)), inputs);
+      expect([...bins!.data]).toEqual([3, 0, 3]);
+    } finally {
+      recorded.close();
+    }
   },
 );
 

@@ -28,7 +28,7 @@ export const categoryEncoding: Evaluate = (input) =>
 
 export const discretization: Evaluate = (input) => {
   const boundaries = (input.layer.config['bin_boundaries'] as number[]).map(Math.fround);
-  const bins = map(first(input), (v) => boundaries.filter((boundary) => boundary <= v).length);
+  const bins = map(first(input), (v) => boundaries.filter((boundary) => !(boundary > v)).length);
   return encoded(bins, String(input.layer.config['output_mode'] ?? 'int'), boundaries.length + 1);
 };
 
