@@ -3,8 +3,10 @@ import { allocate, type TensorValue } from '../../serving/engine/tensor.ts';
 import { halfBits, halfValue } from '../../serving/wire/float16.ts';
 import { type ArrayRows, BadInput, type Rows } from './record.ts';
 
+type Value = number | bigint;
+
 /** NumPy's element types. */
-const readers: Readonly<Record<string, (view: DataView, at: number) => number | bigint>> = {
+export const numpyReaders: Readonly<Record<string, (view: DataView, at: number) => Value>> = {
   b1: (view, at) => view.getUint8(at),
   u1: (view, at) => view.getUint8(at),
   i1: (view, at) => view.getInt8(at),
@@ -39,21 +41,33 @@ function shapeOf({ shape }: TensorSpec, { rowShape }: ArrayRows, rows: number): 
   return [rows, ...(!wanted.includes(-1) && size(wanted) === size(rowShape) ? wanted : rowShape)];
 }
 
+/** A value as the array for its type holds it. */
+function elementOf(dtype: TensorSpec['dtype'], value: Value): Value {
+  if (dtype === 'float16') return halfBits(Number(value));
+  if (dtype === 'bool') return Number(value) === 0 ? 0 : 1;
+  const isWhole = typeof value === 'bigint' || Number.isInteger(value);
+  return isWhole && (dtype === 'int64' || dtype === 'uint64') ? BigInt(value) : Number(value);
+}
+
+/** @throws BadInput where a value is none of the type: the array would keep its lowest bits, or its whole part */
 function dataOf({ name, dtype }: TensorSpec, { code, bytes, scale }: ArrayRows): TensorValue['data'] {
-  const read = readers[code];
+  const read = numpyReaders[code];
   if (read === undefined || dtype === 'string')
     throw new BadInput(`array '${name}' holds ${code}, the model takes ${dtype}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = Number(code[1]);
   const count = bytes.length / size;
   const data = allocate(dtype, count);
+  const elements = data as unknown as Value[];
+  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  const isExact = !dtype.startsWith('float');
   for (let index = 0; index < count; index++) {
     const value = read(view, index * size);
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[index] = BigInt(value);
-    else {
-      const scaled = scale === 1 ? Number(value) : Math.fround(Number(value) * scale);
-      (data as Float32Array)[index] = dtype === 'float16' ? halfBits(scaled) : scaled;
-    }
+    const element = elementOf(dtype, scale === 1 ? value : Number(value) * scale);
+    const fits = !isBig || typeof element === 'bigint';
+    if (fits) elements[index] = element;
+    if (!fits || (isExact && elements[index] !== element))
+      throw new BadInput(`array '${name}' holds a value that is no ${dtype}`);
   }
   return data;
 }

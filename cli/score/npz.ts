@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
+import { numpyReaders } from './arrays.ts';
 import { type ArrayRows, BadInput, type InputShape, rowsAtOnce, type Source } from './record.ts';
 
 /** One file of a zip archive, where its data lie. */
@@ -149,8 +150,10 @@ async function scaleOf(path: string, entries: readonly Entry[]): Promise<number>
   const entry = entries.find(({ name }) => name === 'scale');
   if (entry === undefined) return 1;
   const { pieces, code } = await openArray(path, entry);
+  const read = numpyReaders[code];
+  if (read === undefined) throw new BadInput(`scale is a ${code}, which is no number`);
   const bytes = await pieces.take(Number(code[1]));
-  return code === 'f4' ? bytes.readFloatLE(0) : bytes.readDoubleLE(0);
+  return Number(read(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0));
 }
 
 /**

@@ -114,16 +114,15 @@ export class Scorer {
       throw new BadInput(`it has ${cells.length} cells, there are ${columns.length} columns`);
     }
     const values = new Map(columns?.map((name, index) => [name, cells[index] as string]));
-    const row: Record<string, unknown> = {};
+    const fields: string[] = [];
+    const give = (name: string, json: string) => fields.push(`${JSON.stringify(name)}:${json}`);
     for (const [name, cell] of values) {
-      if (processor?.isColumn(name)) row[name] = cell;
-      else if (processor?.imageOf(name)) row[name] = await this.#picture(cell);
-      else if (signature.inputs.some((spec) => spec.name === name)) row[name] = [numberOf(cell, name)];
+      if (processor?.isColumn(name)) give(name, JSON.stringify(cell));
+      else if (processor?.imageOf(name)) give(name, JSON.stringify(await this.#picture(cell)));
+      else if (signature.inputs.some((spec) => spec.name === name)) give(name, `[${numberText(cell, name)}]`);
     }
-    if (Object.keys(row).length > 0) return JSON.stringify(row);
-    return JSON.stringify(
-      cells.map((cell, index) => numberOf(cell, columns?.[index] ?? `column ${index + 1}`)),
-    );
+    if (fields.length > 0) return `{${fields.join(',')}}`;
+    return `[${cells.map((cell, index) => numberText(cell, columns?.[index] ?? `column ${index + 1}`)).join(',')}]`;
   }
 
   async #fromJson(line: string): Promise<string> {
@@ -153,11 +152,15 @@ export class Scorer {
   }
 }
 
-/** A cell of a column that goes into a tensor. */
-function numberOf(cell: string, column: string): number {
-  const value = cell.trim() === '' ? Number.NaN : Number(cell);
-  if (Number.isFinite(value)) return value;
-  throw new BadInput(`column '${column}' must be a number`);
+const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const whole = /^-?(?:0|[1-9]\d*)$/;
+
+/** A cell of a column that goes into a tensor, as JSON; digits as they stand, for a number of JavaScript holds 53 bits. */
+function numberText(cell: string, column: string): string {
+  const text = cell.trim();
+  if (!decimal.test(text) || !Number.isFinite(Number(text)))
+    throw new BadInput(`column '${column}' must be a number`);
+  return whole.test(text) ? text : String(Number(text));
 }
 
 const badRequests: readonly string[] = ['SERVING_BAD_INPUT', 'SERVING_BAD_JSON', 'SERVING_BAD_SIGNATURE'];

@@ -9,6 +9,7 @@ import { zipSync } from 'fflate';
 import { cellsOf } from '../../cli/score/csv.ts';
 import { classify, convert, readLabelledSet } from '../../conversion/index.ts';
 import { expected, fixture } from '../serving/processing/fixtures.ts';
+import { wholeNumbers, writeFixture } from '../serving/support/models.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'modelmile-score-'));
@@ -48,6 +49,17 @@ function writeCsv(path: string, rows: readonly Readonly<Record<string, unknown>>
   writeFileSync(path, `\uFEFF${names.join(',')}\r\n${text.join('\r\n')}\r\n`);
 }
 
+/** An array as NumPy writes it. */
+function npy(code: string, shape: string, bytes: Uint8Array): Buffer {
+  const head = `{'descr': '${code}', 'fortran_order': False, 'shape': (${shape}), }`.padEnd(117);
+  return Buffer.concat([
+    Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
+    Buffer.from([118, 0]),
+    Buffer.from(`${head}\n`),
+    bytes,
+  ]);
+}
+
 describe('modelmile score', () => {
   it('gives every row of an .npz the class that the converted model gives it, in order', async () => {
     const digits = join(root, 'samples/digits/model.h5');
@@ -82,16 +94,33 @@ describe('modelmile score', () => {
     expect([code, plain(stdout.trim())]).toEqual([0, plain(shown)]);
   }, 60_000);
 
-  it('reads packed archives of any number type, nested as they like, as it reads plain ones', async () => {
-    const npy = (code: string, shape: string, bytes: Uint8Array) => {
-      const head = `{'descr': '${code}', 'fortran_order': False, 'shape': (${shape}), }`.padEnd(117);
-      return Buffer.concat([
-        Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
-        Buffer.from([118, 0]),
-        Buffer.from(`${head}\n`),
-        bytes,
-      ]);
+  it('gives whole numbers beyond 53 bits digit for digit, and makes none into another', async () => {
+    await writeFixture(folder, 'whole', 1, wholeNumbers);
+    const scoresOf = async (input: string) => {
+      const { code } = await score(at('whole/1'), at(input), '--out', at('whole.jsonl'));
+      return { code, text: readFileSync(at('whole.jsonl'), 'utf8') };
     };
+    writeFileSync(at('whole.csv'), '9007199254740993,-9223372036854775808\n1.0,+2e3\n1.5,1\n0x10,1\n');
+    const cells = await scoresOf('whole.csv');
+    expect(cells.code).toBe(1);
+    const [large, small, fraction, hexadecimal] = cells.text.split('\n');
+    expect(large).toBe('{"row":0,"y":[9007199254740993,-9223372036854775808]}');
+    expect(small).toBe('{"row":1,"y":[1,2000]}');
+    expect(fraction).toContain('it has a fraction');
+    expect(hexadecimal).toContain("column 'column 1' must be a number");
+    const wide = npy('<u8', '2, 2', new Uint8Array(BigUint64Array.of(1n, 2n, 3n, 2n ** 63n).buffer));
+    writeFileSync(at('wide.npz'), zipSync({ 'x.npy': wide }));
+    expect(await scoresOf('wide.npz')).toEqual({
+      code: 1,
+      text: `{"row":0,"y":[1,2]}\n{"row":1,"error":"array 'x' holds a value that is no int64"}\n`,
+    });
+    const scale = npy('<i8', '', new Uint8Array(BigInt64Array.of(3n).buffer));
+    const bytes = npy('|u1', '1, 2', Uint8Array.of(1, 255));
+    writeFileSync(at('scaled.npz'), zipSync({ 'x.npy': bytes, 'scale.npy': scale }));
+    expect(await scoresOf('scaled.npz')).toEqual({ code: 0, text: '{"row":0,"y":[3,765]}\n' });
+  }, 90_000);
+
+  it('reads packed archives of any number type, nested as they like, as it reads plain ones', async () => {
     const doubles = new Float64Array(expected.columns.encoded.flat());
     const x = npy('<f8', `${expected.columns.rows.length}, 3, 3`, new Uint8Array(doubles.buffer));
     for (const level of [0, 6] as const)

@@ -121,6 +121,11 @@ export const anyWidth = model([{ name: 'x', dtype: 'float32', shape: [-1, -1] }]
   y: graph.node('Identity', [x!], { name: 'same', shape: [-1, -1] }),
 }));
 
+/** `y = x`: int64 [-1,2]. */
+export const wholeNumbers = model([{ name: 'x', dtype: 'int64', shape: [-1, 2] }], (graph, { x }) => ({
+  y: graph.node('Identity', [x!], { name: 'same', shape: [-1, 2], dtype: 'int64' }),
+}));
+
 /** Gives back what it gets, one input and one output for each element type. */
 export const everyType = model(
   dataTypes.map((dtype) => ({ name: `in_${dtype}`, dtype, shape: [-1, 2] })),
