@@ -33,7 +33,10 @@ const rowsOf = {
     layersOf(model.config).map((layer) => ({
       name: layerName(layer),
       kind: layer.class_name,
-      parameters: (model.weights.get(layerName(layer)) ?? []).reduce((sum, w) => sum + w.data.length, 0),
+      parameters: (model.weights.get(layerName(layer)) ?? []).reduce(
+        (sum, { shape }) => sum + elementCount(shape),
+        0,
+      ),
       supported: isConvertible(layer, model.dialect, custom),
     })),
   onnx: ({ model }: OnnxSource): InspectedLayer[] =>

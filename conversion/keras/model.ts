@@ -20,8 +20,26 @@ export type KerasDialect = 'keras-2' | 'keras-3' | 'tfjs';
 export interface Weight {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Of a large variable: read from the source each time that they are asked for, so that nobody holds what is not in use. */
   readonly data: Float32Array;
+  /** The variable itself, by whatever name; default: this object. */
+  readonly variable?: object;
 }
+
+/** A variable by a name; its numbers are not asked for. */
+export function named(name: string, weight: Omit<Weight, 'name'>): Weight {
+  return {
+    name,
+    shape: weight.shape,
+    variable: variableOf(weight),
+    get data() {
+      return weight.data;
+    },
+  };
+}
+
+/** What is the same for a variable by all of its names. */
+export const variableOf = (weight: Omit<Weight, 'name'>): object => weight.variable ?? weight;
 
 /** A trained model as read from any of Keras's formats. */
 export interface KerasModel {
@@ -71,7 +89,7 @@ export function weightsUnder(weights: readonly Weight[], prefix: string): Weight
   const start = `${prefix}/`;
   return weights
     .filter((weight) => weight.name.startsWith(start))
-    .map((weight) => ({ ...weight, name: weight.name.slice(start.length) }));
+    .map((weight) => named(weight.name.slice(start.length), weight));
 }
 
 /** `int8`, ... where `model.quantize(mode)` changed the layer; undefined for floating point. */

@@ -1,3 +1,4 @@
+import { variableOf } from '../keras/model.ts';
 import type { SymbolicTensor } from '../onnx/index.ts';
 import { activate, overAxis } from './activations.ts';
 import {
@@ -134,7 +135,7 @@ export const prelu: LayerConverter = (layer) => {
   }
   const rank = alpha.shape.length;
   const perm = [rank - 1, ...Array.from({ length: rank - 1 }, (_, i) => i)];
-  const slope = layer.graph.once(alpha.data, 'channels first', () =>
+  const slope = layer.graph.once(variableOf(alpha), 'channels first', () =>
     layer.graph.constant(
       `${layer.name}/alpha`,
       'float32',

@@ -1,4 +1,5 @@
-import type { SymbolicTensor } from '../onnx/index.ts';
+import { variableOf } from '../keras/model.ts';
+import { elementCount, type SymbolicTensor } from '../onnx/index.ts';
 import {
   floatInput,
   type LayerContext,
@@ -15,7 +16,7 @@ const constant = (layer: LayerContext, name: string, size: number, value: number
 
 /** The four operands of ONNX's BatchNormalization. */
 function statistics(layer: LayerContext): SymbolicTensor[] {
-  const size = weight(layer, 'moving_mean').data.length;
+  const size = elementCount(weight(layer, 'moving_mean').shape);
   return [
     layer.config['scale'] === false ? constant(layer, 'gamma', size, 1) : weightConstant(layer, 'gamma'),
     layer.config['center'] === false ? constant(layer, 'beta', size, 0) : weightConstant(layer, 'beta'),
@@ -26,7 +27,8 @@ function statistics(layer: LayerContext): SymbolicTensor[] {
 
 /** x * a + b along the last axis, both computed in float64: for values whose channels are last anyway. */
 function scaledAndShifted(layer: LayerContext, x: SymbolicTensor): SymbolicTensor {
-  const mean = weight(layer, 'moving_mean').data;
+  const movingMean = weight(layer, 'moving_mean');
+  const { data: mean } = movingMean;
   const variance = weight(layer, 'moving_variance').data;
   const gamma = layer.config['scale'] === false ? undefined : weight(layer, 'gamma').data;
   const beta = layer.config['center'] === false ? undefined : weight(layer, 'beta').data;
@@ -34,7 +36,7 @@ function scaledAndShifted(layer: LayerContext, x: SymbolicTensor): SymbolicTenso
   const scale = Array.from(variance, (v, i) => (gamma?.[i] ?? 1) / Math.sqrt(v + epsilon));
   const shift = scale.map((s, i) => (beta?.[i] ?? 0) - (mean[i] as number) * s);
   const vector = (name: string, values: number[]) =>
-    layer.graph.once(mean, name, () =>
+    layer.graph.once(variableOf(movingMean), name, () =>
       layer.graph.constant(`${layer.name}/${name}`, 'float32', [values.length], Float32Array.from(values)),
     );
   const product = elementwise(layer, 'Mul', [x, vector('scale', scale)]);

@@ -1,5 +1,5 @@
 import { ConversionError } from '../errors.ts';
-import type { KerasDialect, LayerConfig, Weight } from '../keras/model.ts';
+import { type KerasDialect, type LayerConfig, variableOf, type Weight } from '../keras/model.ts';
 import type { GraphBuilder, SymbolicTensor } from '../onnx/index.ts';
 
 /** What a layer's converter gets. */
@@ -109,7 +109,7 @@ export function weightConstant(
   shape?: readonly number[],
 ): SymbolicTensor {
   const found = weight(layer, name);
-  return layer.graph.once(found.data, `${perm ?? ''}:${shape ?? ''}`, () => {
+  return layer.graph.once(variableOf(found), `${perm ?? ''}:${shape ?? ''}`, () => {
     const data = perm === undefined ? found.data : permuted(found, perm);
     const dims =
       shape ?? (perm === undefined ? found.shape : perm.map((axis) => found.shape[axis] as number));

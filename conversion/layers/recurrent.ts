@@ -1,4 +1,4 @@
-import { type LayerConfig, weightsUnder } from '../keras/model.ts';
+import { type LayerConfig, variableOf, weightsUnder } from '../keras/model.ts';
 import { GraphBuilder, type SymbolicTensor } from '../onnx/index.ts';
 import { activationName } from './activations.ts';
 import { asFloat, type LayerContext, type LayerConverter, permuted, unsupported, weight } from './layer.ts';
@@ -63,7 +63,7 @@ function gateRows(
   units: number,
 ): SymbolicTensor {
   const kernel = weight(layer, name);
-  return layer.graph.once(kernel.data, `gates ${gates}`, () => {
+  return layer.graph.once(variableOf(kernel), `gates ${gates}`, () => {
     const width = kernel.shape[0] as number;
     const rows = permuted(kernel, [1, 0]);
     const data = new Float32Array(rows.length);
@@ -77,13 +77,14 @@ function gateRows(
 /** Keras's bias [g] or [2, g] as ONNX's [1, 2g]: input part, then recurrent part. */
 function gateBias(layer: LayerContext, gates: readonly number[], units: number): SymbolicTensor {
   const bias = weight(layer, 'cell/bias');
-  return layer.graph.once(bias.data, `gates ${gates}`, () => {
+  return layer.graph.once(variableOf(bias), `gates ${gates}`, () => {
     const width = gates.length * units;
     const data = new Float32Array(2 * width);
-    for (let part = 0; part < bias.data.length / width; part++) {
+    const { data: biases } = bias;
+    for (let part = 0; part < biases.length / width; part++) {
       gates.forEach((from, to) => {
         const start = part * width + from * units;
-        data.set(bias.data.subarray(start, start + units), part * width + to * units);
+        data.set(biases.subarray(start, start + units), part * width + to * units);
       });
     }
     return layer.graph.constant(`${layer.name}/bias`, 'float32', [1, 2 * width], data);

@@ -10,7 +10,7 @@ import {
 } from '../onnx/index.ts';
 import { readModel } from '../readers/onnx.ts';
 import { withTemporaryFolder } from '../temporary-folder.ts';
-import { openHanded } from '../verify/session.ts';
+import { openHanded, openModel } from '../verify/session.ts';
 
 /** Weights that the runtime writes into a file of their own: in its message it holds them once more, and keeps the memory. */
 const mostInMessageBytes = 2 ** 26;
@@ -32,7 +32,7 @@ export async function freeze(model: ModelProto, mostInlineBytes?: number): Promi
   const isApart = isBeside || (graphsOf(model).length === 1 && outgrows(model, mostInMessageBytes));
   const frozenIn = async (folder: string) => {
     const path = join(folder, 'frozen.onnx');
-    const session = await openHanded(model, {
+    const session = await (isApart ? openModel : openHanded)(model, {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
       enableCpuMemArena: false,
@@ -61,5 +61,6 @@ export async function freeze(model: ModelProto, mostInlineBytes?: number): Promi
     frozen.irVersion = model.irVersion;
     return frozen;
   };
-  return withTemporaryFolder('freeze', frozenIn, weightBytes(model));
+  // What the runtime reads, and what it writes.
+  return withTemporaryFolder('freeze', frozenIn, 2 * weightBytes(model));
 }

@@ -4,6 +4,7 @@ import {
   type LayerConfig,
   layerName,
   layersOf,
+  named,
   quantizationOf,
   type Weight,
   weightsUnder,
@@ -18,6 +19,7 @@ function einsumScaleAxes(equation: string): { kernel: string; output: string } {
 /** int8 values divided by the scale of their output channel: what Keras multiplies with, but for the rounding of activations. */
 function scaled(layer: LayerConfig, weight: Weight, scale: Weight): Weight {
   const { shape, data } = weight;
+  const { data: scales } = scale;
   const out = new Float32Array(data.length);
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   let scaleIndex: (at: readonly number[]) => number = (at) => at.at(-1) as number;
@@ -36,7 +38,7 @@ function scaled(layer: LayerConfig, weight: Weight, scale: Weight): Weight {
     for (let axis = 0; axis < shape.length; axis++) {
       at[axis] = Math.floor(i / (strides[axis] as number)) % (shape[axis] as number);
     }
-    out[i] = (data[i] as number) / (scale.data[scaleIndex(at)] as number);
+    out[i] = (data[i] as number) / (scales[scaleIndex(at)] as number);
   }
   return { name: weight.name, shape, data: out };
 }
@@ -49,10 +51,9 @@ export function dequantized(layer: LayerConfig, weights: readonly Weight[]): Wei
   if (isModel(layer)) {
     return layersOf(layer).flatMap((inner) => {
       const prefix = `layers/${layerName(inner)}`;
-      return dequantized(inner, weightsUnder(weights, prefix)).map((weight) => ({
-        ...weight,
-        name: `${prefix}/${weight.name}`,
-      }));
+      return dequantized(inner, weightsUnder(weights, prefix)).map((weight) =>
+        named(`${prefix}/${weight.name}`, weight),
+      );
     });
   }
   const mode = quantizationOf(layer.config);

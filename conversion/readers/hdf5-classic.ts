@@ -1,5 +1,5 @@
 import { ConversionError } from '../errors.ts';
-import { elementReader, numbersOf } from './hdf5-elements.ts';
+import { elementReader, numbersLater, numbersOf } from './hdf5-elements.ts';
 import type { Group, Hdf5File, Hdf5Source, Numbers } from './hdf5-file.ts';
 import { ClassicGroup } from './hdf5-groups.ts';
 import { datatypeOf, isPlain, type Message, messages, messagesOf, shapeOf } from './hdf5-messages.ts';
@@ -21,6 +21,9 @@ function isGroup(found: readonly Message[]): boolean {
   if (has(messages.symbols) === has(messages.layout)) throw unfamiliar('an object of another kind');
   return has(messages.symbols);
 }
+
+/** Variables of as many bytes are not held: a model is mostly these. */
+const fewestReadLater = 2 ** 20;
 
 /** An HDF5 file of the kind that Keras writes. @throws Unfamiliar */
 export class ClassicHdf5File implements Hdf5File {
@@ -104,6 +107,9 @@ export class ClassicHdf5File implements Hdf5File {
     const isPossible = Number.isSafeInteger(count) && this.#readBytes <= this.#places.sizeBytes;
     const read = elementReader(type);
     if (!isPiece || !isPossible || read === undefined) throw unfamiliar('a variable in another form');
-    return numbersOf(shape, type, read, this.#places.bytes(count === 0 ? 0 : place(layout, 2), byteLength));
+    const offset = count === 0 ? 0 : place(layout, 2);
+    if (byteLength < fewestReadLater)
+      return numbersOf(shape, type, read, this.#places.bytes(offset, byteLength));
+    return numbersLater(shape, type, read, this.#places.later(offset, byteLength));
   }
 }

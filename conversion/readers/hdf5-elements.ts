@@ -79,3 +79,17 @@ export function numbersOf(
   const data = Float32Array.from({ length: bytes.length / size }, (_, i) => read(view, i * size));
   return { shape, data, isByte: size === 1 };
 }
+
+/** The same of bytes that are read each time that the numbers are asked for. */
+export const numbersLater = (
+  shape: readonly number[],
+  type: ElementType,
+  read: Read,
+  bytes: () => Uint8Array<ArrayBuffer>,
+): Numbers => ({
+  shape,
+  get data() {
+    return numbersOf(shape, type, read, bytes()).data;
+  },
+  isByte: type.size === 1,
+});

