@@ -53,10 +53,11 @@ async function exchange(stateDir: string, method: string, path: string, body: un
   throw new ControlError(failure.code ?? 'CONTROL_FAILED', failure.error ?? `HTTP ${response.statusCode}`);
 }
 
+const gone = new Set<string | undefined>(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
 /** No process listens at the control socket, or it ended while it was asked: the server is not running. */
 export function isNotRunning(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET';
+  return gone.has((error as NodeJS.ErrnoException).code);
 }
 
 /**

@@ -52,6 +52,7 @@ export class FeedbackDesk {
 
   async #write(): Promise<void> {
     clearTimeout(this.#retry);
+    this.#retry = undefined;
     const records = this.#waiting;
     if (records.length === 0) return;
     this.#waiting = [];
@@ -72,8 +73,11 @@ export class FeedbackDesk {
    * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE
    */
   async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+    const isWaiting = () => this.#waiting.some(({ predictionId }) => predictionId === request.predictionId);
     await this.#writing;
-    if (this.#waiting.some(({ predictionId }) => predictionId === request.predictionId))
+    // Handed over meanwhile it is written next; only where the database is away it waits longer than its feedback can.
+    while (isWaiting() && this.#retry === undefined) await this.#writing;
+    if (isWaiting())
       throw new ServingError('SERVING_FEEDBACK_UNAVAILABLE', 'The prediction waits for the database itself');
     try {
       return await (await this.#openStore()).addFeedback(model, request);

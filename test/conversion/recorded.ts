@@ -61,10 +61,12 @@ export async function answersOf({ manifest, files }: Conversion, inputs: readonl
   }
 }
 
+const largestOf = (data: readonly number[]) => data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+
 /** How far an output of a converted model is from the recorded one, and what float32 may be off by. */
 export interface Deviation {
   readonly error: number;
-  /** Four times Keras's own float32 error, or 1e-5 of the largest value. */
+  /** Four times Keras's own float32 error, or 1e-5 of the largest value; where that is 0, the last place of the largest input. */
   readonly allowed: number;
   readonly kerasError: number;
   readonly largest: number;
@@ -77,14 +79,19 @@ export const deviationsOf = async (path: string, recorded: RecordedModel): Promi
 /** The same of a model that is converted. */
 export async function deviationsIn(conversion: Conversion, recorded: RecordedModel): Promise<Deviation[]> {
   const answers = await answersOf(conversion, recorded.inputs);
+  const largestInput = recorded.inputs.reduce(
+    (max, { data }) => Math.max(max, largestOf(data.filter(Number.isFinite))),
+    0,
+  );
   return answers.map((answer, i) => {
     const { shape, data } = recorded.outputs[i]!;
     if (String(answer.shape) !== String(shape))
       throw new Error(`output ${i} is [${answer.shape}], expected [${shape}]`);
-    const largest = data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+    const largest = largestOf(data);
     const kerasError = recorded.kerasErrors[i]!;
     const error = data.reduce((max, v, k) => Math.max(max, Math.abs(v - (answer.data[k] as number))), 0);
-    return { error, allowed: Math.max(1e-5 * largest, 4 * kerasError), kerasError, largest };
+    const lastPlace = largest === 0 ? 2 ** -23 * largestInput : 0;
+    return { error, allowed: Math.max(1e-5 * largest, 4 * kerasError, lastPlace), kerasError, largest };
   });
 }
 

@@ -27,3 +27,44 @@ it('does not call a prediction unknown that the database has yet to take', async
   isAway = false;
   await desk.close();
 });
+
+it('waits for a prediction that is handed over while an earlier one is being written', async () => {
+  const writes: (() => void)[] = [];
+  const written = new Set<string>();
+  const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
+    const ids = JSON.stringify(parameters).match(/[0-9a-f]{8}-[0-9a-f-]{27}/g) ?? [];
+    if (sql.startsWith('INSERT INTO predictions')) {
+      await new Promise<void>((resolve) => writes.push(resolve));
+      for (const id of ids) written.add(id);
+    }
+    return [];
+  };
+  const database: Database = {
+    query,
+    script: query,
+    transaction: (work) => work(query),
+    close: async () => {},
+  };
+  const desk = new FeedbackDesk(Promise.resolve(database), createLog('silent', 'test'));
+  const prediction = (id: string) => ({
+    predictionId: id,
+    model: 'm',
+    version: 1,
+    digest: 'd',
+    atMs: 0,
+    rows: 1,
+    outputs: [],
+  });
+  const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
+  desk.predictions([prediction('01a226ff-f51e-7b4d-9f45-000000000000')]);
+  await turns();
+  const fault = desk.feedback('m', { predictionId, row: 0, label: 1 }).catch(({ code }) => code);
+  desk.predictions([prediction(predictionId)]);
+  while (!written.has(predictionId)) {
+    await turns();
+    for (const write of writes.splice(0)) write();
+  }
+  // This database finds no row again; what counts is that it was asked.
+  expect(await fault).toBe('SERVING_PREDICTION_NOT_FOUND');
+  await desk.close();
+});
