@@ -6,7 +6,8 @@ import { ConversionError } from './errors.ts';
 
 const open = new Set<string>();
 process.on('exit', () => {
-  for (const folder of open) rmSync(folder, { recursive: true, force: true });
+  // The runtime's own threads may be writing a file still.
+  for (const folder of open) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
 });
 
 /** Runs what uses a folder that nobody needs afterwards: it goes then, and where the process ends meanwhile. */

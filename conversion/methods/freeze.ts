@@ -25,19 +25,24 @@ const neverRun = { disable_prepacking: '1' };
 /**
  * Constants folded, batch normalization folded into the convolution before it, training-only parts gone: the runtime's own `basic`
  * rewrites, which hold on every machine.
+ * @param make the model, which nobody else should hold: its weights are free before those of the frozen one are read
  * @see https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html
  */
-export async function freeze(model: ModelProto, mostInlineBytes?: number): Promise<ModelProto> {
+export async function freeze(make: () => ModelProto, mostInlineBytes?: number): Promise<ModelProto> {
+  let model: ModelProto | undefined = make();
+  const { producerName, producerVersion, irVersion } = model;
+  const { name } = model.graph!;
   const isBeside = outgrows(model, mostInlineBytes);
   const isApart = isBeside || (graphsOf(model).length === 1 && outgrows(model, mostInMessageBytes));
   const frozenIn = async (folder: string) => {
     const path = join(folder, 'frozen.onnx');
-    const session = await (isApart ? openModel : openHanded)(model, {
+    const session = await (isApart ? openModel : openHanded)(model!, {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
       enableCpuMemArena: false,
       extra: { session: { ...neverRun, ...(isApart ? weightsApart : {}) } },
     });
+    model = undefined;
     await session.release();
     const frozen = await readModel(path);
     // Empty texts, which it writes with constants there only, are in no version that has its weights in the message.
@@ -55,11 +60,8 @@ export async function freeze(model: ModelProto, mostInlineBytes?: number): Promi
       domains.has(domain === 'ai.onnx' ? '' : domain),
     );
     frozen.graph!.valueInfo = [];
-    frozen.graph!.name = model.graph!.name;
-    frozen.producerName = model.producerName;
-    frozen.producerVersion = model.producerVersion;
-    frozen.irVersion = model.irVersion;
-    return frozen;
+    frozen.graph!.name = name;
+    return Object.assign(frozen, { producerName, producerVersion, irVersion });
   };
   // What the runtime reads, and what it writes.
   return withTemporaryFolder('freeze', frozenIn, 2 * weightBytes(model));

@@ -52,11 +52,11 @@ function tensorParts(tensor: TensorProto): Uint8Array[] {
   ];
 }
 
-/** Deterministic protobuf bytes of a model. */
-export function encodeModel(model: ModelProto): Uint8Array {
+/** Deterministic protobuf bytes of a model, in parts of which constants' bytes are some. */
+export function encodedParts(model: ModelProto): Uint8Array[] {
   const { graph } = model;
-  if (graph === undefined) return toBinary(ModelProtoSchema, model);
-  const parts = [
+  if (graph === undefined) return [toBinary(ModelProtoSchema, model)];
+  return [
     fieldsOf(ModelProtoSchema, model, (number) => number < graphField),
     ...delimited(graphField, [
       fieldsOf(GraphProtoSchema, graph, (number) => number < initializerField),
@@ -65,8 +65,10 @@ export function encodeModel(model: ModelProto): Uint8Array {
     ]),
     fieldsOf(ModelProtoSchema, model, (number) => number > graphField, true),
   ];
-  return joined(parts);
 }
+
+/** The same in one piece. */
+export const encodeModel = (model: ModelProto): Uint8Array => joined(encodedParts(model));
 
 /** Parts of a message, in one piece. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {

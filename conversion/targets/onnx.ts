@@ -6,16 +6,28 @@ import { freeze } from '../methods/freeze.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { prune } from '../methods/prune.ts';
-import { irVersion, type ModelProto, modelFiles, modelIn, opsetOf, signatureOf } from '../onnx/index.ts';
+import {
+  irVersion,
+  type ModelProto,
+  modelFiles,
+  modelIn,
+  opsetOf,
+  outgrows,
+  signatureOf,
+} from '../onnx/index.ts';
+import { withTemporaryFolder } from '../temporary-folder.ts';
 import { openOnnx } from '../verify/accuracy.ts';
 import { modelParity } from '../verify/model-parity.ts';
 import { type Candidate, exactBudget, kerasParity } from '../verify/parity.ts';
 import { randomRows } from '../verify/random-rows.ts';
 import { readSampleRows, type SampleRows } from '../verify/sample-rows.ts';
-import type { VersionFiles } from '../verify/session.ts';
+import { openShipped, type VersionFiles } from '../verify/session.ts';
+import { shelve } from '../verify/shelf.ts';
 import type { Target, TargetRequest } from './target.ts';
 
 const file = 'model.onnx';
+/** Weights beyond are kept on the disk while the gate works. */
+const mostKeptBytes = 2 ** 26;
 
 interface ExactModel {
   readonly model: ModelProto;
@@ -48,7 +60,7 @@ async function frozenOnnx(
   { where, seed, mostInlineBytes }: TargetRequest,
 ): Promise<ExactModel> {
   const signature = signatureOf(model, where);
-  const frozen = await freeze(model, mostInlineBytes);
+  const frozen = await freeze(() => model, mostInlineBytes);
   const rows = await randomRows(model, signature, seed);
   const files = modelFiles(frozen, file, mostInlineBytes);
   const parity = await modelParity(model, files, signature, rows, seed, exactBudget);
@@ -61,40 +73,67 @@ async function frozenOnnx(
   return { model: frozen, files, signature, parity: { reference: 'source-model', ...parity } };
 }
 
-/** Written once, and read back: the gate runs what ships, and the weights are there once. */
-function written({ model, trace }: OnnxConversion, mostInlineBytes?: number): Candidate {
-  const files = modelFiles(model, file, mostInlineBytes);
-  return { model: modelIn(files, file), trace, files };
+/** A version before the gate. */
+interface Written extends Candidate {
+  readonly signature: Signature;
+  files(): Promise<VersionFiles>;
 }
 
-/** A conversion that is frozen and written; what it is made of can go. */
-async function frozen(
+/** Written once, and read back: the gate runs what ships, and the weights are there once. */
+async function written(
   { model, trace }: OnnxConversion,
+  signature: Signature,
+  folder: string,
+  mostInlineBytes?: number,
+): Promise<Written> {
+  if (outgrows(model, mostKeptBytes) && !outgrows(model, mostInlineBytes)) {
+    const shelf = await shelve(file, model, folder).catch(() => undefined);
+    if (shelf !== undefined) return { ...shelf, trace, signature };
+  }
+  const files = modelFiles(model, file, mostInlineBytes);
+  return {
+    model: modelIn(files, file),
+    trace,
+    signature,
+    open: (added) => openShipped(files, added),
+    files: async () => files,
+  };
+}
+
+/** A conversion, frozen and written. */
+async function frozen(
+  whole: () => OnnxConversion,
+  folder: string,
   { where, mostInlineBytes }: TargetRequest,
-): Promise<Candidate & { readonly signature: Signature }> {
-  const signature = signatureOf(model, where);
-  const lean = { model: await freeze(model, mostInlineBytes), trace };
-  return { ...written(lean, mostInlineBytes), signature };
+): Promise<Written> {
+  let [trace, signature]: [OnnxConversion['trace'], Signature?] = [[]];
+  const model = await freeze(() => {
+    const conversion = whole();
+    ({ trace } = conversion);
+    signature = signatureOf(conversion.model, where);
+    return conversion.model;
+  }, mostInlineBytes);
+  return written({ model, trace }, signature!, folder, mostInlineBytes);
 }
 
 /** A Keras model, converted and frozen: held to the reference. */
-async function frozenKeras(source: KerasModel, request: TargetRequest): Promise<ExactModel> {
-  const { where, seed, custom } = request;
+async function frozenKeras(source: KerasModel, request: TargetRequest, folder: string): Promise<ExactModel> {
+  const { where, seed, custom, mostInlineBytes } = request;
   // Made anew where it is wanted again: kept, it would double the weights.
   const whole = () => kerasToOnnx(source, custom);
   try {
-    const conversion = await frozen(whole(), request);
-    const { model, files, signature } = conversion;
+    const conversion = await frozen(whole, folder, request);
+    const { signature } = conversion;
     const parity = await kerasParity(source, conversion, signature, seed, custom);
-    return { model, files, signature, parity };
+    const files = await conversion.files();
+    return { model: modelIn(files, file), files, signature, parity };
   } catch (error) {
     // Before freezing every layer has a value of its own: there the gate can name the one that is off.
-    const conversion = written(whole(), request.mostInlineBytes);
-    await kerasParity(source, conversion, signatureOf(conversion.model, where), seed, custom).catch(
-      (named) => {
-        throw atLayer(named, conversion.trace);
-      },
-    );
+    const { model, trace } = whole();
+    const conversion = await written({ model, trace }, signatureOf(model, where), folder, mostInlineBytes);
+    await kerasParity(source, conversion, conversion.signature, seed, custom).catch((named) => {
+      throw atLayer(named, trace);
+    });
     throw error;
   }
 }
@@ -103,7 +142,8 @@ async function frozenKeras(source: KerasModel, request: TargetRequest): Promise<
 function exactModel(request: TargetRequest): Promise<ExactModel> {
   const { model, where } = request;
   if (model.kind === 'onnx') return frozenOnnx(model.model, request).catch(ofSource);
-  if (model.kind === 'keras') return frozenKeras(model, request);
+  if (model.kind === 'keras')
+    return withTemporaryFolder('gate', (folder) => frozenKeras(model, request, folder));
   throw new ConversionError(
     'CONVERSION_UNSUPPORTED',
     `${where} is a .tflite file, which is read to inspect it; convert what it was made from`,

@@ -3,14 +3,14 @@ import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
-import { type ModelProto, valueInfo, withOutputs } from '../onnx/index.ts';
+import { type ModelProto, type ValueInfoProto, valueInfo } from '../onnx/index.ts';
 import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
 import { permute } from './interpreter/tensor.ts';
 import { judgedValues } from './logits.ts';
 import { withMaskedSteps } from './masked-steps.ts';
 import { seededRandom } from './random.ts';
 import { RuntimeProducts } from './runtime-products.ts';
-import { openModel, openShipped, runSession, runtimeTensor, type VersionFiles } from './session.ts';
+import { runSession, runtimeTensor } from './session.ts';
 
 /** Rows per reference run: fewer for large rows, which the naive reference takes long for. */
 const mostRows = 16;
@@ -150,9 +150,10 @@ async function run(
   }
 }
 
-/** A conversion before the gate: the files that ship, and what they were written from. */
+/** A conversion before the gate. Large weights of its model may be missing. */
 export interface Candidate extends OnnxConversion {
-  readonly files: VersionFiles;
+  /** A session of what ships. @param added values inside, which are wanted beside the outputs */
+  open(added: readonly ValueInfoProto[]): Promise<InferenceSession>;
 }
 
 interface Trial {
@@ -182,7 +183,7 @@ async function firstDivergence(
     return valueInfo({ name: tensor, dtype: 'float32', shape });
   });
   const values = await run(
-    openModel(withOutputs(conversion.model, outputs)),
+    conversion.open(outputs),
     inputs,
     signature,
     unique.map((point) => point.tensor),
@@ -290,7 +291,7 @@ async function judge(trial: Trial): Promise<Parity> {
   const { inputs, reference } = await referenceOn(trial);
   const judged = judgedValues(conversion.model, signature, reference);
   const { actual, expected, ends } = judged.of(
-    await run(openShipped(conversion.files, judged.added), inputs, signature, judged.wanted),
+    await run(conversion.open(judged.added), inputs, signature, judged.wanted),
   );
   let budget = exactBudget;
   let result = compare(actual, expected, budget, seed);

@@ -134,6 +134,9 @@ export const openVersion = async (files: VersionFiles): Promise<InferenceSession
 /** An arena keeps memory for the next run. */
 const runOnce = { enableCpuMemArena: false };
 
+/** A session of a message whose weights lie in files beside it, for the gate. @throws ConversionError CONVERSION_RUNTIME_REFUSED */
+export const openFile = (path: string): Promise<InferenceSession> => create(path, runOnce);
+
 /**
  * A session of the very bytes that ship, for the gate; large weights of the message are mapped from a copy of them.
  * @param added values inside, which the gate wants beside the outputs

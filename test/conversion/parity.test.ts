@@ -2,11 +2,18 @@ import { clone } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
 import type { KerasModel } from '../../conversion/keras/model.ts';
 import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
-import { type ModelProto, ModelProtoSchema, modelFiles, signatureOf } from '../../conversion/onnx/index.ts';
+import {
+  type ModelProto,
+  ModelProtoSchema,
+  modelFiles,
+  signatureOf,
+  type ValueInfoProto,
+} from '../../conversion/onnx/index.ts';
 import { erf } from '../../conversion/verify/interpreter/functions.ts';
 import { product, rectified, type Tensor } from '../../conversion/verify/interpreter/tensor.ts';
 import { compare, kerasParity } from '../../conversion/verify/parity.ts';
 import { isProduct } from '../../conversion/verify/runtime-products.ts';
+import { openShipped } from '../../conversion/verify/session.ts';
 
 const dense = (name: string, units: number, activation: string) => ({
   class_name: 'Dense',
@@ -49,7 +56,7 @@ const model: KerasModel = {
 
 const shipped = (onnx: ModelProto) => ({
   model: onnx,
-  files: modelFiles(onnx, 'model.onnx'),
+  open: (added: readonly ValueInfoProto[]) => openShipped(modelFiles(onnx, 'model.onnx'), added),
   signature: signatureOf(onnx, 'net'),
 });
 

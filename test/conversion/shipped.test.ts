@@ -1,4 +1,7 @@
-import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { KerasModel } from '../../conversion/keras/model.ts';
 import type { ModelProto } from '../../conversion/onnx/index.ts';
 
@@ -12,9 +15,23 @@ jest.unstable_mockModule('../../conversion/onnx/encode.ts', () => ({
     fault(bytes, model);
     return bytes;
   },
+  encodedParts(model: ModelProto) {
+    const parts = encode.encodedParts(model);
+    const largest = largestWeights(model);
+    return parts.map((part) => {
+      if (part !== largest) return part;
+      const copy = part.slice();
+      fault(copy, model);
+      return copy;
+    });
+  },
 }));
 const { kerasToOnnx } = await import('../../conversion/keras/to-onnx.ts');
-const { apart, decodeModel, giving, modelFiles, valueInfo } = await import('../../conversion/onnx/index.ts');
+const { apart, decodeModel, giving, modelFiles, signatureOf, valueInfo } = await import(
+  '../../conversion/onnx/index.ts'
+);
+const { kerasParity } = await import('../../conversion/verify/parity.ts');
+const { shelve } = await import('../../conversion/verify/shelf.ts');
 const { onnxTarget } = await import('../../conversion/targets/onnx.ts');
 
 /** A network of one hidden layer of `units`: the kernel before it has 32 times as many numbers. */
@@ -59,11 +76,12 @@ const converted = (model: KerasModel, options: { method?: string; mostInlineByte
 
 const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) => Buffer.from(buffer, byteOffset, length);
 
+const largestWeights = (model: ModelProto) =>
+  model.graph!.initializer.map(({ rawData }) => rawData).sort((a, b) => b.length - a.length)[0];
+
 /** Turns a bit of every number of the largest weights, where they are in the message: of the exponent in float32. */
 const spoilWeights = (bytes: Uint8Array, model: ModelProto) => {
-  const [largest] = model
-    .graph!.initializer.map(({ rawData }) => rawData)
-    .sort((a, b) => b.length - a.length);
+  const largest = largestWeights(model);
   const at = largest === undefined ? -1 : bufferOf(bytes).indexOf(bufferOf(largest));
   if (largest === undefined || largest.length < 1024 || at < 0) return;
   for (let i = at; i < at + largest.length; i++) bytes[i]! ^= (i - at) % 4 === 3 ? 2 : 0;
@@ -163,5 +181,35 @@ describe('a message in two places', () => {
     expect(Buffer.compare(more.subarray(0, message.length), message)).toBe(0);
     const outputs = decodeModel(more, 'more').graph!.output.map(({ name }) => name);
     expect(outputs).toEqual([...model.graph!.output.map(({ name }) => name), 'inside']);
+  });
+});
+
+describe('a version that waits on the disk', () => {
+  const source = network(64);
+  const { model, trace } = kerasToOnnx(source);
+  const folder = mkdtempSync(join(tmpdir(), 'modelmile-shelf-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('comes back byte for byte, and has no weights meanwhile', async () => {
+    const shelf = await shelve('model.onnx', model, folder);
+    expect(Math.max(...shelf.model.graph!.initializer.map(({ rawData }) => rawData.length))).toBe(3 * 64 * 4);
+    expect(await shelf.files()).toEqual(modelFiles(model, 'model.onnx'));
+  });
+
+  it('is judged as it ships', async () => {
+    const judged = async () => {
+      const shelf = await shelve('model.onnx', model, folder);
+      return kerasParity(source, { ...shelf, trace }, signatureOf(model, 'net.h5'), 0);
+    };
+    expect(await judged()).toMatchObject({ passed: true });
+    fault = spoilWeights;
+    await expect(judged()).rejects.toMatchObject({ code: 'CONVERSION_PARITY_FAILED' });
+    expect(faulty).toBeGreaterThan(0);
+  });
+
+  it('is refused where its file was cut', async () => {
+    const shelf = await shelve('model.onnx', model, folder);
+    truncateSync(join(folder, 'weights'), 100);
+    await expect(shelf.files()).rejects.toMatchObject({ code: 'CONVERSION_NOT_WRITABLE' });
   });
 });
