@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensurePulumi } from '../toolchain/pulumi-cli.mjs';
 import { backendFolder, pulumiEnvironment } from '../toolchain/pulumi-environment.mjs';
+import { removeCutOffAttributes } from './cut-off-state.ts';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
 import { isHeldByTheDead } from './stack-lock.ts';
@@ -94,7 +95,10 @@ export async function pulumi(
   const setup = await pulumiSetup(stack, terminal);
   const whole: NodeJS.ProcessEnv = { ...process.env, ...setup.env, ...env };
   const backend = backendFolder(whole['PULUMI_BACKEND_URL']);
-  if (backend !== undefined) await mkdir(backend, { recursive: true });
+  if (backend !== undefined) {
+    await mkdir(backend, { recursive: true });
+    await removeCutOffAttributes(backend);
+  }
   const call = (words: readonly string[], shown: PulumiCall['show']) =>
     run(join(setup.folder, 'pulumi'), [...withStack(words, stack), '--non-interactive'], whole, shown);
 

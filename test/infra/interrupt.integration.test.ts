@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { truncateSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { request as send } from 'undici';
@@ -65,6 +66,13 @@ suite('a command that is interrupted, through the real engine', () => {
     },
     240_000,
   );
+
+  it('goes on where a command was killed over what Pulumi keeps beside its state', async () => {
+    await up();
+    truncateSync(checkout.path('.modelmile', 'state', '.pulumi', 'stacks', 'modelmile', 'dev.json.attrs'));
+    await up();
+    expect(await status('model')).toBe(200);
+  }, 240_000);
 
   it('stops `down` by Ctrl-C, and the next `down` ends it', async () => {
     await up();
