@@ -1,9 +1,8 @@
 import { once } from 'node:events';
-import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { dirname } from 'node:path';
 import { controlSocketPath } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
+import { listenPrivately } from '../private-socket.ts';
 import { parseSettings } from './parse-settings.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -51,13 +50,6 @@ export async function openControlServer(
   supervisor: Supervisor,
   shutDown: () => void,
 ): Promise<Server> {
-  const path = controlSocketPath(stateDir);
-  if (process.platform !== 'win32') {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await chmod(dirname(path), 0o700);
-    // Left behind by a process that was killed: this one owns the state folder now.
-    await rm(path, { force: true });
-  }
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://control');
     const fail = (error: unknown) => {
@@ -83,7 +75,7 @@ export async function openControlServer(
       );
     }
   });
-  server.listen(path);
-  await once(server, 'listening');
+  // What lies there is of a process that was killed: this one owns the state folder now.
+  await listenPrivately(server, controlSocketPath(stateDir));
   return server;
 }

@@ -1,8 +1,6 @@
-import { once } from 'node:events';
-import { chmod, mkdir, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { dirname } from 'node:path';
 import { controlSocketPath } from '../../contract/index.ts';
+import { listenPrivately } from '../../private-socket.ts';
 
 /** Nothing that a database does takes longer. */
 const patienceMs = 30_000;
@@ -30,13 +28,7 @@ function gone(path: string): Promise<void> {
 export async function beSoleProcessOf(folder: string): Promise<void> {
   const path = controlSocketPath(folder);
   await gone(path);
-  if (process.platform !== 'win32') {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await chmod(dirname(path), 0o700);
-    await rm(path, { force: true });
-  }
   const server = createServer((other) => other.on('error', () => {}).resume());
-  server.listen(path);
-  await once(server, 'listening');
+  await listenPrivately(server, path);
   server.unref();
 }

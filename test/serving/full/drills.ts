@@ -26,6 +26,16 @@ function p99(outcomes: readonly Outcome[]): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
 }
 
+/** What was seen where no calm comes before it. */
+const uncompared = (times: number, outcomes: readonly Outcome[]): Drill => ({
+  times,
+  answers: outcomes.length,
+  faults: faultsOf(outcomes),
+  calmP99Ms: 0,
+  p99Ms: p99(outcomes),
+  slow: 0,
+});
+
 /** So many changes between two versions under load: every answer must come, and be one of the two. */
 export async function reloads(times: number): Promise<Drill> {
   const specific = (version: number) => [{ name: 'sums', versionPolicy: { specific: [version] } }];
@@ -80,14 +90,7 @@ export async function drains(times: number): Promise<Drill> {
   } finally {
     await server.stop();
   }
-  return {
-    times,
-    answers: outcomes.length,
-    faults: faultsOf(outcomes),
-    calmP99Ms: 0,
-    p99Ms: p99(outcomes),
-    slow: 0,
-  };
+  return uncompared(times, outcomes);
 }
 
 /** A worker is killed every second: only what it had in flight may be lost, at most one request a connection each time. */
@@ -108,14 +111,7 @@ export async function kills(times: number): Promise<Drill> {
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
     const outcomes = await load.stop();
-    return {
-      times,
-      answers: outcomes.length,
-      faults: faultsOf(outcomes),
-      calmP99Ms: 0,
-      p99Ms: p99(outcomes),
-      slow: 0,
-    };
+    return uncompared(times, outcomes);
   } finally {
     await server.stop();
   }

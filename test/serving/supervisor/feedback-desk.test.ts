@@ -4,6 +4,26 @@ import type { Database, Row } from '../../../serving/middleware/database/databas
 import { FeedbackDesk } from '../../../serving/supervisor/feedback-desk.ts';
 
 const predictionId = '01a226ff-f51e-7b4d-9f45-2acb6f450efe';
+const prediction = (id: string) => ({
+  predictionId: id,
+  model: 'm',
+  version: 1,
+  digest: 'd',
+  atMs: 0,
+  rows: 1,
+  outputs: [],
+});
+
+/** A desk on a database that answers so. */
+function deskOn(query: Database['query']): FeedbackDesk {
+  const database: Database = {
+    query,
+    script: query,
+    transaction: (work) => work(query),
+    close: async () => {},
+  };
+  return new FeedbackDesk(Promise.resolve(database), createLog('silent', 'test'));
+}
 
 it('does not call a prediction unknown that the database has yet to take', async () => {
   let isAway = true;
@@ -11,14 +31,8 @@ it('does not call a prediction unknown that the database has yet to take', async
     if (isAway && sql.startsWith('INSERT INTO predictions')) throw new Error('away');
     return [];
   };
-  const database: Database = {
-    query,
-    script: query,
-    transaction: (work) => work(query),
-    close: async () => {},
-  };
-  const desk = new FeedbackDesk(Promise.resolve(database), createLog('silent', 'test'));
-  desk.predictions([{ predictionId, model: 'm', version: 1, digest: 'd', atMs: 0, rows: 1, outputs: [] }]);
+  const desk = deskOn(query);
+  desk.predictions([prediction(predictionId)]);
   const feedback = (id: string) => desk.feedback('m', { predictionId: id, row: 0, label: 1 });
   await expect(feedback(predictionId)).rejects.toMatchObject({ code: 'SERVING_FEEDBACK_UNAVAILABLE' });
   await expect(feedback('01a226ff-f51e-7b4d-9f45-000000000000')).rejects.toMatchObject({
@@ -39,22 +53,7 @@ it('waits for a prediction that is handed over while an earlier one is being wri
     }
     return [];
   };
-  const database: Database = {
-    query,
-    script: query,
-    transaction: (work) => work(query),
-    close: async () => {},
-  };
-  const desk = new FeedbackDesk(Promise.resolve(database), createLog('silent', 'test'));
-  const prediction = (id: string) => ({
-    predictionId: id,
-    model: 'm',
-    version: 1,
-    digest: 'd',
-    atMs: 0,
-    rows: 1,
-    outputs: [],
-  });
+  const desk = deskOn(query);
   const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
   desk.predictions([prediction('01a226ff-f51e-7b4d-9f45-000000000000')]);
   await turns();
