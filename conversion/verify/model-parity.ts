@@ -52,7 +52,8 @@ export async function answers(
   }
 }
 
-function joined(parts: readonly Tensor[]): Tensor {
+/** The rows of all parts, one after the other. */
+export function joined(parts: readonly Tensor[]): Tensor {
   const data = new Float64Array(parts.reduce((sum, part) => sum + part.data.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -31,15 +31,15 @@ export interface Budget {
 
 export const exactBudget: Budget = { relativeError: exactTolerance };
 
-/** Rows of random inputs for a signature. */
-function rowsFor(signature: Signature): number {
+/** Rows of random inputs for a signature, at most as many as are wanted. */
+function rowsFor(signature: Signature, wanted: number): number {
   const elements = signature.inputs.map(({ shape }) =>
     shape.slice(1).reduce((n, dim) => n * Math.max(dim, 1), 1),
   );
   const largest = Math.max(...elements, 1);
   if (largest > mostElements)
     throw new ConversionError('CONVERSION_TOO_LARGE', `A row of ${largest} numbers cannot be checked`);
-  return Math.max(1, Math.min(mostRows, Math.floor((mostRows * rowElements) / largest)));
+  return Math.max(1, Math.min(wanted, Math.floor((mostRows * rowElements) / largest)));
 }
 
 /** Random inputs as a model might see: standard normal for floats, pixels for bytes, whole numbers below the model's tables otherwise. */
@@ -48,10 +48,11 @@ export function randomInputs(
   seed: number,
   bounds: ReadonlyMap<string, number> = new Map(),
   openSize: number = openSizes[0],
+  wanted: number = mostRows,
 ): Tensor[] {
   const random = seededRandom(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const rows = rowsFor(signature);
+  const rows = rowsFor(signature, wanted);
   return signature.inputs.map(({ name, shape, dtype }) => {
     const concrete = shape.map((dim, axis) => (dim >= 0 ? dim : axis === 0 ? rows : openSize));
     const data = new Float64Array(concrete.reduce((product, dim) => product * dim, 1));
@@ -235,7 +236,8 @@ async function referenceOn({ products, source, conversion, signature, seed, cust
   const isOpen = signature.inputs.some(({ shape }) => shape.slice(1).some((dim) => dim < 0));
   let failure: unknown;
   for (const size of isOpen ? openSizes : openSizes.slice(0, 1)) {
-    const inputs = withMaskedSteps(randomInputs(signature, seed, bounds, size), signature, source, seed);
+    const random = randomInputs(signature, seed, bounds, size);
+    const inputs = withMaskedSteps(random, signature, source, bounds, seed);
     try {
       const reference = await referenceOutputs(products.multiply, source, inputs, custom);
       if (reference.every((output) => output.data.length > 0)) return { inputs, reference };

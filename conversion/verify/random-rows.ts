@@ -8,10 +8,15 @@ import type { SampleRows } from './sample-rows.ts';
  * Rows where the user has given none: standard normal, and whole numbers below the model's tables where it looks something up. Right
  * for inputs that are normalized, and only for those.
  */
-export async function randomRows(model: ModelProto, signature: Signature, seed: number): Promise<SampleRows> {
+export async function randomRows(
+  model: ModelProto,
+  signature: Signature,
+  seed: number,
+  wanted?: number,
+): Promise<SampleRows> {
   let failure: unknown;
   for (const size of openSizes) {
-    const rows = { inputs: randomInputs(signature, seed, tableSizes(model), size) };
+    const rows = { inputs: randomInputs(signature, seed, tableSizes(model), size, wanted) };
     try {
       await answers(model, signature, rows);
       return rows;
