@@ -3,6 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 import * as z from 'zod';
 import { ConversionError } from '../errors.ts';
 import type { LayerConfig, Weight } from '../keras/model.ts';
+import { parsePythonJson } from './python-json.ts';
 import type { Reader } from './reader.ts';
 
 const ModelJson = z.object({
@@ -25,7 +26,7 @@ const corrupt = (path: string, what: string) =>
 async function parse(path: string): Promise<ModelJson> {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(path, 'utf8'));
+    json = parsePythonJson(await readFile(path, 'utf8'));
   } catch (error) {
     throw corrupt(path, (error as Error).message);
   }

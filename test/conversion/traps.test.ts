@@ -64,6 +64,11 @@ it.each(names.filter((name) => name.includes('no-axes')))(
   expectRight,
 );
 
+it.each(names.filter((name) => name.includes('infinite')))(
+  'numbers that JSON does not have are read as Python writes them: %s',
+  expectRight,
+);
+
 const isOverridden = (name: string) => name.startsWith('keras3-unread-training');
 
 it.each(names.filter(isOverridden))(

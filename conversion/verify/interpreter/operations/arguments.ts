@@ -14,9 +14,10 @@ export function tensor(value: unknown): Tensor {
   if (isTensor(value)) return value;
   const shape: number[] = [];
   for (let level: unknown = value; Array.isArray(level); level = level[0]) shape.push(level.length);
-  const flat = (Array.isArray(value) ? value.flat(shape.length) : [value]).map(Number);
-  if (flat.some(Number.isNaN)) throw new Error(`the reference cannot take ${JSON.stringify(value)}`);
-  return { shape, data: Float64Array.from(flat) };
+  const items: unknown[] = Array.isArray(value) ? value.flat(shape.length) : [value];
+  if (items.some((item) => typeof item !== 'number' && Number.isNaN(Number(item))))
+    throw new Error(`the reference cannot take ${JSON.stringify(value)}`);
+  return { shape, data: Float64Array.from(items, Number) };
 }
 
 export const one = (input: LayerInput) =>
