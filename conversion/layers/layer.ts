@@ -132,6 +132,22 @@ function placesOf(dims: readonly number[], steps: readonly number[]): Uint32Arra
   return places;
 }
 
+/** A loop of its own: as part of a large function the compiler takes longer over it than it runs. */
+function copyTile(
+  to: Float32Array,
+  from: Float32Array,
+  runs: Uint32Array,
+  step: number,
+  firstRow: number,
+  endRow: number,
+  firstColumn: number,
+  endColumn: number,
+): void {
+  for (let i = firstRow; i < endRow; i++)
+    for (let r = firstColumn; r < endColumn; r++)
+      to[i * runs.length + r] = from[(runs[r] as number) + i * step] as number;
+}
+
 /** A weight's numbers with its axes in another order. */
 export function permuted({ shape, data }: Weight, perm: readonly number[]): Float32Array {
   if (perm.length !== shape.length) {
@@ -149,13 +165,8 @@ export function permuted({ shape, data }: Weight, perm: readonly number[]): Floa
   // In tiles, so that what is read and what is written lie together: most of all when the last axis becomes the first.
   for (let tile = 0; tile < length; tile += tileRows) {
     const end = Math.min(tile + tileRows, length);
-    for (let start = 0; start < runs.length; start += tileColumns) {
-      const last = Math.min(start + tileColumns, runs.length);
-      for (let i = tile; i < end; i++) {
-        const [from, to] = [i * step, i * runs.length];
-        for (let r = start; r < last; r++) out[to + r] = data[(runs[r] as number) + from] as number;
-      }
-    }
+    for (let start = 0; start < runs.length; start += tileColumns)
+      copyTile(out, data, runs, step, tile, end, start, Math.min(start + tileColumns, runs.length));
   }
   return out;
 }

@@ -13,6 +13,11 @@ import { type Asking, answered } from './products.ts';
 import { plus, sizeOf, type Tensor } from './tensor.ts';
 import { outSizes, type Sliding, slide, windowOf } from './windows.ts';
 
+/*
+ * The innermost loops are functions of their own: inside of a closure what they work on is looked up anew for every number, and a large
+ * function takes the compiler longer than its loops run.
+ */
+
 /** y[out, f] = sum over taps and channels of x[in, c] kernel[tap, c, f], in groups of channels, as it is written. */
 function convolveInGroups(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Tensor {
   const [batch, channels] = [x.shape[0] as number, x.shape.at(-1) as number];
@@ -23,25 +28,39 @@ function convolveInGroups(x: Tensor, kernel: Tensor, window: Sliding, groups: nu
   const out = outSizes(sizes, window);
   const data = new Float64Array(batch * sizeOf(out) * filters);
   const [inPlaces, outPlaces] = [sizeOf(sizes), sizeOf(out)];
-  const [xs, ks] = [x.data, kernel.data];
   for (let n = 0; n < batch; n++) {
-    slide(sizes, window, (to, from, tap) => {
-      const at = (n * outPlaces + to) * filters;
-      const source = (n * inPlaces + from) * channels;
-      for (let g = 0; g < groups; g++) {
-        const firstFilter = g * filtersPerGroup;
-        for (let c = 0; c < perGroup; c++) {
-          const value = xs[source + g * perGroup + c] as number;
-          if (value === 0) continue;
-          const row = (tap * perGroup + c) * filters + firstFilter;
-          const target = at + firstFilter;
-          for (let f = 0; f < filtersPerGroup; f++)
-            data[target + f] = (data[target + f] as number) + value * (ks[row + f] as number);
+    slide(sizes, window, ({ count, firstOut, firstInside, step, tap }) => {
+      for (let i = 0; i < count; i++)
+        for (let g = 0; g < groups; g++) {
+          const at = (n * outPlaces + firstOut + i) * filters + g * filtersPerGroup;
+          const source = (n * inPlaces + firstInside + i * step) * channels + g * perGroup;
+          const row = tap * perGroup * filters + g * filtersPerGroup;
+          addRows(data, at, filtersPerGroup, x.data, source, perGroup, kernel.data, row, filters);
         }
-      }
     });
   }
   return { shape: [batch, ...out, filters], data };
+}
+
+/** sums[at + f] += x[start + c] rows[row + c width + f], for `count` c and `length` f. */
+function addRows(
+  sums: Float64Array,
+  at: number,
+  length: number,
+  x: Float64Array,
+  start: number,
+  count: number,
+  rows: Float64Array,
+  row: number,
+  width: number,
+): void {
+  for (let c = 0; c < count; c++) {
+    const value = x[start + c] as number;
+    if (value === 0) continue;
+    const from = row + c * width;
+    for (let f = 0; f < length; f++)
+      sums[at + f] = (sums[at + f] as number) + value * (rows[from + f] as number);
+  }
 }
 
 /** Numbers beyond which the windows of one image are not laid out as a matrix: a quarter of a gigabyte. */
@@ -57,32 +76,27 @@ function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
   const isWhole = [...window.kernel, ...window.strides].every((size) => size === 1);
   if (isWhole) return { shape: [places, width], data: x.data.subarray(start, start + places * channels) };
   const data = new Float64Array(places * width);
-  slide(sizes, window, (to, from, tap) => {
-    copyTo(data, to * width + tap * channels, x.data, start + from * channels, channels);
+  slide(sizes, window, ({ count, firstOut, firstInside, step, tap }) => {
+    const [to, from] = [firstOut * width + tap * channels, start + firstInside * channels];
+    copyPieces(data, to, width, x.data, from, step * channels, count, channels);
   });
   return { shape: [places, width], data };
 }
 
-/*
- * The innermost loops are functions of their own: inside of a closure what they work on is looked up anew for every number.
- */
-
-function copyTo(to: Float64Array, at: number, from: Float64Array, start: number, count: number): void {
-  for (let c = 0; c < count; c++) to[at + c] = from[start + c] as number;
-}
-
-/** sums[at + c] += a[atA + c] b[atB + c]. */
-function addProducts(
-  sums: Float64Array,
+/** `count` pieces of `length` numbers, which lie `stepTo` and `stepFrom` apart. */
+function copyPieces(
+  to: Float64Array,
   at: number,
-  a: Float64Array,
-  atA: number,
-  b: Float64Array,
-  atB: number,
+  stepTo: number,
+  from: Float64Array,
+  start: number,
+  stepFrom: number,
   count: number,
+  length: number,
 ): void {
-  for (let c = 0; c < count; c++)
-    sums[at + c] = (sums[at + c] as number) + (a[atA + c] as number) * (b[atB + c] as number);
+  for (let i = 0; i < count; i++)
+    for (let c = 0, [p, q] = [at + i * stepTo, start + i * stepFrom]; c < length; c++)
+      to[p + c] = from[q + c] as number;
 }
 
 /** The same by a product of matrices for each image, where the channels are in one group. */
@@ -110,24 +124,47 @@ function convolveDepthwise(x: Tensor, kernel: Tensor, window: Sliding): Tensor {
   const width = channels * multiplier;
   const data = new Float64Array(batch * sizeOf(out) * width);
   const [inPlaces, outPlaces] = [sizeOf(sizes), sizeOf(out)];
-  const [xs, ks] = [x.data, kernel.data];
   for (let n = 0; n < batch; n++) {
-    slide(sizes, window, (to, from, tap) => {
-      const at = (n * outPlaces + to) * width;
-      const source = (n * inPlaces + from) * channels;
-      const taps = tap * width;
-      if (multiplier === 1) {
-        addProducts(data, at, xs, source, ks, taps, channels);
-        return;
-      }
-      for (let c = 0, f = 0; c < channels; c++) {
-        const value = xs[source + c] as number;
-        for (let j = 0; j < multiplier; j++, f++)
-          data[at + f] = (data[at + f] as number) + value * (ks[taps + f] as number);
+    slide(sizes, window, ({ count, firstOut, firstInside, step, tap }) => {
+      for (let i = 0; i < count; i++) {
+        const at = (n * outPlaces + firstOut + i) * width;
+        const source = (n * inPlaces + firstInside + i * step) * channels;
+        if (multiplier === 1) addProducts(data, at, x.data, source, kernel.data, tap * width, channels);
+        else addSpread(data, at, x.data, source, kernel.data, tap * width, channels, multiplier);
       }
     });
   }
   return { shape: [batch, ...out, width], data };
+}
+
+/** sums[at + c] += a[atA + c] b[atB + c]. */
+function addProducts(
+  sums: Float64Array,
+  at: number,
+  a: Float64Array,
+  atA: number,
+  b: Float64Array,
+  atB: number,
+  count: number,
+): void {
+  for (let c = 0; c < count; c++)
+    sums[at + c] = (sums[at + c] as number) + (a[atA + c] as number) * (b[atB + c] as number);
+}
+
+/** The same where each of `a` goes with `multiplier` of `b`. */
+function addSpread(
+  sums: Float64Array,
+  at: number,
+  a: Float64Array,
+  atA: number,
+  b: Float64Array,
+  atB: number,
+  count: number,
+  multiplier: number,
+): void {
+  for (let c = 0, f = 0; c < count; c++)
+    for (let j = 0; j < multiplier; j++, f++)
+      sums[at + f] = (sums[at + f] as number) + (a[atA + c] as number) * (b[atB + f] as number);
 }
 
 const biased = (input: LayerInput, y: Tensor): Tensor => {
@@ -214,19 +251,32 @@ export const transposed =
     const [batch, places, outPlaces] = [x.shape[0] as number, sizeOf(sizes), sizeOf(out)];
     const data = new Float64Array(batch * outPlaces * filters);
     for (let n = 0; n < batch; n++) {
-      // `slide` over the output visits (input place, output place, tap), as the convolution that this one undoes.
-      slide(out, window, (from, to, tap) => {
-        if (from >= places) return;
-        const source = (n * places + from) * channels;
-        const at = (n * outPlaces + to) * filters;
-        for (let f = 0; f < filters; f++) {
-          let total = 0;
-          for (let c = 0; c < channels; c++)
-            total +=
-              (x.data[source + c] as number) * (kernel.data[(tap * filters + f) * channels + c] as number);
-          data[at + f] = (data[at + f] as number) + total;
+      // `slide` over the output visits what comes out of the convolution that this one undoes, which is the input here.
+      slide(out, window, ({ count, firstOut, firstInside, step, tap }) => {
+        for (let i = 0; i < count && firstOut + i < places; i++) {
+          const source = (n * places + firstOut + i) * channels;
+          const at = (n * outPlaces + firstInside + i * step) * filters;
+          addDots(data, at, filters, x.data, source, kernel.data, tap * filters * channels, channels);
         }
       });
     }
     return activated(ownForm(input, biased(input, { shape: [batch, ...out, filters], data })), input);
   };
+
+/** sums[at + f] += the sum of x[start + c] rows[row + f width + c], for `length` f and `width` c. */
+function addDots(
+  sums: Float64Array,
+  at: number,
+  length: number,
+  x: Float64Array,
+  start: number,
+  rows: Float64Array,
+  row: number,
+  width: number,
+): void {
+  for (let f = 0; f < length; f++) {
+    let total = 0;
+    for (let c = 0; c < width; c++) total += (x[start + c] as number) * (rows[row + f * width + c] as number);
+    sums[at + f] = (sums[at + f] as number) + total;
+  }
+}

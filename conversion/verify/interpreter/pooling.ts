@@ -3,6 +3,14 @@ import { type Evaluate, first, flag, type LayerInput, numbers } from './layer-in
 import { filled, mean, sizeOf, type Tensor, zip } from './tensor.ts';
 import { outSizes, type Sliding, slide } from './windows.ts';
 
+function takeLargest(to: Float64Array, at: number, from: Float64Array, start: number, count: number): void {
+  for (let c = 0; c < count; c++) to[at + c] = Math.max(to[at + c] as number, from[start + c] as number);
+}
+
+function takeSum(to: Float64Array, at: number, from: Float64Array, start: number, count: number): void {
+  for (let c = 0; c < count; c++) to[at + c] = (to[at + c] as number) + (from[start + c] as number);
+}
+
 function pooled(x: Tensor, window: Sliding, kind: 'max' | 'mean'): Tensor {
   const [batch, channels] = [x.shape[0] as number, x.shape.at(-1) as number];
   const sizes = x.shape.slice(1, -1);
@@ -10,16 +18,15 @@ function pooled(x: Tensor, window: Sliding, kind: 'max' | 'mean'): Tensor {
   const data = new Float64Array(batch * sizeOf(out) * channels).fill(
     kind === 'max' ? Number.NEGATIVE_INFINITY : 0,
   );
+  const take = kind === 'max' ? takeLargest : takeSum;
   const counts = new Float64Array(batch * sizeOf(out));
   const [inPlaces, outPlaces] = [sizeOf(sizes), sizeOf(out)];
   for (let n = 0; n < batch; n++) {
-    slide(sizes, window, (to, from) => {
-      const at = n * outPlaces + to;
-      counts[at] = (counts[at] as number) + 1;
-      for (let c = 0; c < channels; c++) {
-        const value = x.data[(n * inPlaces + from) * channels + c] as number;
-        const old = data[at * channels + c] as number;
-        data[at * channels + c] = kind === 'max' ? Math.max(old, value) : old + value;
+    slide(sizes, window, ({ count, firstOut, firstInside, step }) => {
+      for (let i = 0; i < count; i++) {
+        const to = n * outPlaces + firstOut + i;
+        counts[to] = (counts[to] as number) + 1;
+        take(data, to * channels, x.data, (n * inPlaces + firstInside + i * step) * channels, channels);
       }
     });
   }

@@ -26,41 +26,56 @@ function extent(size: number, window: Sliding, i: number): { out: number; before
   return { out, before: Math.floor(Math.max((out - 1) * stride + span - size, 0) / 2) };
 }
 
-/** Visits every pair of an output place and an input place below its window. */
-export function slide(
-  sizes: readonly number[],
-  window: Sliding,
-  visit: (out: number, inside: number, tap: number) => void,
-): number[] {
+/** Places of the last dimension, one after the other, that see the input through the same tap of the window. */
+export interface Run {
+  /** Of places that come out. */
+  readonly count: number;
+  readonly firstOut: number;
+  readonly firstInside: number;
+  /** From one place of the input to the next. */
+  readonly step: number;
+  readonly tap: number;
+}
+
+/** Visits every pair of an output place and an input place below its window: for each output place its taps in order. */
+export function slide(sizes: readonly number[], window: Sliding, visit: (run: Run) => void): void {
   const [a, b, c] = three(sizes, 1);
   const k = three(window.kernel, 1);
   const s = three(window.strides, 1);
   const d = three(window.dilations, 1);
+  const extents = sizes.map((size, i) => extent(size, window, i));
   const shape = three(
-    sizes.map((size, i) => extent(size, window, i).out),
+    extents.map(({ out }) => out),
     1,
   );
   const before = three(
-    sizes.map((size, i) => extent(size, window, i).before),
+    extents.map((one) => one.before),
     0,
   );
   for (let i = 0; i < shape[0]; i++)
     for (let j = 0; j < shape[1]; j++)
-      for (let l = 0; l < shape[2]; l++)
-        for (let p = 0; p < k[0]; p++) {
-          const x = i * s[0] + p * d[0] - before[0];
-          if (x < 0 || x >= a) continue;
-          for (let q = 0; q < k[1]; q++) {
-            const y = j * s[1] + q * d[1] - before[1];
-            if (y < 0 || y >= b) continue;
-            for (let r = 0; r < k[2]; r++) {
-              const z = l * s[2] + r * d[2] - before[2];
-              if (z < 0 || z >= c) continue;
-              visit((i * shape[1] + j) * shape[2] + l, (x * b + y) * c + z, (p * k[1] + q) * k[2] + r);
-            }
+      for (let p = 0; p < k[0]; p++) {
+        const x = i * s[0] + p * d[0] - before[0];
+        if (x < 0 || x >= a) continue;
+        for (let q = 0; q < k[1]; q++) {
+          const y = j * s[1] + q * d[1] - before[1];
+          if (y < 0 || y >= b) continue;
+          for (let r = 0; r < k[2]; r++) {
+            // Where z = first s + r d - before is inside of the input, and where it no longer is.
+            const shift = before[2] - r * d[2];
+            const first = Math.max(Math.ceil(shift / s[2]), 0);
+            const end = Math.min(Math.ceil((c + shift) / s[2]), shape[2]);
+            if (first >= end) continue;
+            visit({
+              count: end - first,
+              firstOut: (i * shape[1] + j) * shape[2] + first,
+              firstInside: (x * b + y) * c + first * s[2] - shift,
+              step: s[2],
+              tap: (p * k[1] + q) * k[2] + r,
+            });
           }
         }
-  return shape.slice(3 - sizes.length);
+      }
 }
 
 export const windowOf = (input: LayerInput, rank: number): Sliding => ({
