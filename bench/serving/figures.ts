@@ -57,10 +57,18 @@ export interface Target {
 
 const labels: Readonly<Record<ModelName, string>> = { mlp: '784-128-10', wide: '784-2048-2048-10' };
 
-/** What the run says about the project's own targets; a server that was not there has no line. */
-export function targets(figures: Figures): Target[] {
-  const rate = (server: ServerName, model: ModelName, form: Form, workers = 1, connections = 32) =>
-    figures.rows.find(
+type Rate = (
+  server: ServerName,
+  model: ModelName,
+  form: Form,
+  workers?: number,
+  connections?: number,
+) => number;
+
+/** Requests a CPU second of one line of the table; NaN where there is none. */
+function rateIn(rows: readonly Row[]): Rate {
+  return (server, model, form, workers = 1, connections = 32) =>
+    rows.find(
       (row) =>
         row.server === server &&
         row.model === model &&
@@ -68,6 +76,17 @@ export function targets(figures: Figures): Target[] {
         row.workers === workers &&
         row.connections === connections,
     )?.requestsPerCpuSecond ?? Number.NaN;
+}
+
+/** What two processes of the floor keep of the figure of one, over so many connections: no server on this machine loses less. */
+export function floorKeeps({ rows }: Figures, connections: number): number {
+  const rate = rateIn(rows);
+  return rate('floor', 'mlp', 'json', 2, connections) / rate('floor', 'mlp', 'json');
+}
+
+/** What the run says about the project's own targets; a server that was not there has no line. */
+export function targets(figures: Figures): Target[] {
+  const rate = rateIn(figures.rows);
   const ours = rate('modelmile', 'mlp', 'json');
   // What a server of the floor's cost and the runtime's cost together could reach.
   const ideal = 1 / (1 / rate('floor', 'wide', 'json') + 1 / figures.raw.wide.rowsPerCpuSecond);

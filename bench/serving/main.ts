@@ -42,6 +42,7 @@ function groupsOf(): Contender[][] {
   const together: Contender[] = [
     { name: 'floor', workers: 1, connections: [connections] },
     { name: 'modelmile', workers: 1, connections: [connections] },
+    { name: 'floor', workers: 2, connections: [connections, 2 * connections] },
     { name: 'modelmile', workers: 2, connections: [connections, 2 * connections] },
   ];
   const others = chosen.filter((name) => together.every((each) => each.name !== name));

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Bar, bars } from '../bars.ts';
-import { type Figures, type Row, targets } from './figures.ts';
+import { type Figures, floorKeeps, type Row, targets } from './figures.ts';
 import { servers } from './servers.ts';
 
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -84,7 +84,7 @@ export function page(figures: Figures): string {
     '',
     'The generator turns without sleep. Answers that it waited for while another process had its core are left out of the latencies, of every server alike; how many is in the table.',
     '',
-    'Cores is how many a server kept busy: less than one a worker where the generator could ask no faster.',
+    `Cores is how many a server kept busy: less than one a worker where the generator could ask no faster. Two processes and the generator share the cores: the floor's own two keep ${[32, 64].map((connections) => `${floorKeeps(figures, connections).toFixed(2)} of the figure of one over ${connections} connections`).join(', ')}.`,
     '',
     '| server | model | form | workers | connections | requests/CPU-second | requests/s | cores | p99 ms at 30 % | left out | failed |',
     '|---|---|---|---|---|---|---|---|---|---|---|',

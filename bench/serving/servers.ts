@@ -174,7 +174,10 @@ export const servers = {
     label: 'floor: Node takes the body, answers',
     json: () => instances('/predict'),
     binary: () => openInferenceBinary('/predict'),
-    start: () => launch(process.execPath, [...node, join(here, 'floor.ts')], {}, instances('/predict')),
+    start({ workers }) {
+      const env = { WORKERS: String(workers) };
+      return launch(process.execPath, [...node, join(here, 'floor.ts')], env, instances('/predict'));
+    },
   },
   modelmile: {
     label: 'modelmile',

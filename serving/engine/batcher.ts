@@ -37,8 +37,7 @@ interface Waiting {
 const keptBytes = 4 * 1024 * 1024;
 
 /**
- * Dynamic batching without added delay: everything that has been parsed by the next tick of the event loop runs together, since the
- * runtime blocks the thread anyway. A longer window is waited only where `batchTimeoutMs` says so. Requests that are past their
+ * Dynamic batching without added delay: everything that has been parsed when the runtime is about to block the thread runs together. A longer window is waited only where `batchTimeoutMs` says so. Requests that are past their
  * deadline or whose client has gone are not computed.
  */
 export class Batcher implements Runner {
@@ -109,10 +108,9 @@ export class Batcher implements Runner {
     setImmediate(() => void this.#runNext());
   }
 
-  /** One batch, then the event loop: what it parses meanwhile belongs to the next one. */
+  /** One batch, then the event loop: what it parses before the runtime begins belongs to it, what it parses later to the next one. */
   async #runNext(): Promise<void> {
-    const batch = this.#take();
-    if (batch.length > 0) await this.#runBatch(batch);
+    await this.#run(() => this.#take());
     this.#scheduled = false;
     if (this.#queue.length > 0) this.#schedule();
   }
@@ -152,15 +150,22 @@ export class Batcher implements Runner {
     return false;
   }
 
-  async #runBatch(batch: readonly Waiting[]): Promise<void> {
-    let rows = 0;
-    for (const waiting of batch) rows += waiting.rows;
-    const takenMs = performance.now();
+  /** Runs what `take` gives when the runtime is about to begin; it may be nothing. */
+  async #run(take: () => readonly Waiting[]): Promise<void> {
+    let batch: readonly Waiting[] = [];
+    let [rows, size, takenMs, startedMs] = [0, 0, 0, 0];
     try {
-      const size = this.#sizeOf(rows);
-      const inputs = this.#inputsOf(batch, rows, size);
-      const startedMs = performance.now();
-      const outputs = await this.#session.run(inputs);
+      const outputs = await this.#session.run(() => {
+        takenMs = performance.now();
+        batch = take();
+        if (batch.length === 0) return undefined;
+        for (const waiting of batch) rows += waiting.rows;
+        size = this.#sizeOf(rows);
+        const inputs = this.#inputsOf(batch, rows, size);
+        startedMs = performance.now();
+        return inputs;
+      });
+      if (outputs === undefined) return;
       const endedMs = performance.now();
       for (const { phases, enqueuedMs } of batch) {
         if (phases === undefined) continue;
@@ -181,7 +186,7 @@ export class Batcher implements Runner {
       });
     } catch (error) {
       // One request's fault must not be another's: alone, each gets its own answer.
-      if (batch.length > 1) for (const waiting of batch) await this.#runBatch([waiting]);
+      if (batch.length > 1) for (const waiting of batch) await this.#run(() => [waiting]);
       else {
         this.#enqueuedRows -= rows;
         (batch[0] as Waiting).reject(error as Error);

@@ -55,7 +55,7 @@ async function rowMs(session: Session, signature: Signature): Promise<number> {
   let quickestMs = Number.POSITIVE_INFINITY;
   for (let time = 0; time < 5 && quickestMs > worthThreadsMs; time++) {
     const startedMs = performance.now();
-    await session.run(row);
+    await session.run(() => row);
     quickestMs = Math.min(quickestMs, performance.now() - startedMs);
   }
   return quickestMs;
@@ -69,7 +69,7 @@ async function openWarm(
   provider: ServingSettings['executionProvider'],
 ): Promise<Session> {
   const session = await openSession(modelPath, signature, threads, provider);
-  await session.run(smallest(signature));
+  await session.run(() => smallest(signature));
   await session.confirmProvider();
   return session;
 }

@@ -9,7 +9,11 @@ process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** A loaded model: runs batches. Both `open` and `run` block the thread that they are on (onnxruntime-node 1.30). */
 export interface Session {
-  run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]>;
+  /**
+   * Answers undefined where `take` does: it gives the inputs, and is asked once, at the last moment before the thread is blocked.
+   * @throws ServingError SERVING_INFERENCE_FAILED, and what `take` throws
+   */
+  run(take: () => readonly TensorValue[] | undefined): Promise<readonly TensorValue[] | undefined>;
   /** After the first run. @throws Error where the provider that was asked for took no part in it */
   confirmProvider(): Promise<void>;
   close(): Promise<void>;
@@ -58,14 +62,31 @@ export async function openSession(
     throw error;
   });
   const names = signature.outputs.map((spec) => spec.name);
+  const nothing = Object.fromEntries(signature.inputs.map(({ name }) => [name, null as unknown as Tensor]));
   return {
-    async run(inputs) {
-      const feeds: Record<string, Tensor> = {};
-      for (const input of inputs) feeds[input.name] = feedOf(input);
+    async run(take) {
+      const feeds = { ...nothing };
+      let asked: (() => readonly TensorValue[] | undefined) | undefined;
+      const ask = () => {
+        try {
+          const inputs = take();
+          asked = () => inputs;
+          for (const input of inputs ?? []) feeds[input.name] = feedOf(input);
+        } catch (error) {
+          asked = () => {
+            throw error;
+          };
+        }
+      };
+      // The runtime waits for an immediate of its own, and reads the feeds in it; this one is ahead of it. Were it not, it would find null.
+      const asking = setImmediate(ask);
       try {
         const results = await session.run(feeds, names);
         return signature.outputs.map(({ name, dtype }) => resultOf(name, dtype, results[name] as Tensor));
       } catch (error) {
+        clearImmediate(asking);
+        if (asked === undefined) ask();
+        if (asked?.() === undefined) return undefined;
         throw new ServingError('SERVING_INFERENCE_FAILED', `ONNX Runtime: ${(error as Error).message}`);
       }
     },
