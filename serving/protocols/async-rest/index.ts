@@ -5,9 +5,10 @@ import { decodeSegment } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
 
 const requestPath = /^\/async\/requests\/([0-9a-f-]{36})(\/result)?\/?$/;
-/** Requests that run a model, of any protocol over HTTP. */
-const inferencePath =
-  /^\/async(\/v1\/models\/([^/:]+)(?:\/(?:versions|labels)\/[^/:]+)?:(?:predict|classify|regress)|\/v2\/models\/([^/]+)(?:\/versions\/\d+)?\/infer)\/?$/i;
+/** Requests that run a model: TensorFlow Serving's in capitals too, as there. */
+const tensorflowPath =
+  /^\/async(\/v1\/models\/([^/:]+)(?:\/versions\/\d+|\/labels\/[^/:]+)?:(?:predict|classify|regress))\/?$/i;
+const openInferencePath = /^\/async(\/v2\/models\/([^/]+)(?:\/versions\/\d+)?\/infer)\/?$/;
 /** Headers that say what the body is. All others stay out of the queue: they may hold a key. */
 const keptHeaders = ['content-type', 'inference-header-content-length', 'accept'] as const;
 /** Of an answer; the rest is of the connection, or made anew. */
@@ -49,11 +50,9 @@ async function result(id: string, dataPlane: DataPlane): Promise<RestResponse> {
 }
 
 async function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestResponse> {
-  const [, path, first, second] = inferencePath.exec(request.path) ?? [];
-  if (path !== undefined) {
-    if (request.method === 'POST') {
-      return submit(request, path, decodeSegment((first ?? second) as string), dataPlane);
-    }
+  const [, path, model] = tensorflowPath.exec(request.path) ?? openInferencePath.exec(request.path) ?? [];
+  if (path !== undefined && model !== undefined) {
+    if (request.method === 'POST') return submit(request, path, decodeSegment(model), dataPlane);
     throw new ServingError('SERVING_METHOD_NOT_ALLOWED', `${request.path} answers POST`);
   }
   const [, id, wantsResult] = requestPath.exec(request.path) ?? [];
