@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { ServingError } from '../errors.ts';
 import type { Caller, Limits } from './caller.ts';
 
@@ -14,6 +15,8 @@ export type LeaseSource = (callerId: string, wanted: number, limits: Limits) => 
 /** A lease covers about this long, so that no more than that lies unused with other workers. */
 const leaseSeconds = 0.05;
 const maxLease = 1_000;
+/** Callers that are kept in mind; one that is not asks the supervisor at its next request. */
+const maxAccounts = 10_000;
 
 interface Account {
   left: number;
@@ -27,7 +30,7 @@ interface Account {
  */
 export class RateLimiter {
   readonly #lease: LeaseSource;
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts = new LRUCache<string, Account>({ max: maxAccounts });
 
   constructor(lease: LeaseSource) {
     this.#lease = lease;

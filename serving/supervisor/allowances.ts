@@ -16,12 +16,17 @@ const sharesOfRest = 20;
 
 interface Account {
   tokens: number;
+  /** From then on one that is made anew grants as much. */
+  fullAtMs: number;
   refilledAtMs: number;
   day: string;
   /** Requests of the day, as far as the database knew, and those that it has not been told of. */
   stored: number;
   unsaved: number;
 }
+
+/** Requests that may come at once. */
+const capacityOf = (rate: number): number => Math.max(1, rate * burstSeconds);
 
 const dayOf = (nowMs: number): string => new Date(nowMs).toISOString().slice(0, 10);
 
@@ -42,8 +47,10 @@ export class Allowances {
     const account = await this.#account(callerId, limits, nowMs);
     const { requestsPerSecond: rate, requestsPerDay: quota } = limits;
     if (rate !== undefined) {
-      const capacity = Math.max(1, rate * burstSeconds);
-      account.tokens = Math.min(capacity, account.tokens + ((nowMs - account.refilledAtMs) / 1000) * rate);
+      account.tokens = Math.min(
+        capacityOf(rate),
+        account.tokens + ((nowMs - account.refilledAtMs) / 1000) * rate,
+      );
       account.refilledAtMs = nowMs;
       wanted = Math.min(wanted, Math.floor(account.tokens));
       if (wanted < 1) return { granted: 0, retryAfterMs: ((1 - account.tokens) / rate) * 1000 };
@@ -56,7 +63,10 @@ export class Allowances {
       account.unsaved += wanted;
     }
     // Where there is no rate there are no debts, which one that is set later would have to pay.
-    if (rate !== undefined) account.tokens -= wanted;
+    if (rate !== undefined) {
+      account.tokens -= wanted;
+      account.fullAtMs = nowMs + ((capacityOf(rate) - account.tokens) / rate) * 1000;
+    }
     return { granted: wanted, retryAfterMs: 0 };
   }
 
@@ -69,7 +79,8 @@ export class Allowances {
     const meanwhile = this.#accounts.get(callerId);
     if (meanwhile?.day === day) return meanwhile;
     const account = {
-      tokens: known?.tokens ?? Math.max(1, (limits.requestsPerSecond ?? 0) * burstSeconds),
+      tokens: known?.tokens ?? capacityOf(limits.requestsPerSecond ?? 0),
+      fullAtMs: known?.fullAtMs ?? nowMs,
       refilledAtMs: known?.refilledAtMs ?? nowMs,
       day,
       stored,
@@ -100,8 +111,21 @@ export class Allowances {
     }
   }
 
+  /** Callers that are kept in mind. */
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  /** There are as many subjects of tokens as their issuer likes. */
+  #forget(nowMs: number): void {
+    for (const [callerId, { stored, unsaved, fullAtMs }] of this.#accounts) {
+      if (stored + unsaved === 0 && fullAtMs <= nowMs) this.#accounts.delete(callerId);
+    }
+  }
+
   /** Tells the database what was used, and learns what other servers granted. */
-  async save(): Promise<void> {
+  async save(nowMs = Date.now()): Promise<void> {
+    this.#forget(nowMs);
     for (const [callerId, account] of this.#accounts) {
       const { unsaved, day } = account;
       if (unsaved === 0) continue;

@@ -17,3 +17,16 @@ it('makes no debts of what was asked while there was no rate', async () => {
   expect(granted).toBe(5);
   await allowances.close();
 });
+
+it('keeps no caller in mind whose allowance is whole again, as there may be any number of them', async () => {
+  const allowances = new Allowances(Promise.reject<Database>(new Error('there is none')));
+  const limits = { requestsPerSecond: 2 };
+  for (let n = 0; n < 1_000; n++) await allowances.lease(`jwt:${n}`, 2, limits, 1_000);
+  await allowances.lease('counted', 1, { ...limits, requestsPerDay: 10 }, 1_000);
+  await allowances.save(1_900);
+  expect(allowances.size).toBe(1_001);
+  expect((await allowances.lease('jwt:0', 2, limits, 1_900)).granted).toBe(1);
+  await allowances.save(2_000);
+  expect(allowances.size).toBe(2);
+  await allowances.close();
+});
