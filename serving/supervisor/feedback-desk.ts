@@ -3,9 +3,8 @@ import { ServingError } from '../errors.ts';
 import { FeedbackStore } from '../feedback/store.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../middleware/database/database.ts';
+import { WaitingPredictions } from './waiting-predictions.ts';
 
-/** Predictions that wait for the database; the oldest give way. */
-const maxWaiting = 20_000;
 const pruneEveryMs = 3600 * 1000;
 /** A database that is away is tried again this much later, with what waits. */
 const retryAfterMs = 1_000;
@@ -18,7 +17,7 @@ export class FeedbackDesk {
   readonly #database: Promise<Database>;
   readonly #prune: NodeJS.Timeout;
   #store: Promise<FeedbackStore> | undefined;
-  #waiting: PredictionRecord[] = [];
+  readonly #waiting = new WaitingPredictions();
   #writing: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
 
@@ -45,23 +44,21 @@ export class FeedbackDesk {
   }
 
   predictions(records: readonly PredictionRecord[]): void {
-    this.#waiting.push(...records);
-    if (this.#waiting.length > maxWaiting) this.#waiting.splice(0, this.#waiting.length - maxWaiting);
+    this.#waiting.add(records);
     this.#writing = this.#writing.then(() => this.#write());
   }
 
   async #write(): Promise<void> {
     clearTimeout(this.#retry);
     this.#retry = undefined;
-    const records = this.#waiting;
+    const records = this.#waiting.take();
     if (records.length === 0) return;
-    this.#waiting = [];
     try {
       await (await this.#openStore()).addPredictions(records);
     } catch (error) {
       const { message } = error as Error;
       this.#log.error({ reason: message, predictions: records.length }, 'predictions wait for the database');
-      this.#waiting = [...records, ...this.#waiting].slice(-maxWaiting);
+      this.#waiting.putBack(records);
       this.#retry = setTimeout(() => {
         this.#writing = this.#writing.then(() => this.#write());
       }, retryAfterMs).unref();
@@ -73,7 +70,7 @@ export class FeedbackDesk {
    * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE
    */
   async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
-    const isWaiting = () => this.#waiting.some(({ predictionId }) => predictionId === request.predictionId);
+    const isWaiting = () => this.#waiting.has(request.predictionId);
     await this.#writing;
     // Handed over meanwhile it is written next; only where the database is away it waits longer than its feedback can.
     while (isWaiting() && this.#retry === undefined) await this.#writing;
