@@ -18,7 +18,7 @@ import { readLabelledSet } from './verify/labelled-set.ts';
 import type { VersionFiles } from './verify/session.ts';
 
 /** Bump when the same source and options give other bytes: it is part of every cache key. */
-export const converterVersion = '0.4.5';
+export const converterVersion = '0.4.6';
 
 /** The source's conversion = f(parameters, structure, method): the source file is the first two. */
 export interface ConvertOptions {

@@ -5,7 +5,7 @@ import { outputMask } from '../layers/masks.ts';
 import { isTensor } from '../layers/operations/arguments.ts';
 import { operation, operationName, operations } from '../layers/operations/index.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
-import { maskStates } from './attention-masks.ts';
+import { callsInOrder, takesMasks } from './call-order.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
 import {
   customRow,
@@ -44,8 +44,8 @@ interface Conversion {
   readonly custom: CustomConverters;
   readonly isHalf: boolean;
   readonly trace: TracePoint[];
-  /** Masks that Keras may have taken off or not, by the names of copies that must not be needed, with who reads them. */
-  readonly doubts: Map<string, Pick<LayerContext, 'name' | 'className'>>;
+  /** Tensors whose masks Keras has taken off, by name: whoever reads one from now on finds none. */
+  readonly unmasked: Set<string>;
 }
 
 /** Where in the nesting a model or layer is. */
@@ -134,8 +134,12 @@ function convertLayer(
       weightsOf: (inner) => weightsUnder(weights, `layers/${layerName(inner)}`),
     };
     const masks = [call.kwargs['mask']].flat();
-    const masked = (input: SymbolicTensor, i: number) =>
-      isTensor(masks[i]) ? { ...input, mask: masks[i] } : input;
+    // A mask by name is put on again.
+    const masked = (input: SymbolicTensor, i: number) => {
+      if (!isTensor(masks[i])) return input;
+      conversion.unmasked.delete(input.name);
+      return { ...input, mask: masks[i] };
+    };
     return convertGraph(conversion, layer, inside, call.inputs.map(masked));
   }
   const context: LayerContext = {
@@ -203,21 +207,13 @@ function convertGraph(
     }
     return value;
   };
-  const maskState = maskStates(source, conversion.dialect);
   const convert = (ref: TensorRef): void => {
-    const found = callAt(ref);
-    const { layer, args, kwargs, inputs: refs } = found;
+    const { layer, args, kwargs, inputs: refs } = callAt(ref);
     const tensorFor = (input: TensorRef): SymbolicTensor => {
       const tensor = tensorAt(input);
-      if (tensor.mask === undefined) return tensor;
-      const state = maskState(input, found);
-      if (state === 'kept') return tensor;
-      const { mask, ...unmasked } = tensor;
-      if (state === 'gone') return unmasked;
-      const name = `${place.name}${layerName(layer)}`;
-      const doubt = conversion.graph.node('Identity', [mask], { ...mask, name: `${name}/doubtful_mask` });
-      conversion.doubts.set(doubt.name, { name, className: layer.class_name });
-      return { ...tensor, mask: doubt };
+      if (tensor.mask === undefined || !conversion.unmasked.has(tensor.name)) return tensor;
+      const { mask: _, ...unmasked } = tensor;
+      return unmasked;
     };
     const call = {
       args: resolve(args, tensorFor) as unknown[],
@@ -226,6 +222,9 @@ function convertGraph(
     };
     const outputs = convertLayer(conversion, layer, place.weightsOf(layer), place, call, keyOf(ref));
     done.set(keyOf(ref), outputs);
+    if (!isModel(layer) && takesMasks(layer, conversion.dialect))
+      for (const { name, mask } of [...call.inputs, ...Object.values(call.kwargs).filter(isTensor)])
+        if (mask !== undefined) conversion.unmasked.add(name);
     const first = outputs[0] as SymbolicTensor;
     conversion.trace.push({
       at: `${place.trace}${keyOf(ref)}`,
@@ -244,7 +243,8 @@ function convertGraph(
     if (inputs !== undefined) done.set(keyOf(ref), [inputs[i] as SymbolicTensor]);
     else if (!done.has(keyOf(ref))) convert(ref);
   });
-  for (const output of source.outputs) visit(output, callAt, done, convert);
+  const ends = [...(takesMasks(model, conversion.dialect) ? callsInOrder(source) : []), ...source.outputs];
+  for (const output of ends) visit(output, callAt, done, convert);
   return source.outputs.map(tensorAt);
 }
 
@@ -260,7 +260,7 @@ export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): O
     custom,
     isHalf: /"(mixed_)?b?float16"/.test(JSON.stringify(model.config)),
     trace: [],
-    doubts: new Map(),
+    unmasked: new Set(),
   };
   const place: Place = {
     name: '',
@@ -272,16 +272,7 @@ export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): O
   outputs.forEach((output, i) => {
     graph.output(names[i] as string, output);
   });
-  const built = graph.build('model');
-  for (const { name } of built.graph?.node ?? []) {
-    const reader = conversion.doubts.get(name);
-    if (reader === undefined) continue;
-    throw unsupported(
-      reader,
-      'Keras 3 takes the mask off a tensor that attention has read, so that it depends on the order of calls who else sees it; hand it over as attention_mask',
-    );
-  }
-  return { model: built, trace: conversion.trace };
+  return { model: graph.build('model'), trace: conversion.trace };
 }
 
 /** Depth first, without recursion: inputs before the call that takes them; a cycle is a damaged file. */

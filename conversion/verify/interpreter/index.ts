@@ -92,6 +92,9 @@ function* runLayer(
     // Keras 3 gives a model inside the masks of its inputs by name.
     const given = [call.kwargs['mask']].flat();
     const inputs = call.inputs.map((x, i) => (isTensor(given[i]) ? { ...x, mask: given[i] } : x));
+    inputs.forEach(({ data }, i) => {
+      if (isTensor(given[i])) run.unmasked.delete(data);
+    });
     return yield* runModel(run, layer, (inner) => below(`layers/${nameOf(inner)}`), inputs, `${path}/`);
   }
   const isLayer =
@@ -121,8 +124,8 @@ function* runLayer(
   const result = asking === undefined ? compute(input) : yield* asking(input);
   const outputs = Array.isArray(result) ? (result as Tensor[]) : [result as Tensor];
   if (run.dialect === 'keras-3' && layer.class_name === 'MultiHeadAttention')
-    for (const { data } of [...call.inputs, ...Object.values(call.kwargs).filter(isTensor)])
-      run.unmasked.add(data);
+    for (const { data, mask } of [...call.inputs, ...Object.values(call.kwargs).filter(isTensor)])
+      if (mask !== undefined) run.unmasked.add(data);
   const rounded = (output: Tensor) => ({ ...output, data: new Float64Array(new Float32Array(output.data)) });
   const isGiven = (output: Tensor) => call.inputs.some(({ data }) => data === output.data);
   return run.isRounded ? outputs.map((output) => (isGiven(output) ? output : rounded(output))) : outputs;
@@ -214,11 +217,50 @@ function* runModel(
     remember(key, outputs);
     needed.forEach(taken);
   }
+  const callsOf = ([name, call]: Mention) =>
+    mentions(sorted(byName.get(name)?.inbound_nodes?.[call - offset(name)]), names);
   mentions(fields['input_layers'], names).forEach(([name], i) => {
     done.set(`${name}:0`, remember(`${name}:0`, [inputs[i] as Tensor]));
   });
+  // Whose masks are taken off is a matter of order; for all others the one that keeps the fewest values is as good.
+  if (run.dialect === 'keras-3' && JSON.stringify(layers).includes('"MultiHeadAttention"'))
+    for (const at of orderOfCalls(ends, callsOf, keyOf)) yield* compute(at);
   for (const end of ends) yield* compute(end);
   return ends.map(read);
+}
+
+/** With the names of every dictionary in order. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
+
+/** The order in which Keras 3 makes the calls of a model: by their distance from the ends, which is that of a layer's farthest call. */
+function orderOfCalls(
+  ends: readonly Mention[],
+  needsOf: (at: Mention) => readonly Mention[],
+  keyOf: (at: Mention) => string,
+): Mention[] {
+  const done = new Map<string, Mention>();
+  const walk = (at: Mention) => {
+    if (done.has(keyOf(at))) return;
+    for (const needed of needsOf(at)) walk(needed);
+    done.set(keyOf(at), at);
+  };
+  ends.forEach(walk);
+  const distances = new Map<string, number>();
+  const farthest = new Map<string, number>();
+  for (const [key, at] of [...done].reverse()) {
+    const distance = Math.max(distances.get(key) ?? 0, farthest.get(at[0]) ?? 0);
+    farthest.set(at[0], distance);
+    distances.set(key, distance);
+    for (const needed of needsOf(at).map(keyOf))
+      distances.set(needed, Math.max(distance + 1, distances.get(needed) ?? 0));
+  }
+  const first = [...distances].sort(([, a], [, b]) => b - a);
+  return first.map(([key]) => done.get(key) as Mention);
 }
 
 /** The arguments of one call, from either form of node. */
