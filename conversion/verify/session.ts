@@ -41,7 +41,7 @@ export function runtimeTensor(spec: TensorSpec, shape: readonly number[], values
   }
   if (!(spec.dtype in arrays)) throw new Error(`input '${spec.name}' has the element type ${spec.dtype}`);
   const View = arrays[spec.dtype as keyof typeof arrays];
-  return new Tensor(spec.dtype as 'float32', View.from(Array.from(values)) as Float32Array, [...shape]);
+  return new Tensor(spec.dtype as 'float32', new View(values) as Float32Array, [...shape]);
 }
 
 const refuses = (what: string) => (error: Error) => {
