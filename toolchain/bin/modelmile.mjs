@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 // The command `modelmile`: installs the checkout's dependencies where they are missing, then runs cli/main.ts.
+import { setFlagsFromString } from 'node:v8';
 import { bundled } from '../bundle.mjs';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
+
+// A command lives for seconds, on a small heap beside large arrays: compiling what is not hot, and marking ahead each time that arrays of
+// some ten megabytes are asked for, costs more than it saves. Set here, where no marking can be under way; servers are other processes.
+for (const flag of ['--no-incremental-marking', '--interrupt-budget=400000']) setFlagsFromString(flag);
 
 const progress = progressLine();
 try {
