@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { ServingSettings } from '../contract/index.ts';
@@ -10,6 +11,24 @@ const handshakeTimeoutMs = 10_000;
 
 /** Protocols that a listener's clients may choose (ALPN). */
 const protocolsOf = { rest: ['http/1.1'], grpc: ['h2'] } as const;
+
+/**
+ * OpenSSL passes over what it cannot read of an authority, and of a chain after its first certificate: whoever it is for could not
+ * connect.
+ * @throws Error naming the setting
+ */
+function assertWhole(setting: string, pem: Buffer): void {
+  const certificates = pem
+    .toString('latin1')
+    .split(/(?=-----BEGIN )/)
+    .filter((part) => /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(part));
+  if (certificates.length === 0) throw new Error(`${setting} holds no certificate`);
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate);
+  } catch (error) {
+    throw new Error(`${setting} holds a certificate that cannot be read: ${(error as Error).message}`);
+  }
+}
 
 /** Ends TLS for the sockets of one listener; hands on what is inside. Never listens itself. */
 export class TlsGate {
@@ -33,6 +52,8 @@ export class TlsGate {
     const paths = [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])];
     let server: Server | undefined;
     const read = ([cert, key, ca]: readonly Buffer[]): TlsOptions => {
+      assertWhole('certFile', cert as Buffer);
+      if (ca !== undefined) assertWhole('clientCaFile', ca);
       const options: TlsOptions = { cert, key, ca, minVersion: 'TLSv1.2' };
       // Throws where the certificate and the key do not belong together, before anything is changed.
       createServer(options);

@@ -1,10 +1,12 @@
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createLog } from '../../../serving/log.ts';
+import { TlsGate } from '../../../serving/security/tls.ts';
 import { until } from '../../support/load.ts';
 import { type Certificate, hasOpenssl, makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { scaledSum } from '../support/models.ts';
@@ -18,7 +20,7 @@ suite('a server with TLS and client certificates', () => {
   let client: Certificate;
   let stranger: Certificate;
   let server: TestServer;
-  const files = { certFile: '', keyFile: '' };
+  const files = { certFile: '', keyFile: '', clientCaFile: '' };
 
   const install = async (certificate: Certificate) => {
     await copyFile(certificate.keyFile, files.keyFile);
@@ -29,14 +31,13 @@ suite('a server with TLS and client certificates', () => {
     folder = await mkdtemp(join(tmpdir(), 'modelmile-tls-'));
     files.certFile = join(folder, 'served.crt');
     files.keyFile = join(folder, 'served.key');
+    files.clientCaFile = join(folder, 'clients.crt');
     authority = await makeAuthority(folder, 'authority');
+    await copyFile(authority.certFile, files.clientCaFile);
     client = await makeCertificate(folder, 'client-one', authority);
     stranger = await makeCertificate(folder, 'stranger', await makeAuthority(folder, 'another'));
     await install(await makeCertificate(folder, 'first', authority));
-    server = await startServer(
-      { sums: { 1: scaledSum(2) } },
-      { tls: { ...files, clientCaFile: authority.certFile }, logLevel: 'debug' },
-    );
+    server = await startServer({ sums: { 1: scaledSum(2) } }, { tls: files, logLevel: 'debug' });
   });
   afterAll(async () => {
     await server.stop();
@@ -123,6 +124,30 @@ suite('a server with TLS and client certificates', () => {
     expect(after.socket).toBe(before.socket);
     kept.destroy();
     expect(server.log()).toContain('"event":"certificates-changed"');
+  });
+
+  it.each([
+    ['empty', () => ''],
+    ['half', (whole: string) => whole.slice(0, whole.length / 2)],
+    ['whole and half', (whole: string) => whole + whole.slice(0, whole.length / 2)],
+  ])('keeps the authority that it knows while its new file is %s', async (_what, made) => {
+    const before = server.log().length;
+    await writeFile(files.clientCaFile, made(await readFile(authority.certFile, 'utf8')));
+    await until(() => server.log().includes('stays in use', before), 'the server noticed');
+    const agent = await agentOf(client);
+    expect((await predict(agent)).status).toBe(200);
+    agent.destroy();
+  });
+
+  it('does not start with an authority that is none', async () => {
+    const audit = { event: () => {} };
+    await writeFile(files.clientCaFile, 'none');
+    await expect(
+      TlsGate.open(files, 'rest', () => {}, audit, createLog('silent', 'test')),
+    ).rejects.toMatchObject({
+      code: 'SERVING_BAD_SETTINGS',
+      message: expect.stringContaining('clientCaFile'),
+    });
   });
 
   it('keeps the certificate that works when the new one does not fit its key', async () => {
