@@ -30,6 +30,10 @@ const retryAfterMs = 1_000;
 /** As OpenID Connect has it. */
 const maxSubjectLength = 255;
 
+/** The verification leaves open what it is. */
+const isSubject = (sub: unknown): sub is string =>
+  typeof sub === 'string' && sub !== '' && sub.length <= maxSubjectLength;
+
 /** Bearer tokens of an OpenID Connect issuer. */
 export class TokenVerifier {
   readonly #settings: JwtSettings;
@@ -51,8 +55,7 @@ export class TokenVerifier {
     const { issuer, audience } = this.#settings;
     try {
       const { payload } = await jwtVerify(token, await this.#issuerKeys(), { issuer, audience, algorithms });
-      if (payload.sub === undefined || payload.sub.length > maxSubjectLength) return undefined;
-      if (payload.exp === undefined) return undefined;
+      if (!isSubject(payload.sub) || payload.exp === undefined) return undefined;
       const caller = this.#callerOf(payload, payload.sub);
       const ttl = Math.min(believedMs, payload.exp * 1000 - Date.now());
       if (ttl > 0) this.#verified.set(id, caller, { ttl });

@@ -50,12 +50,12 @@ class Issuer {
 
   token(
     scope: string,
-    further: { audience?: string; expires?: string; key?: CryptoKey } = {},
+    further: { audience?: string; expires?: string; key?: CryptoKey; subject?: unknown } = {},
   ): Promise<string> {
-    return new SignJWT({ scope })
+    const { subject = 'alice' } = further;
+    return new SignJWT({ scope, sub: subject as string })
       .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
       .setIssuer(this.url)
-      .setSubject('alice')
       .setAudience(further.audience ?? audience)
       .setExpirationTime(further.expires ?? '5m')
       .sign(further.key ?? this.#key);
@@ -198,6 +198,11 @@ describe('a server with keys and an issuer of tokens', () => {
     expect((await predict(await bearer(issuer.token('openid')))).status).toBe(403);
     expect((await predict(await bearer(issuer.token('*:*', { audience: 'others' })))).status).toBe(401);
     expect((await predict(await bearer(issuer.token('*:*', { expires: '-1s' })))).status).toBe(401);
+    for (const subject of [null, '', 7, ['alice'], 'a'.repeat(256)])
+      expect([subject, (await predict(await bearer(issuer.token('*:*', { subject })))).status]).toEqual([
+        subject,
+        401,
+      ]);
     const foreign = (await generateKeyPair('ES256')).privateKey as CryptoKey;
     expect((await predict(await bearer(issuer.token('*:*', { key: foreign })))).status).toBe(401);
     // The public key as if it were a shared secret, and headers that name a key of the caller's own.
