@@ -13,7 +13,7 @@ import { withTemporaryFolder } from '../temporary-folder.ts';
 import { openHanded, openModel } from '../verify/session.ts';
 
 /** Weights that the runtime writes into a file of their own: in its message it holds them once more, and keeps the memory. */
-const mostInMessageBytes = 2 ** 26;
+const mostInMessageBytes = 2 ** 22;
 /** Where it writes them. */
 const weightsApart = {
   optimized_model_external_initializers_file_name: 'weights',

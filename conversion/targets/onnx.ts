@@ -29,7 +29,7 @@ import type { Target, TargetRequest } from './target.ts';
 
 const file = 'model.onnx';
 /** Weights beyond are kept on the disk while the gate works. */
-const mostKeptBytes = 2 ** 26;
+const mostKeptBytes = 2 ** 22;
 
 interface ExactModel {
   readonly model: ModelProto;
