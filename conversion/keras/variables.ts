@@ -59,7 +59,12 @@ const layouts: Record<string, Layout> = {
     ],
   },
   BatchNormalization: {
-    own: (config) => [...(scaled.own?.(config) ?? []), 'moving_mean', 'moving_variance'],
+    own: (config) => [
+      ...(scaled.own?.(config) ?? []),
+      'moving_mean',
+      'moving_variance',
+      ...when(config['renorm'] === true, 'moving_stddev', 'renorm_mean', 'renorm_stddev'),
+    ],
   },
   Bidirectional: {
     children: (layer) => {
@@ -100,7 +105,10 @@ const layouts: Record<string, Layout> = {
   GroupedQueryAttention: attention,
   LSTM: recurrent,
   LSTMCell: cell,
-  LayerNormalization: scaled,
+  LayerNormalization: {
+    own: (config) =>
+      scaled.own?.(config['rms_scaling'] === true ? { ...config, center: false } : config) ?? [],
+  },
   LayerScale: { own: () => ['gamma'] },
   LocallyConnected1D: withKernel,
   LocallyConnected2D: withKernel,
@@ -123,7 +131,10 @@ const layouts: Record<string, Layout> = {
   TimeDistributed: { children: (layer) => [['layer', inner(layer, 'layer')]] },
 };
 
-const neverTrainable = new Set(['moving_mean', 'moving_variance', 'mean', 'variance', 'count', 'vector_u']);
+const neverTrainable = new Set([
+  ...['moving_mean', 'moving_variance', 'moving_stddev', 'renorm_mean', 'renorm_stddev'],
+  ...['mean', 'variance', 'count', 'vector_u'],
+]);
 
 /** Classes that Keras exports by another name than their own, which `.keras` numbers its groups by. */
 const ownNames: Readonly<Record<string, string>> = { GroupQueryAttention: 'GroupedQueryAttention' };

@@ -8,7 +8,7 @@ export function variableName(path: string): string {
 }
 
 const known =
-  /^(kernel|bias|gamma|beta|moving_mean|moving_variance|recurrent_kernel|embeddings|depthwise_kernel|pointwise_kernel|mean|variance)$/;
+  /^(kernel|bias|gamma|beta|moving_mean|moving_variance|moving_stddev|renorm_mean|renorm_stddev|recurrent_kernel|embeddings|depthwise_kernel|pointwise_kernel|mean|variance)$/;
 
 /** The direction of a Bidirectional's own layers, of a slot (`forward_layer`) or a path (`forward_gru`). */
 const directionOf = (path: string, pattern: RegExp) => {

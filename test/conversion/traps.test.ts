@@ -69,6 +69,20 @@ it.each(names.filter((name) => name.includes('infinite')))(
   expectRight,
 );
 
+it.each(names.filter((name) => name.includes('renorm')))(
+  'variables of training alone are no damage: %s',
+  expectRight,
+);
+
+it('a layer without a variable that its options leave out is refused by its name, not called damaged', async () => {
+  for (const file of recorded.expected['keras3-rms-scaling']!.files) {
+    await expect(convert(recorded.path(file))).rejects.toMatchObject({
+      code: 'CONVERSION_UNSUPPORTED_LAYER',
+      message: expect.stringContaining("Layer 'norm' (LayerNormalization): rms_scaling"),
+    });
+  }
+});
+
 const isOverridden = (name: string) => name.startsWith('keras3-unread-training');
 
 it.each(names.filter(isOverridden))(
