@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
 import type { RemovedVersion, Shadow } from './canary/calls.ts';
-import { RemoteRunner } from './canary/remote-runner.ts';
+import { type CanaryCalls, RemoteRunner } from './canary/remote-runner.ts';
+import type { Traffic } from './canary/traffic.ts';
 import type { ServingSettings } from './contract/index.ts';
 import { DataPlane } from './dataplane.ts';
+import type { Runner } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import { PredictionRecorder } from './feedback/recorder.ts';
 import { GrpcServer } from './grpc-server.ts';
@@ -60,8 +62,12 @@ class Worker {
   #draining = false;
 
   async start({ settings, models: chosen, removed, threads }: WorkerStart): Promise<void> {
-    const runElsewhere = (model: string) =>
-      new RemoteRunner(model, (request) => this.#supervisor.call('canary', request));
+    const canary: CanaryCalls = {
+      ask: (request) => this.#supervisor.call('canary', request),
+      shadow: (shadow) => this.#supervisor.call('shadow', shadow).catch(() => {}),
+    };
+    const runElsewhere = (model: string, stable: Runner, traffic: Traffic) =>
+      new RemoteRunner(model, stable, traffic, canary);
     const loading = { settings, threads, metrics: this.#metrics };
     const models: LoadedModel[] = [];
     for (const model of chosen) models.push(await loadModel(model, loading, runElsewhere));

@@ -7,6 +7,8 @@ export interface CanaryRequest {
   readonly rows: number;
   /** How long its sender waits. */
   readonly patienceMs: number;
+  /** Whether that is long enough for an answer that does not come to be the canary's fault. */
+  readonly isPatient: boolean;
 }
 
 /** What `stable` answered, to be compared with what the canary says. */

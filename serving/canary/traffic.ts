@@ -66,6 +66,15 @@ export class Traffic {
     this.#shadowCredit += this.#shadowShare;
     if (this.#shadowCredit < 1) return false;
     this.#shadowCredit -= 1;
+    return this.#take();
+  }
+
+  /** Whether what the canary could not answer is to be compared; then `compared` is called once that is done. */
+  takeFailure(): boolean {
+    return this.#isIn('canary') && this.#take();
+  }
+
+  #take(): boolean {
     if (this.#shadows >= maxShadows) return false;
     this.#shadows += 1;
     return true;

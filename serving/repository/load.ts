@@ -65,7 +65,7 @@ async function orRefused<T>(model: string, version: number, work: () => Promise<
 export async function loadModel(
   model: ChosenModel,
   loading: Loading,
-  runElsewhere: (model: string) => Runner,
+  runElsewhere: (model: string, stable: Runner, traffic: Traffic) => Runner,
 ): Promise<LoadedModel> {
   const { name, versionLabels, weights, canary } = model;
   const tried = canaryOf(model);
@@ -74,19 +74,22 @@ export async function loadModel(
     if (each.version === tried) continue;
     versions.set(each.version, await loadVersion(name, each, loading));
   }
+  const isSplit = Object.keys(weights).length > 0 || canary !== undefined;
+  const traffic = isSplit ? new Traffic(model) : undefined;
   const { trustedKeys } = loading.settings;
   for (const { version, folder } of model.versions.filter((each) => each.version === tried)) {
     const servable = await orRefused(name, version, async () => {
       const opened = await openVersion(folder, name, version, trustedKeys);
-      const remote = { ...opened, ...describe(opened), runner: runElsewhere(name) };
-      assertAlike(remote, versions.get(versionLabels['stable'] as number) as Servable);
+      const stable = versions.get(versionLabels['stable'] as number) as Servable;
+      const runner = runElsewhere(name, stable.runner, traffic as Traffic);
+      const remote = { ...opened, ...describe(opened), runner };
+      assertAlike(remote, stable);
       return remote;
     });
     versions.set(version, servable);
   }
   const latest = versions.get(Math.max(...versions.keys()));
-  const isSplit = Object.keys(weights).length > 0 || canary !== undefined;
-  return { name, versions, latest, labels: versionLabels, traffic: isSplit ? new Traffic(model) : undefined };
+  return { name, versions, latest, labels: versionLabels, traffic };
 }
 
 /** Who names no version must be able to get either. @throws ServingError SERVING_LOAD_FAILED */

@@ -7,10 +7,10 @@ import {
   type Verdict,
 } from '../canary/judge.ts';
 import type { TensorValue } from '../engine/tensor.ts';
-import { ServingError } from '../errors.ts';
+import { ServingError, type ServingErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
-import { type ChosenModel, canaryOf } from '../repository/chosen.ts';
+import { type ChosenModel, type ChosenVersion, canaryOf } from '../repository/chosen.ts';
 import type { WorkerStart } from './messages.ts';
 import { type WorkerEvents, WorkerProcess } from './worker-process.ts';
 
@@ -89,6 +89,8 @@ export class Canaries {
       request.patienceMs,
       (worker) => worker.canary(request),
       () => ({ kind: 'answered' }),
+      // What fails here is compared with what stable does with it.
+      (code) => (code === 'SERVING_DEADLINE' && request.isPatient ? { kind: 'late' } : undefined),
     );
   }
 
@@ -103,6 +105,7 @@ export class Canaries {
         canaryMs,
         stableMs: shadow.stableMs,
       }),
+      faultOf,
     );
   }
 
@@ -117,6 +120,7 @@ export class Canaries {
     patienceMs: number,
     ask: (worker: WorkerProcess) => Promise<T>,
     outcomeOf: (answer: T) => CanaryOutcome,
+    faultOf: (code: ServingErrorCode) => CanaryOutcome | undefined,
   ): Promise<T> {
     const worker = this.#worker;
     if (worker?.isReady !== true) throw new ServingError('SERVING_NOT_READY', 'The canary is not running');
@@ -131,12 +135,8 @@ export class Canaries {
       this.#note(trial, outcomeOf(answer));
       return answer;
     } catch (error) {
-      const { code } = error as ServingError;
-      // That its process is gone is noted where it ends.
-      if (code === 'SERVING_DEADLINE') this.#note(trial, { kind: 'late' });
-      else if (code !== 'SERVING_NOT_READY' && code !== 'SERVING_OVERLOADED') {
-        this.#note(trial, { kind: 'failing' });
-      }
+      const fault = faultOf((error as ServingError).code);
+      if (fault !== undefined) this.#note(trial, fault);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -186,8 +186,29 @@ export class Canaries {
   }
 }
 
+/** What a comparison that failed says of the canary. That its process is gone is noted where it ends. */
+function faultOf(code: ServingErrorCode): CanaryOutcome | undefined {
+  if (code === 'SERVING_NOT_READY' || code === 'SERVING_OVERLOADED') return undefined;
+  return { kind: code === 'SERVING_DEADLINE' ? 'late' : 'failing' };
+}
+
+/** Of the versions that were taken out those that are to be tried again; another number does not make another version of one. */
+export function stillOut(
+  removed: readonly RemovedVersion[],
+  models: readonly ChosenModel[],
+): readonly RemovedVersion[] {
+  return models.flatMap((model) => {
+    const tried = triedOf(model);
+    const out = removed.find((each) => each.model === model.name && each.digest === tried?.digest);
+    return tried === undefined || out === undefined ? [] : [{ ...out, version: tried.version }];
+  });
+}
+
+const triedOf = (model: ChosenModel): ChosenVersion | undefined =>
+  model.versions.find(({ version }) => version === canaryOf(model));
+
 function trialOf(model: ChosenModel, removed: readonly RemovedVersion[]): Trial | undefined {
-  const tried = model.versions.find(({ version }) => version === canaryOf(model));
+  const tried = triedOf(model);
   if (tried === undefined || model.canary === undefined) return undefined;
   const { version, digest } = tried;
   const isOut = removed.some((each) => each.model === model.name && each.digest === digest);

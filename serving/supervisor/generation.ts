@@ -96,6 +96,11 @@ export class Generation {
     return this.#start.models;
   }
 
+  /** Its canaries that were taken out. */
+  get removed(): readonly RemovedVersion[] {
+    return this.#start.removed;
+  }
+
   /** What the workers serve; the same in each. */
   get models(): readonly LoadedVersions[] {
     return this.workers.find((worker) => worker.isReady)?.models ?? [];
@@ -117,6 +122,8 @@ export class Generation {
     worker.ready.then(
       () => {
         if (this.#failures.length > 0) worker.send({ type: 'failures', failures: this.#failures });
+        // What happened while it loaded.
+        worker.send({ type: 'removed', removed: this.#start.removed });
         for (const connection of this.#parked.splice(0)) this.hand(connection);
       },
       () => {},

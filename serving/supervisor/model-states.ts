@@ -13,7 +13,7 @@ export function modelStates(
   const states = new Map<string, ModelState['versions']>();
   for (const { name, versions } of loaded) {
     const stateOf = ({ version, digest }: LoadedVersions['versions'][number]) => {
-      const out = removed.find((each) => each.model === name && each.digest === digest);
+      const out = removed.find((each) => each.model === name && each.version === version);
       return {
         version,
         digest,

@@ -12,6 +12,7 @@ import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
 import { Allowances } from './allowances.ts';
 import { type AnswerLater, AsyncDesk } from './async-desk.ts';
+import { stillOut } from './canaries.ts';
 import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
 import { Generation, type ServerEvents } from './generation.ts';
@@ -176,7 +177,7 @@ export class Supervisor {
     });
     const { workers, threads } = plan(settings);
     try {
-      const start = { settings, models, removed: this.#removed, threads };
+      const start = { settings, models, removed: stillOut(this.#removed, models), threads };
       this.#generation = await Generation.start(
         start,
         { workers, gently: previous !== undefined },
@@ -344,7 +345,7 @@ export class Supervisor {
       grpc: address('grpc'),
       management: this.#management.address,
       workers: (this.#generation?.workers ?? []).map(({ pid, isReady }) => ({ pid, ready: isReady })),
-      models: modelStates(this.#generation?.models ?? [], this.#removed, this.#failures),
+      models: modelStates(this.#generation?.models ?? [], this.#generation?.removed ?? [], this.#failures),
       refusal: this.#refusal,
     };
   }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { applySettings, readServerState, type ServedModel } from '../../../serving/contract/index.ts';
+import { PredictionService } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
 import { until } from '../../support/load.ts';
+import { GrpcClient } from '../support/grpc-client.ts';
 import { metricOf } from '../support/metrics.ts';
 import { classifier, failingSum, scaledSum, slowSum } from '../support/models.ts';
 import { faultsOf, OpenLoop, sumsTarget } from '../support/open-loop.ts';
@@ -17,6 +19,8 @@ const versions = {
   4: failingSum,
   5: slowSum(2, 8),
   6: classifier,
+  7: slowSum(2, 9),
+  8: failingSum,
 };
 const rules = {
   shadow: 1,
@@ -105,6 +109,15 @@ describe('a canary', () => {
     expect(json.predictions).toEqual([[4]]);
   });
 
+  it('is not to blame for requests that stable cannot answer either', async () => {
+    await use(splitTo(8, { versionLabels: { stable: 4, canary: 8 }, weights: { stable: 1, canary: 1 } }));
+    for (let n = 0; n < 2 * rules.minSamples; n++) {
+      const { status } = await ask(`${server.rest}/v1/models/sums:predict`, { instances: [[1, 2]] });
+      expect(status).toBe(500);
+    }
+    expect(await stateOf(8)).toMatchObject({ state: 'AVAILABLE' });
+  });
+
   it('that fails is taken out, and no caller notices: stable answers instead', async () => {
     await use(splitTo(4, { weights: { stable: 1, canary: 1 } }));
     expect(await judgedUnderLoad(4, [2])).toMatch(/is failing/);
@@ -115,12 +128,34 @@ describe('a canary', () => {
     expect(await judgedUnderLoad(5, [2])).toMatch(/is slow/);
   });
 
+  it('is not to blame for callers who wait for no answer', async () => {
+    await use(splitTo(7, { versionLabels: { stable: 5, canary: 7 }, weights: { stable: 1, canary: 1 } }));
+    const client = new GrpcClient(PredictionService, server.grpc);
+    const inputs = { x: { dtype: 1, tensorShape: { dim: [{ size: 1n }, { size: 2n }] }, floatVal: [1, 2] } };
+    for (let n = 0; n < 2 * rules.minSamples; n++) {
+      const call = client.call('predict', { modelSpec: { name: 'sums' }, inputs }, { deadlineMs: 5 });
+      await call.catch(() => {});
+    }
+    client.close();
+    expect(await stateOf(7)).toMatchObject({ state: 'AVAILABLE' });
+  });
+
   it('whose signature is another is refused, and what served before serves on', async () => {
     await expect(use(splitTo(6))).rejects.toThrow(
       /cannot be the canary of version 1: its signature is another/,
     );
     const { json } = await ask(`${server.rest}/v1/models/sums:predict`, { instances: [[1, 1]] });
     expect(json.predictions).toEqual([[4]]);
+  });
+
+  it('that was taken out may be stable later: then it answers as any other', async () => {
+    await use(splitTo(1, { versionLabels: { stable: 4, canary: 1 }, weights: { stable: 3, canary: 1 } }));
+    expect(await stateOf(4)).toMatchObject({ state: 'AVAILABLE' });
+    const before = await answersOf(4);
+    for (let n = 0; n < 8; n++) await ask(`${server.rest}/v1/models/sums:predict`, { instances: [[0, 0]] });
+    expect((await answersOf(4)) - before).toBe(6);
+    const named = await ask(`${server.rest}/v1/models/sums/versions/4:predict`, { instances: [[0, 0]] });
+    expect(named.status).toBe(200);
   });
 });
 
