@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { clearField } from '@bufbuild/protobuf';
+import { collect } from '../collect.ts';
 import {
   fewestBytes,
   graphsOf,
@@ -10,13 +11,13 @@ import {
 } from '../onnx/index.ts';
 import { readModel } from '../readers/onnx.ts';
 import { withTemporaryFolder } from '../temporary-folder.ts';
-import { openHanded, openModel } from '../verify/session.ts';
+import { openFile, openHanded, writeFiles } from '../verify/session.ts';
 
 /** Weights that the runtime writes into a file of their own: in its message it holds them once more, and keeps the memory. */
 const mostInMessageBytes = 2 ** 22;
 /** Where it writes them. */
 const weightsApart = {
-  optimized_model_external_initializers_file_name: 'weights',
+  optimized_model_external_initializers_file_name: 'frozen.weights',
   optimized_model_external_initializers_min_size_in_bytes: String(fewestBytes),
 };
 /** What only a session that runs has a use for: weights once more, in the form that its kernels like. */
@@ -32,17 +33,23 @@ export async function freeze(make: () => ModelProto, mostInlineBytes?: number): 
   let model: ModelProto | undefined = make();
   const { producerName, producerVersion, irVersion } = model;
   const { name } = model.graph!;
+  const sizeBytes = weightBytes(model);
   const isBeside = outgrows(model, mostInlineBytes);
   const isApart = isBeside || (graphsOf(model).length === 1 && outgrows(model, mostInMessageBytes));
   const frozenIn = async (folder: string) => {
     const path = join(folder, 'frozen.onnx');
-    const session = await (isApart ? openModel : openHanded)(model!, {
+    const options = {
       graphOptimizationLevel: 'basic',
       optimizedModelFilePath: path,
       enableCpuMemArena: false,
       extra: { session: { ...neverRun, ...(isApart ? weightsApart : {}) } },
-    });
+    } as const;
+    // From a file the runtime needs nothing of the model, whose memory is free while it makes weights of its own.
+    const written = isApart ? await writeFiles(model!, folder).catch(() => undefined) : undefined;
+    const handed = written === undefined ? model : undefined;
     model = undefined;
+    collect(sizeBytes);
+    const session = await (handed === undefined ? openFile(written!, options) : openHanded(handed, options));
     await session.release();
     const frozen = await readModel(path);
     // Empty texts, which it writes with constants there only, are in no version that has its weights in the message.
@@ -64,5 +71,5 @@ export async function freeze(make: () => ModelProto, mostInlineBytes?: number): 
     return Object.assign(frozen, { producerName, producerVersion, irVersion });
   };
   // What the runtime reads, and what it writes.
-  return withTemporaryFolder('freeze', frozenIn, 2 * weightBytes(model));
+  return withTemporaryFolder('freeze', frozenIn, 2 * sizeBytes);
 }

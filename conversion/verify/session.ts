@@ -134,8 +134,15 @@ export const openVersion = async (files: VersionFiles): Promise<InferenceSession
 /** An arena keeps memory for the next run. */
 const runOnce = { enableCpuMemArena: false };
 
-/** A session of a message whose weights lie in files beside it, for the gate. @throws ConversionError CONVERSION_RUNTIME_REFUSED */
-export const openFile = (path: string): Promise<InferenceSession> => create(path, runOnce);
+/** A session of a message whose weights lie in files beside it. @throws ConversionError CONVERSION_RUNTIME_REFUSED */
+export const openFile = (path: string, options: InferenceSession.SessionOptions = {}) =>
+  create(path, { ...runOnce, ...options });
+
+/** Writes a message and its weights into a folder, for `openFile`. @returns the path of the message */
+export function writeFiles(model: ModelProto, folder: string): Promise<string> {
+  const { message, pieces } = besideFile(model, weightsFile);
+  return writeApart({ message, beside: new Map([[weightsFile, pieces]]) }, folder);
+}
 
 /**
  * A session of the very bytes that ship, for the gate; large weights of the message are mapped from a copy of them.

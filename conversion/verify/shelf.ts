@@ -1,6 +1,7 @@
 import { open, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
+import { collect } from '../collect.ts';
 import { ConversionError } from '../errors.ts';
 import { allocate, type Piece, readInto, writePieces } from '../large-files.ts';
 import {
@@ -72,9 +73,11 @@ export async function shelve(name: string, model: ModelProto, folder: string): P
     async open(added = []) {
       const path = join(folder, 'message');
       await writeFile(path, giving(rest, added));
+      collect(sizeBytes);
       return openFile(path);
     },
     async files() {
+      collect(sizeBytes);
       const whole = allocate(sizeBytes, name);
       for (const { start, bytes } of between) whole.set(bytes, start);
       const file = await open(weights, 'r');

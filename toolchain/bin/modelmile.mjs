@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 // The command `modelmile`: installs the checkout's dependencies where they are missing, then runs cli/main.ts.
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { bundled } from '../bundle.mjs';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
 
 // A command lives for seconds, on a small heap beside large arrays: compiling what is not hot, and marking ahead each time that arrays of
 // some ten megabytes are asked for, costs more than it saves. Set here, where no marking can be under way; servers are other processes.
-for (const flag of ['--no-incremental-marking', '--interrupt-budget=400000']) setFlagsFromString(flag);
+for (const flag of ['--no-incremental-marking', '--interrupt-budget=400000', '--expose-gc'])
+  setFlagsFromString(flag);
+// What knows that much is free may say so: only contexts made from here on have the function.
+globalThis.gc = runInNewContext('gc');
 
 const progress = progressLine();
 try {
