@@ -5,6 +5,9 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
   type ServerUnaryCall,
   type ServiceDefinition,
   type StatusObject,
@@ -70,6 +73,8 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
   readonly #sockets = new Set<Socket>();
+  /** Who sends a call, by its metadata. */
+  readonly #callers = new WeakMap<Metadata, Caller>();
   #gate: TlsGate | undefined;
 
   private constructor(context: GrpcServerContext) {
@@ -79,6 +84,7 @@ export class GrpcServer {
       'grpc.max_send_message_length': -1,
       'grpc.keepalive_time_ms': keepaliveTimeMs,
       'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+      interceptors: [this.#introduced],
     });
     for (const { services } of protocols) for (const service of services) this.#add(service);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -116,6 +122,38 @@ export class GrpcServer {
     this.#server.addService(definition as ServiceDefinition, handlers as UntypedServiceImplementation);
   }
 
+  /** Nothing of a call is read before it is known who sends it: whoever is not let in fills no memory. */
+  readonly #introduced: ServerInterceptor = ({ path }, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: async (metadata, proceed) => {
+            if (await this.#letIn(path, metadata, call)) proceed(metadata);
+          },
+        }),
+    });
+
+  async #letIn(path: string, metadata: Metadata, call: ServerInterceptingCallInterface): Promise<boolean> {
+    const startedMs = performance.now();
+    const credentials = {
+      authorization: metadata.get('authorization')[0]?.toString(),
+      host: call.getHost(),
+    };
+    const peer = {
+      remoteAddress: call.getPeer(),
+      getPeerCertificate: () => call.getAuthContext().sslPeerCertificate ?? {},
+    };
+    try {
+      this.#callers.set(metadata, await this.#context.access.callerOf(credentials, peer));
+      return true;
+    } catch (error) {
+      const refusal = this.#refusalOf(error);
+      call.sendStatus(statusOf(refusal));
+      this.#measure({ path, metadata, startedMs, callerId: '', plane: undefined }, refusal);
+      return false;
+    }
+  }
+
   accept(socket: Socket): void {
     socket.setNoDelay(true);
     this.#sockets.add(socket);
@@ -134,7 +172,7 @@ export class GrpcServer {
   ): Promise<void> {
     const running = new RunningCall(call);
     try {
-      const answer = await this.#answer(service, method, call.request, running, this.#callerOf(call));
+      const answer = await this.#answer(service, method, call.request, running);
       if (answer.predictionId !== undefined) {
         const metadata = new Metadata();
         metadata.set(predictionIdHeader, answer.predictionId);
@@ -151,11 +189,10 @@ export class GrpcServer {
 
   /** Each message is answered by itself and in its order; one that fails does not end the stream. */
   #stream(service: GrpcService, method: DescMethod, call: Stream): void {
-    const caller = this.#callerOf(call);
     let last: Promise<void> = Promise.resolve();
     call.on('data', (bytes: Buffer) => {
       const running = new RunningCall(call);
-      const answer = this.#answer(service, method, bytes, running, caller);
+      const answer = this.#answer(service, method, bytes, running);
       answer.catch(() => {});
       last = last.then(async () => {
         try {
@@ -172,27 +209,14 @@ export class GrpcServer {
     call.on('end', () => void last.then(() => call.end()));
   }
 
-  /** @throws ServingError as Access says */
-  async #callerOf(call: Unary | Stream): Promise<Caller> {
-    const credentials = {
-      authorization: call.metadata.get('authorization')[0]?.toString(),
-      host: call.getHost(),
-    };
-    return this.#context.access.callerOf(credentials, {
-      remoteAddress: call.getPeer(),
-      getPeerCertificate: () => call.getAuthContext().sslPeerCertificate ?? {},
-    });
-  }
-
   async #answer(
     service: GrpcService,
     method: DescMethod,
     bytes: Buffer,
     running: RunningCall,
-    known: Promise<Caller>,
   ): Promise<GrpcAnswer> {
     const { dataPlane, limiter } = this.#context;
-    const caller = await known;
+    const caller = this.#callers.get(running.metadata) as Caller;
     await limiter.take(caller);
     running.callerId = caller.id;
     running.plane = dataPlane.for(caller);
@@ -211,8 +235,10 @@ export class GrpcServer {
     return new ServingError('SERVING_INFERENCE_FAILED', 'Internal error');
   }
 
-  #measure(running: RunningCall, outcome: GrpcAnswer | ServingError): void {
-    const { call, plane, startedMs, callerId } = running;
+  #measure(
+    { path, metadata, plane, startedMs, callerId }: Measured,
+    outcome: GrpcAnswer | ServingError,
+  ): void {
     const refusal = outcome instanceof ServingError ? outcome : undefined;
     const answer = outcome instanceof ServingError ? undefined : outcome;
     this.#context.meter.record({
@@ -221,16 +247,16 @@ export class GrpcServer {
       model: answer?.model ?? plane?.found?.model ?? '',
       version: answer?.version ?? plane?.found?.version ?? '',
       status: refusal?.http ?? 200,
-      path: call.getPath(),
+      path,
       startedMs,
       bodyEndedMs: startedMs,
       plane,
       callerId,
       requestId:
-        requestIdOf(call.metadata.get('x-request-id')[0]) ??
+        requestIdOf(metadata.get('x-request-id')[0]) ??
         (this.#context.settings.accessLog ? uuidv7() : undefined),
       refusal,
-      trace: traceHeaders(call.metadata),
+      trace: traceHeaders(metadata),
     });
   }
 
@@ -250,12 +276,21 @@ const traceHeaders = (metadata: Metadata): TraceHeaders => {
   return { traceparent, tracestate };
 };
 
+/** What the metrics and the log are told of a call. */
+interface Measured {
+  readonly path: string;
+  readonly metadata: Metadata;
+  readonly startedMs: number;
+  /** '' where it is not known who asks. */
+  readonly callerId: string;
+  readonly plane: DataPlane | undefined;
+}
+
 /** One message on its way to its answer. */
-class RunningCall implements Cancellation {
+class RunningCall implements Cancellation, Measured {
   readonly call: Unary | Stream;
   readonly startedMs = performance.now();
   readonly deadlineMs: number | undefined;
-  /** '' until it is known who asks. */
   callerId = '';
   plane: DataPlane | undefined;
 
@@ -263,6 +298,14 @@ class RunningCall implements Cancellation {
     this.call = call;
     const deadline = Number(call.getDeadline());
     this.deadlineMs = Number.isFinite(deadline) ? this.startedMs + deadline - Date.now() : undefined;
+  }
+
+  get path(): string {
+    return this.call.getPath();
+  }
+
+  get metadata(): Metadata {
+    return this.call.metadata;
   }
 
   /** Whether the client has gone. */
@@ -274,7 +317,7 @@ class RunningCall implements Cancellation {
 /** A status goes into an HTTP/2 header, where there is no room for an example of a request. */
 const describe = ({ code, message }: ServingError): string => new ServingError(code, message).describe();
 
-function statusOf(refusal: ServingError): Partial<StatusObject> {
+function statusOf(refusal: ServingError): StatusObject {
   const metadata = new Metadata();
   if (refusal.http === 429 || refusal.http === 503) metadata.set('retry-after', '1');
   return { code: refusal.grpc, details: describe(refusal), metadata };

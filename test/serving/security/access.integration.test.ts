@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -154,6 +156,18 @@ describe('a server with keys and an issuer of tokens', () => {
     const slow = await Promise.all(Array.from({ length: 12 }, () => codeOf(keys['limited']?.key)));
     expect(slow).toContain(8);
     client.close();
+  });
+
+  it('reads no message of a gRPC caller that it does not know', async () => {
+    const session = connect(`http://${server.grpc}`);
+    const path = `/${PredictionService.typeName}/Predict`;
+    const call = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    // The first bytes of 16 MiB, which never come.
+    call.write(Buffer.from([0, 1, 0, 0, 0]));
+    const [head] = await once(call, 'response');
+    expect(head['grpc-status']).toBe('16');
+    session.destroy();
+    await until(() => server.log().includes(`"path":"${path}"`), 'the refusal is in the log');
   });
 
   it('tells a caller only of the models that it may know', async () => {
