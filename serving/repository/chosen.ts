@@ -43,12 +43,23 @@ async function chosenVersion(store: ModelStore, model: string, version: number):
   }
 }
 
+/** A model of the repository that the settings do not name. @throws ServingError SERVING_LOAD_FAILED where it cannot be asked for */
+function servedAs(name: string, { modelRoot }: ServingSettings): ServedModel {
+  const { data, error } = ServedModel.safeParse({ name });
+  if (data !== undefined) return data;
+  const why = error.issues.map(({ message }) => message).join('; ');
+  throw new ServingError(
+    'SERVING_LOAD_FAILED',
+    `${modelRoot} has '${name}', which cannot be a model's name: ${why}`,
+  );
+}
+
 /**
  * What the settings ask for, as the repository has it now: the models that they name, or all of them.
- * @throws VersionRefused; ServingError SERVING_STORE_UNAVAILABLE, SERVING_LOAD_FAILED where a model has no version
+ * @throws VersionRefused; ServingError SERVING_STORE_UNAVAILABLE, SERVING_LOAD_FAILED where a model has no version or no name
  */
 export async function chooseModels(settings: ServingSettings, store: ModelStore): Promise<ChosenModel[]> {
-  const served = settings.models ?? (await store.models()).map((name) => ServedModel.parse({ name }));
+  const served = settings.models ?? (await store.models()).map((name) => servedAs(name, settings));
   const chosen: ChosenModel[] = [];
   for (const model of served) {
     const numbers = numbersOf(await store.versions(model.name), model);

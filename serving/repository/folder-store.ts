@@ -18,12 +18,12 @@ export class FolderStore implements ModelStore {
     this.#root = root;
   }
 
-  /** Folders that hold a folder with a positive number for a name. */
+  /** Folders, and links to some, that hold a folder with a positive number for a name. */
   async models(): Promise<string[]> {
-    const entries = await readdir(this.#root, { withFileTypes: true }).catch(() => []);
+    const entries = await readdir(this.#root).catch(() => [] as string[]);
     const names: string[] = [];
-    for (const entry of entries) {
-      if (entry.isDirectory() && (await this.versions(entry.name)).length > 0) names.push(entry.name);
+    for (const name of entries) {
+      if (!name.startsWith('.') && (await this.versions(name)).length > 0) names.push(name);
     }
     return names.sort();
   }
