@@ -54,7 +54,8 @@ export class Mirror implements ModelStore {
       checkSignature(manifestBytes, signature, this.#trustedKeys);
       const files = filesBeside(parseManifest(manifestBytes, `${path}/manifest.json`));
       const folder = join(this.#folder, manifestDigest(manifestBytes));
-      if (!(await isThere(folder))) {
+      if (!(await isWhole(folder, [...files, { file: 'manifest.json', sizeBytes: manifestBytes.length }]))) {
+        await rm(folder, { recursive: true, force: true });
         for (const file of files) await this.#fetch(path, file);
         await this.#assemble(folder, manifestBytes, files);
       }
@@ -112,6 +113,7 @@ export class Mirror implements ModelStore {
     if (size < sizeBytes)
       throw unavailable(`${path}: the transfer ended after ${size} of ${sizeBytes} bytes`);
     await rm(partial, { force: true });
+    if (have > 0) throw unavailable(`${path}: the first ${have} bytes were others`);
     throw new Error(`${file} has sha256 ${actual}, the manifest says ${sha256}`);
   }
 
@@ -137,11 +139,18 @@ export class Mirror implements ModelStore {
   }
 }
 
-const isThere = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
+/** Whether all files are there and as long as they should be; what they hold is verified when they are loaded. */
+async function isWhole(folder: string, files: readonly Omit<ExpectedFile, 'sha256'>[]): Promise<boolean> {
+  const sizes = await Promise.all(
+    files.map(({ file }) =>
+      stat(join(folder, file)).then(
+        ({ size }) => size,
+        () => undefined,
+      ),
+    ),
   );
+  return files.every(({ sizeBytes }, place) => sizes[place] === sizeBytes);
+}
 
 async function writeWhole(path: string, text: string): Promise<void> {
   const staging = `${path}.${randomUUID()}`;

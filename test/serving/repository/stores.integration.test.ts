@@ -1,8 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ServingSettings } from '../../../serving/contract/index.ts';
+import { chooseModels } from '../../../serving/repository/chosen.ts';
+import { FolderStore } from '../../../serving/repository/folder-store.ts';
+import { HttpFiles } from '../../../serving/repository/http-files.ts';
 import { Mirror } from '../../../serving/repository/mirror.ts';
 import { S3Files } from '../../../serving/repository/s3-files.ts';
 import { openStore } from '../../../serving/repository/stores.ts';
@@ -176,6 +180,27 @@ describe('a repository on a web server', () => {
     expect((await status(server)).map(({ state }: { state: string }) => state)).toEqual(['AVAILABLE']);
   });
 
+  it('is read from the start again where what is here of it is not its beginning, or no longer all of it', async () => {
+    const mirrored = join(folder, 'mirror');
+    const mirror = new Mirror(new HttpFiles(store.url, { credentialsDir: folder }), mirrored, []);
+    const manifest = JSON.parse(await readFile(join(folder, 'sum', '3', 'manifest.json'), 'utf8'));
+    await mkdir(join(mirrored, 'partial'), { recursive: true });
+    await writeFile(
+      join(mirrored, 'partial', manifest.artifact.model.sha256),
+      'zeros of a disk that lost power',
+    );
+    const whole = await readFile(join(folder, 'sum', '3', 'model.onnx'));
+    const kept = join(await mirror.folderOf('sum', 3), 'model.onnx');
+    expect(await readFile(kept)).toEqual(whole);
+    await writeFile(kept, '');
+    await mirror.folderOf('sum', 3);
+    expect(await readFile(kept)).toEqual(whole);
+    await rm(kept);
+    await rm(join(kept, '..', 'manifest.json'));
+    await mirror.folderOf('sum', 3);
+    expect(await readFile(kept)).toEqual(whole);
+  });
+
   it('may be away: what was loaded serves on', async () => {
     await index('not JSON');
     const refused = await reload(server);
@@ -196,6 +221,27 @@ describe('a repository in a folder', () => {
     } finally {
       await server.stop();
     }
+  });
+
+  it('has the models behind links too, and none in hidden folders', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modelmile-links-'));
+    for (const name of ['elsewhere/1', 'root/own/1', 'root/.hidden/1'])
+      await mkdir(join(folder, name), { recursive: true });
+    await symlink(join(folder, 'elsewhere'), join(folder, 'root', 'linked'));
+    await symlink('/nowhere', join(folder, 'root', 'broken'));
+    expect(await new FolderStore(join(folder, 'root')).models()).toEqual(['linked', 'own']);
+    await rm(folder, { recursive: true });
+  });
+
+  it('is refused by name where a folder in it cannot be a model', async () => {
+    const modelRoot = await mkdtemp(join(tmpdir(), 'modelmile-names-'));
+    await mkdir(join(modelRoot, 'my model', '1'), { recursive: true });
+    const settings = ServingSettings.parse({ modelRoot, stateDir: '/nowhere' });
+    await expect(chooseModels(settings, new FolderStore(modelRoot))).rejects.toMatchObject({
+      code: 'SERVING_LOAD_FAILED',
+      message: expect.stringMatching(/'my model'.*letters, digits, dot, dash, underscore/),
+    });
+    await rm(modelRoot, { recursive: true });
   });
 
   it.each([
