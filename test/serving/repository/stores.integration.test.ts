@@ -181,23 +181,24 @@ describe('a repository on a web server', () => {
   });
 
   it('is read from the start again where what is here of it is not its beginning, or no longer all of it', async () => {
+    await writeFixture(folder, 'kept', 1, scaledSum(7));
     const mirrored = join(folder, 'mirror');
     const mirror = new Mirror(new HttpFiles(store.url, { credentialsDir: folder }), mirrored, []);
-    const manifest = JSON.parse(await readFile(join(folder, 'sum', '3', 'manifest.json'), 'utf8'));
+    const manifest = JSON.parse(await readFile(join(folder, 'kept', '1', 'manifest.json'), 'utf8'));
     await mkdir(join(mirrored, 'partial'), { recursive: true });
     await writeFile(
       join(mirrored, 'partial', manifest.artifact.model.sha256),
       'zeros of a disk that lost power',
     );
-    const whole = await readFile(join(folder, 'sum', '3', 'model.onnx'));
-    const kept = join(await mirror.folderOf('sum', 3), 'model.onnx');
+    const whole = await readFile(join(folder, 'kept', '1', 'model.onnx'));
+    const kept = join(await mirror.folderOf('kept', 1), 'model.onnx');
     expect(await readFile(kept)).toEqual(whole);
     await writeFile(kept, '');
-    await mirror.folderOf('sum', 3);
+    await mirror.folderOf('kept', 1);
     expect(await readFile(kept)).toEqual(whole);
     await rm(kept);
     await rm(join(kept, '..', 'manifest.json'));
-    await mirror.folderOf('sum', 3);
+    await mirror.folderOf('kept', 1);
     expect(await readFile(kept)).toEqual(whole);
   });
 
