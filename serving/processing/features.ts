@@ -14,6 +14,12 @@ export type Cell = number | bigint | string | boolean | null | undefined;
 const isMissing = (cell: Cell): cell is null | undefined | '' =>
   cell === undefined || cell === null || cell === '' || (typeof cell === 'number' && Number.isNaN(cell));
 
+/** Not what JavaScript takes besides: blanks for 0, and other bases. */
+const decimal = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+
+const numberOf = (cell: Cell): number =>
+  typeof cell === 'string' && !decimal.test(cell) ? Number.NaN : Number(cell);
+
 type Encode = (cell: Cell, row: number, out: Numbers, at: number) => void;
 
 const bad = (row: number, feature: string, why: string) =>
@@ -22,7 +28,7 @@ const bad = (row: number, feature: string, why: string) =>
 function numberEncoder(feature: NumberFeature): Encode {
   const normalise = normaliser(feature);
   return (cell, row, out, at) => {
-    const given = isMissing(cell) ? feature.default : Number(cell);
+    const given = isMissing(cell) ? feature.default : numberOf(cell);
     if (given === undefined) throw bad(row, feature.name, 'is missing, and has no default');
     if (!Number.isFinite(given)) throw bad(row, feature.name, 'must be a number');
     out.set(at, normalise(given));

@@ -18,7 +18,7 @@ describe('a number', () => {
   it('is normalised in float32, from a number or its text', () => {
     const age = { kind: 'number', scale: 2, offset: 1, mean: 11, std: 4 };
     expect(encode(age, 9)).toEqual([2]);
-    expect(encode(age, '9')).toEqual([2]);
+    for (const text of ['9', ' 9 ', '+9.', '90e-1', '.9E1']) expect(encode(age, text)).toEqual([2]);
     expect(encode(age, 9n)).toEqual([2]);
     expect(encode({ kind: 'number', mean: 0.1, std: 0.3 }, 0.7)).toEqual([
       Math.fround(Math.fround(Math.fround(0.7) - Math.fround(0.1)) / Math.fround(0.3)),
@@ -30,7 +30,7 @@ describe('a number', () => {
       expect(encode({ kind: 'number', default: 5 }, missing)).toEqual([5]);
       expect(() => encode({ kind: 'number' }, missing)).toThrow("row 0: feature 'f' is missing");
     }
-    for (const wrong of ['abc', Number.POSITIVE_INFINITY, '1,5']) {
+    for (const wrong of ['abc', Number.POSITIVE_INFINITY, '1,5', ' ', '\t', '0x10', '0b1']) {
       expect(() => encode({ kind: 'number' }, wrong)).toThrow("row 0: feature 'f' must be a number");
     }
   });
