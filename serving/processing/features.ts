@@ -15,7 +15,7 @@ const isMissing = (cell: Cell): cell is null | undefined | '' =>
   cell === undefined || cell === null || cell === '' || (typeof cell === 'number' && Number.isNaN(cell));
 
 /** Not what JavaScript takes besides: blanks for 0, and other bases. */
-const decimal = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+const decimal = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i;
 
 const numberOf = (cell: Cell): number =>
   typeof cell === 'string' && !decimal.test(cell) ? Number.NaN : Number(cell);

@@ -34,6 +34,14 @@ describe('a number', () => {
       expect(() => encode({ kind: 'number' }, wrong)).toThrow("row 0: feature 'f' must be a number");
     }
   });
+
+  it('is found to be none in one pass over its text, however long that is', () => {
+    const startedMs = performance.now();
+    for (const long of ['1', ' ', '1.0e1'])
+      expect(() => encode({ kind: 'number' }, `${long.repeat(200_000)}x`)).toThrow('must be a number');
+    // Every other pass for each digit would take minutes.
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
 });
 
 describe('a category', () => {
