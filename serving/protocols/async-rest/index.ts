@@ -4,7 +4,7 @@ import type { LaterState } from '../../later.ts';
 import { decodeSegment } from '../path.ts';
 import type { RestProtocol, RestRequest, RestResponse } from '../protocol.ts';
 
-const requestPath = /^\/async\/requests\/([0-9a-f-]{36})(\/result)?\/?$/;
+const requestPath = /^\/async\/requests\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(\/result)?\/?$/;
 /** Requests that run a model: TensorFlow Serving's in capitals too, as there. */
 const tensorflowPath =
   /^\/async(\/v1\/models\/([^/:]+)(?:\/versions\/\d+|\/labels\/[^/:]+)?:(?:predict|classify|regress))\/?$/i;

@@ -91,6 +91,8 @@ describe('asynchronous requests', () => {
     expect((await new Client(() => server).ask('/async/v1/models/sum:predict', body)).status).toBe(401);
     expect((await all.ask('/async/v1/models/none:predict', body)).status).toBe(404);
     expect((await all.ask('/async/v1/models/sum:feedback', body)).status).toBe(404);
+    for (const id of ['01a226ff-f51e-7b4d-9f45-2acb6f450efe', '-'.repeat(36), 'f'.repeat(36)])
+      expect([id, (await all.ask(`/async/requests/${id}`)).status]).toEqual([id, 404]);
     // What answers nothing at once is not taken for later either.
     for (const path of ['/V2/models/sum/infer', '/v2/models/sum/INFER', '/v1/models/sum/versions/a:predict'])
       expect([path, (await all.ask(`/async${path}`, body)).status]).toEqual([path, 404]);
