@@ -25,6 +25,11 @@ const algorithms = [
 const believedMs = 30_000;
 const maxBelieved = 10_000;
 const fetchTimeoutMs = 5_000;
+/** An issuer's keys are read again this often; while it is away, those that it had last count for so long. */
+const refreshEveryMs = 10 * 60_000;
+const maxKeysAgeMs = 60 * 60_000;
+/** A token of a key that is not known makes the keys be read again, this often at most. */
+const cooldownMs = 10_000;
 /** After an issuer could not be reached it is not asked again for so long, however many tokens come. */
 const retryAfterMs = 1_000;
 /** As OpenID Connect has it. */
@@ -79,9 +84,15 @@ export class TokenVerifier {
 
   #issuerKeys(): Promise<ReturnType<typeof createRemoteJWKSet>> {
     if (this.#keys !== undefined) return this.#keys;
-    this.#keys = this.#discover().then((uri) =>
-      createRemoteJWKSet(uri, { timeoutDuration: fetchTimeoutMs, cooldownDuration: 10_000 }),
-    );
+    this.#keys = this.#discover().then((uri) => {
+      const keys = createRemoteJWKSet(uri, {
+        timeoutDuration: fetchTimeoutMs,
+        cooldownDuration: cooldownMs,
+        cacheMaxAge: maxKeysAgeMs,
+      });
+      setInterval(() => keys.reload().catch(() => {}), refreshEveryMs).unref();
+      return keys;
+    });
     this.#keys.catch(() => {
       setTimeout(() => {
         this.#keys = undefined;
