@@ -31,7 +31,9 @@ function numberEncoder(feature: NumberFeature): Encode {
     const given = isMissing(cell) ? feature.default : numberOf(cell);
     if (given === undefined) throw bad(row, feature.name, 'is missing, and has no default');
     if (!Number.isFinite(given)) throw bad(row, feature.name, 'must be a number');
-    out.set(at, normalise(given));
+    const value = normalise(given);
+    if (!Number.isFinite(value)) throw bad(row, feature.name, 'is beyond what float32 holds');
+    out.set(at, value);
   };
 }
 

@@ -35,6 +35,14 @@ describe('a number', () => {
     }
   });
 
+  it('is refused beyond what float32 holds, which would be answered with NaN', () => {
+    for (const dtype of ['float32', 'int64'])
+      for (const huge of [1e39, '-1e39', 10n ** 39n])
+        expect(() => encode({ kind: 'number' }, huge, dtype)).toThrow(
+          "row 0: feature 'f' is beyond what float32 holds",
+        );
+  });
+
   it('is found to be none in one pass over its text, however long that is', () => {
     const startedMs = performance.now();
     for (const long of ['1', ' ', '1.0e1'])
