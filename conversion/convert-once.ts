@@ -1,7 +1,6 @@
 import type { Cost } from './budget.ts';
 import { readCustomLayers } from './custom-layers.ts';
 import { ConversionError, ofSound } from './errors.ts';
-import { sha256Of } from './large-files.ts';
 import {
   type Accuracy,
   encodeManifest,
@@ -15,7 +14,7 @@ import { targets } from './targets/index.ts';
 import type { Target, TargetRequest } from './targets/target.ts';
 import { accuracyOf } from './verify/accuracy.ts';
 import { readLabelledSet } from './verify/labelled-set.ts';
-import type { VersionFiles } from './verify/session.ts';
+import { sha256Of, type VersionFiles } from './version-files.ts';
 
 /** Bump when the same source and options give other bytes: it is part of every cache key. */
 export const converterVersion = '0.4.6';
@@ -48,13 +47,13 @@ export interface ConvertOptions {
   readonly onProgress?: (step: string) => void;
 }
 
-/** One model version in memory. */
+/** One model version; large weights may wait on the disk. */
 export interface Conversion {
   readonly manifest: Manifest;
   readonly manifestBytes: Uint8Array;
   /** sha256 of manifestBytes: the version's identity. */
   readonly digest: string;
-  /** File name to bytes, manifest.json included. */
+  /** By file name, manifest.json included. */
   readonly files: VersionFiles;
 }
 
@@ -78,8 +77,8 @@ function targetFor(name: string, method: string): Target {
 }
 
 function artifactFile(files: VersionFiles, name: string): Manifest['artifact']['model'] | undefined {
-  const bytes = files.get(name);
-  return bytes && { file: name, sha256: sha256Of(bytes), sizeBytes: bytes.length };
+  const found = files.get(name);
+  return found && { file: name, sha256: sha256Of(found), sizeBytes: found.length };
 }
 
 /** Percentage points that a lossy conversion may lose are judged against the exact one. */

@@ -13,4 +13,5 @@ export { targets } from './targets/index.ts';
 export { accuracyOf, classify } from './verify/accuracy.ts';
 export { argmax, classOf, type LabelledSet, readLabelledSet } from './verify/labelled-set.ts';
 export { profileOf } from './verify/profile.ts';
+export { bytesOf } from './version-files.ts';
 export { readVersion, readVersionManifest, writeVersion } from './version-folder.ts';

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ConversionError } from './errors.ts';
 
@@ -18,7 +17,7 @@ export function allocate(sizeBytes: number, what: string): Uint8Array<ArrayBuffe
 }
 
 /** Fills an array from a place of a file on. @returns how many bytes there were */
-export async function readInto(file: FileHandle, into: Uint8Array, offset: number): Promise<number> {
+async function readInto(file: FileHandle, into: Uint8Array, offset: number): Promise<number> {
   for (let at = 0; at < into.length; ) {
     const { bytesRead } = await file.read(into, at, Math.min(pieceBytes, into.length - at), offset + at);
     if (bytesRead === 0) return at;
@@ -59,11 +58,4 @@ export async function writePieces(path: string, pieces: readonly Piece[]): Promi
   } finally {
     await file.close();
   }
-}
-
-/** sha256 in lower-case hex of any number of bytes. */
-export function sha256Of(bytes: Uint8Array): string {
-  const hash = createHash('sha256');
-  for (let at = 0; at < bytes.length; at += pieceBytes) hash.update(bytes.subarray(at, at + pieceBytes));
-  return hash.digest('hex');
 }

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
 import { ConversionError, unreadable } from './errors.ts';
 import { readWhole } from './large-files.ts';
 import { manifestDigest, parseManifest } from './manifest/index.ts';
 import { removedAfter } from './temporary-folder.ts';
+import { chunksOf, type VersionFile } from './version-files.ts';
 
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+async function writeDurably(path: string, content: VersionFile): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    await file.writeFile(bytes);
+    await writeFile(file, chunksOf(content));
     await file.sync();
   } finally {
     await file.close();
@@ -33,7 +34,7 @@ export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder
   const unfinished = `${folder}.${randomUUID()}.part`;
   const write = async () => {
     await mkdir(unfinished, { recursive: true });
-    for (const [name, bytes] of conversion.files) await writeDurably(join(unfinished, name), bytes);
+    for (const [name, content] of conversion.files) await writeDurably(join(unfinished, name), content);
     await mkdir(dirname(folder), { recursive: true });
     await rename(unfinished, folder).catch(async (error: NodeJS.ErrnoException) => {
       // Somebody else wrote the same version in the meantime.
@@ -41,6 +42,7 @@ export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder
     });
   };
   await removedAfter(unfinished, write).catch((error: Error) => {
+    if (error instanceof ConversionError) throw error;
     throw new ConversionError('CONVERSION_NOT_WRITABLE', `${folder}: ${error.message}`);
   });
 }
@@ -58,7 +60,7 @@ export async function readVersionManifest(folder: string): Promise<Omit<Conversi
 /** Reads a version folder back. @throws ManifestError, or ConversionError CONVERSION_NO_SUCH_FILE */
 export async function readVersion(folder: string): Promise<Conversion> {
   const version = await readVersionManifest(folder);
-  const files = new Map([['manifest.json', version.manifestBytes]]);
+  const files = new Map<string, VersionFile>([['manifest.json', version.manifestBytes]]);
   for (const name of (await readdir(folder)).sort())
     if (name.startsWith('model.')) files.set(name, await readWhole(join(folder, name)));
   return { ...version, files };

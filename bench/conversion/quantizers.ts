@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Conversion, convert } from '../../conversion/index.ts';
+import { bytesOf, type Conversion, convert } from '../../conversion/index.ts';
 import { defaultSignatureName } from '../../conversion/manifest/index.ts';
 import { decodeModel } from '../../conversion/onnx/index.ts';
 import { measureLatency } from '../../conversion/verify/latency.ts';
@@ -30,7 +30,7 @@ export interface QuantizerRow {
   readonly theirs: Quantized;
 }
 
-const modelOf = (conversion: Conversion) => conversion.files.get('model.onnx') as Uint8Array;
+const modelOf = (conversion: Conversion) => bytesOf(conversion.files.get('model.onnx')!);
 
 /** What `onnxruntime.quantization` makes of our float32 model, with the same rows. */
 async function byPython(python: string, method: string, float: Conversion, rows: string, folder: string) {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { checkGolden, convert, readVersion } from '../../conversion/index.ts';
+import { bytesOf, checkGolden, convert, readVersion } from '../../conversion/index.ts';
 import { encodeManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { customOption, goldenLine, goldenOption } from '../conversion-options.ts';
@@ -45,7 +45,8 @@ export const verify: Command = {
     const parity = { ...again.manifest.parity, tolerance: kept.manifest.parity.tolerance };
     const files = new Map(again.files).set('manifest.json', encodeManifest({ ...again.manifest, parity }));
     const differing = [...files.keys()].filter(
-      (name) => Buffer.compare(files.get(name)!, kept.files.get(name) ?? new Uint8Array()) !== 0,
+      (name) =>
+        Buffer.compare(bytesOf(files.get(name)!), bytesOf(kept.files.get(name) ?? new Uint8Array())) !== 0,
     );
     const same = differing.length === 0;
     terminal.line(same ? `the same, byte for byte: ${kept.digest}` : `different: ${differing.join(', ')}`);

@@ -23,8 +23,9 @@ import { joined, modelParity } from '../verify/model-parity.ts';
 import { type Candidate, exactBudget, kerasParity, tableSizes } from '../verify/parity.ts';
 import { randomRows } from '../verify/random-rows.ts';
 import { readSampleRows, type SampleRows } from '../verify/sample-rows.ts';
-import { openShipped, type VersionFiles } from '../verify/session.ts';
+import { openShipped } from '../verify/session.ts';
 import { shelve } from '../verify/shelf.ts';
+import { inMemory, type VersionFiles } from '../version-files.ts';
 import type { Target, TargetRequest } from './target.ts';
 
 const file = 'model.onnx';
@@ -32,6 +33,7 @@ const file = 'model.onnx';
 const mostKeptBytes = 2 ** 22;
 
 interface ExactModel {
+  /** Large weights of it may be in its files alone. */
   readonly model: ModelProto;
   /** What ships of it. */
   readonly files: VersionFiles;
@@ -78,7 +80,7 @@ async function frozenOnnx(
 /** A version before the gate. */
 interface Written extends Candidate {
   readonly signature: Signature;
-  files(): Promise<VersionFiles>;
+  readonly files: VersionFiles;
 }
 
 /** Written once, and read back: the gate runs what ships, and the weights are there once. */
@@ -97,8 +99,8 @@ async function written(
     model: modelIn(files, file),
     trace,
     signature,
+    files,
     open: (added) => openShipped(files, added),
-    files: async () => files,
   };
 }
 
@@ -125,10 +127,9 @@ async function frozenKeras(source: KerasModel, request: TargetRequest, folder: s
   const whole = () => kerasToOnnx(source, custom);
   try {
     const conversion = await frozen(whole, folder, request);
-    const { signature } = conversion;
+    const { model, files, signature } = conversion;
     const parity = await kerasParity(source, conversion, signature, seed, custom);
-    const files = await conversion.files();
-    return { model: modelIn(files, file), files, signature, parity };
+    return { model, files, signature, parity };
   } catch (error) {
     // Before freezing every layer has a value of its own: there the gate can name the one that is off.
     const { model, trace } = whole();
@@ -173,12 +174,13 @@ async function standIns(
 
 /** Prunes, then quantizes; what comes out is held to the budget on the rows that stand for real inputs. */
 async function applyMethod(
-  exact: ExactModel,
+  gated: ExactModel,
   given: SampleRows | undefined,
   { model: source, method: name, prune: pruning, seed, budget, mostInlineBytes }: TargetRequest,
 ): Promise<Pick<ExactModel, 'model' | 'files' | 'parity'>> {
   const method: Method = methods[name as keyof typeof methods];
-  if (method.exact && pruning === undefined) return exact;
+  if (method.exact && pruning === undefined) return gated;
+  const exact = { ...gated, model: modelIn(inMemory(gated.files), file) };
   const { signature } = exact;
   const learning = given === undefined ? await standIns(source, exact, seed + 1, learningRows) : [given];
   const rows = { inputs: signature.inputs.map((_, i) => joined(learning.map(({ inputs }) => inputs[i]!))) };

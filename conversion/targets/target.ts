@@ -3,7 +3,7 @@ import type { Manifest, Parity, Signature } from '../manifest/index.ts';
 import type { SourceModel } from '../readers/reader.ts';
 import type { OpenModel } from '../verify/accuracy.ts';
 import type { Budget } from '../verify/parity.ts';
-import type { VersionFiles } from '../verify/session.ts';
+import type { VersionFiles } from '../version-files.ts';
 
 /** What a target gets: a source that was read, and the choices. */
 export interface TargetRequest {

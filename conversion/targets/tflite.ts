@@ -4,6 +4,7 @@ import { type TfliteMethod, tfliteMethods } from '../tflite/methods.ts';
 import { tfliteParity } from '../tflite/parity.ts';
 import { exactBudget } from '../verify/parity.ts';
 import { readSampleRows } from '../verify/sample-rows.ts';
+import { bytesOf } from '../version-files.ts';
 import type { Target } from './target.ts';
 
 const file = 'model.tflite';
@@ -47,7 +48,7 @@ export const tfliteTarget: Target = {
     };
   },
   async open(files) {
-    const model = readTflite(files.get(file)!, file);
+    const model = readTflite(bytesOf(files.get(file)!), file);
     return { run: async (inputs) => evaluate(model, inputs), release: async () => {} };
   },
 };

@@ -1,7 +1,8 @@
 import { ConversionError } from '../errors.ts';
 import type { Accuracy, Signature, TensorSpec } from '../manifest/index.ts';
+import type { VersionFiles } from '../version-files.ts';
 import { classOf, type LabelledSet } from './labelled-set.ts';
-import { openVersion, runSession, runtimeTensor, type VersionFiles } from './session.ts';
+import { openVersion, runSession, runtimeTensor } from './session.ts';
 
 /** Rows per run: large enough to be fast, small enough for any model. */
 const batchRows = 256;

@@ -2,10 +2,11 @@ import type { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
 import type { ModelProto } from '../onnx/index.ts';
+import type { VersionFiles } from '../version-files.ts';
 import type { Tensor } from './interpreter/index.ts';
 import { type Budget, compare } from './parity.ts';
 import type { SampleRows } from './sample-rows.ts';
-import { openModel, openShipped, runSession, runtimeTensor, type VersionFiles } from './session.ts';
+import { openModel, openShipped, runSession, runtimeTensor } from './session.ts';
 
 const rowsAtOnce = 32;
 

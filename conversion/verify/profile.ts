@@ -9,6 +9,7 @@ import {
   sizeOfArtifact,
   type TensorSpec,
 } from '../manifest/index.ts';
+import { inMemory, type VersionFiles } from '../version-files.ts';
 import { seededRandom } from './random.ts';
 import { openVersion, runtimeTensor } from './session.ts';
 
@@ -69,12 +70,7 @@ async function measure(
 }
 
 /** What it takes to load a model, and what a session of it takes that has run its largest batch; one session stays open. */
-async function loaded(
-  files: Conversion['files'],
-  sizeBytes: number,
-  inputs: readonly TensorSpec[],
-  batch: number,
-) {
+async function loaded(files: VersionFiles, sizeBytes: number, inputs: readonly TensorSpec[], batch: number) {
   const [one, largest] = [feedsFor(inputs, 1), feedsFor(inputs, batch)];
   const times: number[] = [];
   const open = async () => {
@@ -106,7 +102,7 @@ export async function profileOf({ manifest, digest, files }: Conversion): Promis
   const { inputs } = manifest.signatures[defaultSignatureName]!;
   const sizes = inputs.some(({ shape }) => shape.includes(-1)) ? batches : [1];
   const sizeBytes = sizeOfArtifact(manifest);
-  const { session, loadMs, memoryBytes } = await loaded(files, sizeBytes, inputs, sizes.at(-1)!);
+  const { session, loadMs, memoryBytes } = await loaded(inMemory(files), sizeBytes, inputs, sizes.at(-1)!);
   const latency: LatencyPoint[] = [];
   for (const batch of sizes) latency.push(await measure(session, inputs, batch));
   await session.release();

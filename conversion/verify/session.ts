@@ -16,6 +16,7 @@ import {
   weightBytes,
 } from '../onnx/index.ts';
 import { removedAfter } from '../temporary-folder.ts';
+import { bytesOf, type VersionFiles } from '../version-files.ts';
 import { runtime } from './runtime.ts';
 
 const arrays = {
@@ -116,15 +117,15 @@ export async function openModel(model: ModelProto, options: InferenceSession.Ses
   return openMapped({ message, beside: new Map([[weightsFile, pieces]]) }, options, handed);
 }
 
-/** The files of a version, by name. */
-export type VersionFiles = ReadonlyMap<string, Uint8Array>;
-
 /** @throws Error where the version is of another format */
 function partsOf(files: VersionFiles): ModelInParts {
   const message = files.get('model.onnx');
   if (message === undefined) throw new Error('only versions of the format onnx run here');
   const beside = [...files].filter(([name]) => name.startsWith('model.onnx.'));
-  return { message, externalData: beside.map(([path, data]) => ({ path, data })) };
+  return {
+    message: bytesOf(message),
+    externalData: beside.map(([path, data]) => ({ path, data: bytesOf(data) })),
+  };
 }
 
 /** A session of a version. @throws ConversionError CONVERSION_RUNTIME_REFUSED; Error where the version is of another format */

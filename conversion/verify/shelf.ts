@@ -1,9 +1,8 @@
-import { open, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { collect } from '../collect.ts';
-import { ConversionError } from '../errors.ts';
-import { allocate, type Piece, readInto, writePieces } from '../large-files.ts';
+import { allocate, type Piece, writePieces } from '../large-files.ts';
 import {
   apart,
   decodeModel,
@@ -13,29 +12,31 @@ import {
   type ModelProto,
   type ValueInfoProto,
 } from '../onnx/index.ts';
-import { openFile, type VersionFiles } from './session.ts';
+import { StoredFile, type Stretch, type VersionFiles } from '../version-files.ts';
+import { openFile } from './session.ts';
 
-/** A version whose weights lie on the disk while the gate works, which takes the memory for itself. */
+/** A version whose weights lie on the disk: the gate takes the memory for itself. */
 export interface Shelf {
   /** Without its large weights. */
   readonly model: ModelProto;
+  /** What ships: what it has of weights is what the gate's session is given. It outlives the folder. */
+  readonly files: VersionFiles;
   /** A session of it, for the gate. @param added values inside, which are wanted beside the outputs */
   open(added?: readonly ValueInfoProto[]): Promise<InferenceSession>;
-  /** The version again: what it has of weights is what the gate's session was given. */
-  files(): Promise<VersionFiles>;
 }
 
 /** What of a message lies in pieces of a file, and what is between them, as copies: nothing here holds the message. */
-function layoutOf(message: Uint8Array, pieces: readonly Piece[]) {
+function stretchesOf(message: Uint8Array, pieces: readonly Piece[]): Stretch[] {
   const places = pieces.map(({ bytes, offset }) => ({
     start: bytes.byteOffset - message.byteOffset,
-    length: bytes.length,
-    offset,
+    place: { offset, length: bytes.length },
   }));
-  const ends = [0, ...places.map(({ start, length }) => start + length)];
-  const starts = [...places.map(({ start }) => start), message.length];
-  const between = ends.map((end, i) => ({ start: end, bytes: message.slice(end, starts[i]) }));
-  return { sizeBytes: message.length, places, between };
+  const ends = [0, ...places.map(({ start, place }) => start + place.length)];
+  return ends.flatMap((end, i) => {
+    const next = places[i];
+    const between = message.slice(end, next?.start);
+    return next === undefined ? [between] : [between, next.place];
+  });
 }
 
 /** Writes the weights of a model's message into a file. The message itself is never made: without them most of it takes no memory. */
@@ -58,7 +59,7 @@ async function writeWeights(model: ModelProto, path: string) {
     path,
     pieces.map(({ bytes, offset }) => ({ bytes: weights.get(bytes.byteOffset) ?? bytes, offset })),
   );
-  return { rest, ...layoutOf(outline, pieces) };
+  return { rest, stretches: stretchesOf(outline, pieces) };
 }
 
 /**
@@ -67,30 +68,16 @@ async function writeWeights(model: ModelProto, path: string) {
  */
 export async function shelve(name: string, model: ModelProto, folder: string): Promise<Shelf> {
   const weights = join(folder, 'weights');
-  const { rest, sizeBytes, places, between } = await writeWeights(model, weights);
+  const { rest, stretches } = await writeWeights(model, weights);
+  const stored = new StoredFile(weights, stretches);
   return {
     model: decodeModel(rest, name),
+    files: new Map([[name, stored]]),
     async open(added = []) {
       const path = join(folder, 'message');
       await writeFile(path, giving(rest, added));
-      collect(sizeBytes);
+      collect(stored.length);
       return openFile(path);
-    },
-    async files() {
-      collect(sizeBytes);
-      const whole = allocate(sizeBytes, name);
-      for (const { start, bytes } of between) whole.set(bytes, start);
-      const file = await open(weights, 'r');
-      try {
-        for (const { start, length, offset } of places) {
-          const read = await readInto(file, whole.subarray(start, start + length), offset);
-          if (read < length)
-            throw new ConversionError('CONVERSION_NOT_WRITABLE', `${weights} was cut while it was in use`);
-        }
-      } finally {
-        await file.close();
-      }
-      return new Map([[name, whole]]);
     },
   };
 }

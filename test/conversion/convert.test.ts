@@ -2,7 +2,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { convert, convertCached, inspect, readVersion, writeVersion } from '../../conversion/index.ts';
+import {
+  bytesOf,
+  convert,
+  convertCached,
+  inspect,
+  readVersion,
+  writeVersion,
+} from '../../conversion/index.ts';
 
 const fixtures = new URL('./fixtures/', import.meta.url).pathname;
 const digits = new URL('../../samples/digits/', import.meta.url).pathname;
@@ -37,7 +44,7 @@ describe('conversion of Keras models', () => {
     const cases = expected[file]!;
     expect(manifest.parity.passed).toBe(true);
     const answers = await run(
-      files.get('model.onnx')!,
+      bytesOf(files.get('model.onnx')!),
       Object.fromEntries(inputs.map((spec, i) => [spec.name, cases.inputs[i]!])),
     );
     expect(outputs).toHaveLength(cases.outputs.length);
@@ -55,7 +62,9 @@ describe('conversion of Keras models', () => {
       await convert(join(digits, 'model.h5')),
     ];
     expect(first.digest).toBe(second.digest);
-    expect(Buffer.compare(first.files.get('model.onnx')!, second.files.get('model.onnx')!)).toBe(0);
+    expect(
+      Buffer.compare(bytesOf(first.files.get('model.onnx')!), bytesOf(second.files.get('model.onnx')!)),
+    ).toBe(0);
   });
 
   it('measures the accuracy that TensorFlow reports on the held-out digits', async () => {
@@ -69,7 +78,7 @@ describe('conversion of Keras models', () => {
   it('takes ONNX as it is, through the same gate', async () => {
     const { files, digest } = await convert(join(digits, 'model.h5'));
     const path = join(work, 'again.onnx');
-    writeFileSync(path, files.get('model.onnx')!);
+    writeFileSync(path, bytesOf(files.get('model.onnx')!));
     const again = await convert(path);
     expect(again.manifest.source.dialect).toBe('onnx');
     expect(again.manifest.artifact.model.sha256).toBe(

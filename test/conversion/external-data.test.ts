@@ -5,6 +5,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   accuracyOf,
+  bytesOf,
   type Conversion,
   convert,
   inspect,
@@ -43,7 +44,7 @@ let whole: Conversion;
 let apart: Conversion;
 beforeAll(async () => {
   whole = await convert(digits);
-  writeFileSync(oneFile, whole.files.get('model.onnx')!);
+  writeFileSync(oneFile, bytesOf(whole.files.get('model.onnx')!));
   apart = await convert(digits, small);
   await writeVersion(apart, join(work, 'version'));
 });
@@ -53,7 +54,7 @@ afterAll(() => {
 });
 
 const source = () => join(work, 'version', 'model.onnx');
-const messageOf = ({ files }: Conversion) => decodeModel(files.get('model.onnx')!, 'model.onnx');
+const messageOf = ({ files }: Conversion) => decodeModel(bytesOf(files.get('model.onnx')!), 'model.onnx');
 const entriesOf = ({ externalData }: TensorProto) =>
   Object.fromEntries(externalData.map(({ key, value }) => [key, value]));
 
@@ -63,7 +64,7 @@ describe('a model whose weights outgrow one message', () => {
     const { artifact } = apart.manifest;
     expect(artifactFiles(apart.manifest).map(({ file }) => file)).toEqual(['model.onnx', 'model.onnx.data']);
     expect(artifact.model.sizeBytes).toBeLessThan(4096);
-    expect(artifact.externalData!.sizeBytes).toBe(apart.files.get('model.onnx.data')!.length);
+    expect(artifact.externalData!.sizeBytes).toBe(bytesOf(apart.files.get('model.onnx.data')!).length);
     expect(sizeOfArtifact(apart.manifest)).toBeGreaterThan(400_000);
     const places = messageOf(apart).graph!.initializer.filter(({ dataLocation }) => dataLocation === 1);
     expect(places.map((tensor) => entriesOf(tensor)['location'])).toEqual(
@@ -92,7 +93,7 @@ describe('a model whose weights outgrow one message', () => {
 
   it('has room for the bodies of loops', async () => {
     const { files, manifest } = await convert(recorded.path('keras3-masked-lstm.h5'));
-    const model = decodeModel(files.get('model.onnx')!, 'masked-lstm');
+    const model = decodeModel(bytesOf(files.get('model.onnx')!), 'masked-lstm');
     const [output] = manifest.signatures['serving_default']!.outputs;
     const [units, width] = [output!.shape[1] as number, 2000];
     const weights = Float32Array.from({ length: units * width }, (_, i) => Math.sin(i));
@@ -134,9 +135,9 @@ describe('an ONNX source with weights beside it', () => {
 
   it('is another source when only its weights are', async () => {
     const path = join(work, 'others', 'model.onnx');
-    const data = apart.files.get('model.onnx.data')!.slice();
+    const data = bytesOf(apart.files.get('model.onnx.data')!).slice();
     data[1] = data[1]! ^ 1;
-    write(path, apart.files.get('model.onnx')!, data);
+    write(path, bytesOf(apart.files.get('model.onnx')!), data);
     expect((await inspect(path)).sha256).not.toBe((await inspect(source())).sha256);
   });
 });
@@ -221,7 +222,7 @@ it('a file that a model calls by many names is read once', async () => {
   expect(tensors.length).toBeGreaterThan(1);
   for (const [i, { externalData }] of tensors.entries())
     externalData.find(({ key }) => key === 'location')!.value = `${'./'.repeat(i)}model.onnx.data`;
-  const [message, data] = [encodeModel(model), apart.files.get('model.onnx.data')!];
+  const [message, data] = [encodeModel(model), bytesOf(apart.files.get('model.onnx.data')!)];
   write(path, message, data);
   const buffers = (await readModel(path))
     .graph!.initializer.filter(({ rawData }) => rawData.length >= 1024)
@@ -254,7 +255,7 @@ describe('weights that are not where a model says', () => {
     ['another length than the shape has', 'length', '4096', corrupt],
   ])('%s', async (_, key, value, code) => {
     const path = join(work, 'faulty', 'model.onnx');
-    write(path, withEntry(key, value), apart.files.get('model.onnx.data')!);
+    write(path, withEntry(key, value), bytesOf(apart.files.get('model.onnx.data')!));
     if (!existsSync(join(work, 'faulty', 'link'))) {
       symlinkSync(outside, join(work, 'faulty', 'link'));
       mkdirSync(join(work, 'faulty', 'folder'));
@@ -265,7 +266,11 @@ describe('weights that are not where a model says', () => {
 
   it('a file that was cut short', async () => {
     const path = join(work, 'short', 'model.onnx');
-    write(path, apart.files.get('model.onnx')!, apart.files.get('model.onnx.data')!.subarray(0, 100_000));
+    write(
+      path,
+      bytesOf(apart.files.get('model.onnx')!),
+      bytesOf(apart.files.get('model.onnx.data')!).subarray(0, 100_000),
+    );
     await expect(convert(path)).rejects.toMatchObject({
       code: corrupt,
       message: expect.stringContaining('which has 100000'),
@@ -276,8 +281,8 @@ describe('weights that are not where a model says', () => {
     const [cache, links] = [join(work, 'cache'), join(work, 'links')];
     mkdirSync(cache);
     mkdirSync(links);
-    writeFileSync(join(cache, '1'), apart.files.get('model.onnx')!);
-    writeFileSync(join(cache, '2'), apart.files.get('model.onnx.data')!);
+    writeFileSync(join(cache, '1'), bytesOf(apart.files.get('model.onnx')!));
+    writeFileSync(join(cache, '2'), bytesOf(apart.files.get('model.onnx.data')!));
     symlinkSync('../cache/1', join(links, 'model.onnx'));
     symlinkSync('../cache/2', join(links, 'model.onnx.data'));
     expect((await convert(join(links, 'model.onnx'))).manifest.parity.passed).toBe(true);

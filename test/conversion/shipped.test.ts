@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -26,6 +26,20 @@ jest.unstable_mockModule('../../conversion/onnx/encode.ts', () => ({
     });
   },
 }));
+const temporary = await import('../../conversion/temporary-folder.ts');
+const folders: string[] = [];
+jest.unstable_mockModule('../../conversion/temporary-folder.ts', () => ({
+  ...temporary,
+  withTemporaryFolder: <T>(purpose: string, work: (folder: string) => Promise<T>, neededBytes?: number) =>
+    temporary.withTemporaryFolder(
+      purpose,
+      (folder) => {
+        folders.push(folder);
+        return work(folder);
+      },
+      neededBytes,
+    ),
+}));
 const { kerasToOnnx } = await import('../../conversion/keras/to-onnx.ts');
 const { apart, decodeModel, giving, modelFiles, signatureOf, valueInfo } = await import(
   '../../conversion/onnx/index.ts'
@@ -33,6 +47,7 @@ const { apart, decodeModel, giving, modelFiles, signatureOf, valueInfo } = await
 const { kerasParity } = await import('../../conversion/verify/parity.ts');
 const { shelve } = await import('../../conversion/verify/shelf.ts');
 const { onnxTarget } = await import('../../conversion/targets/onnx.ts');
+const { inMemory, StoredFile, sha256Of } = await import('../../conversion/version-files.ts');
 
 /** A network of one hidden layer of `units`: the kernel before it has 32 times as many numbers. */
 function network(units: number): KerasModel {
@@ -98,6 +113,7 @@ const spoilEnd = (bytes: Uint8Array) => {
 beforeEach(() => {
   fault = () => {};
   faulty = 0;
+  folders.length = 0;
 });
 
 describe('the gate runs the bytes that ship', () => {
@@ -193,8 +209,25 @@ describe('a version that waits on the disk', () => {
   it('comes back byte for byte, and has no weights meanwhile', async () => {
     const shelf = await shelve('model.onnx', model, folder);
     expect(Math.max(...shelf.model.graph!.initializer.map(({ rawData }) => rawData.length))).toBe(3 * 64 * 4);
-    expect(await shelf.files()).toEqual(modelFiles(model, 'model.onnx'));
+    expect(inMemory(shelf.files)).toEqual(modelFiles(model, 'model.onnx'));
   });
+
+  it.each(['none', 'float16'])(
+    'is never whole in memory after the gate, but for a method: %s',
+    async (method) => {
+      const large = network(2 ** 15 + 2 ** 12);
+      const { files } = await converted(large, { method });
+      const file = files.get('model.onnx')!;
+      expect(file instanceof StoredFile).toBe(method === 'none');
+      expect(folders.length).toBeGreaterThan(0);
+      expect(folders.filter((left) => existsSync(left))).toEqual([]);
+      const { graph } = decodeModel(inMemory(files).get('model.onnx')!, 'model.onnx');
+      const weightBytes = graph!.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
+      expect(weightBytes / file.length).toBeCloseTo(1, 2);
+      const again = (await converted(large, { method })).files.get('model.onnx')!;
+      expect([again.length, sha256Of(again)]).toEqual([file.length, sha256Of(file)]);
+    },
+  );
 
   it('is judged as it ships', async () => {
     const judged = async () => {
@@ -210,6 +243,6 @@ describe('a version that waits on the disk', () => {
   it('is refused where its file was cut', async () => {
     const shelf = await shelve('model.onnx', model, folder);
     truncateSync(join(folder, 'weights'), 100);
-    await expect(shelf.files()).rejects.toMatchObject({ code: 'CONVERSION_NOT_WRITABLE' });
+    expect(() => inMemory(shelf.files)).toThrow(expect.objectContaining({ code: 'CONVERSION_NOT_WRITABLE' }));
   });
 });
