@@ -5,7 +5,6 @@ import { isConvertible, kerasToOnnx } from './keras/to-onnx.ts';
 import { elementCount, opsetOf, signatureOf } from './onnx/index.ts';
 import { identify, readSource } from './readers/index.ts';
 import type { OnnxSource, SourceModel, TfliteSource } from './readers/reader.ts';
-import { isKnownOperator } from './tflite/evaluate/index.ts';
 
 /** One row of what a model consists of. */
 export interface InspectedLayer {
@@ -48,18 +47,20 @@ const rowsOf = {
         .reduce((sum, tensor) => sum + elementCount(tensor.dims), 0),
       supported: true,
     })),
-  tflite: ({ file }: TfliteSource): InspectedLayer[] =>
-    file.subgraphs.flatMap(({ operators, tensors }) =>
+  tflite: async ({ file }: TfliteSource): Promise<InspectedLayer[]> => {
+    const { isKnownOperator } = await import('./tflite/index.ts');
+    return file.subgraphs.flatMap(({ operators, tensors }) =>
       operators.map(({ operator, inputs, outputs }) => ({
         name: tensors[outputs[0] ?? -1]?.name ?? '',
         kind: operator,
         parameters: inputs.reduce((sum, index) => sum + (tensors[index]?.data?.length ?? 0), 0),
         supported: isKnownOperator(operator),
       })),
-    ),
+    );
+  },
 };
 
-function rows(model: SourceModel, custom: CustomLayers): InspectedLayer[] {
+async function rows(model: SourceModel, custom: CustomLayers): Promise<InspectedLayer[]> {
   if (model.kind === 'keras') return rowsOf.keras(model, custom);
   return model.kind === 'onnx' ? rowsOf.onnx(model) : rowsOf.tflite(model);
 }

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { readTflite } from '../tflite/read.ts';
 import { fileIdentifier } from '../tflite/schema/model.ts';
 import type { Reader } from './reader.ts';
 
@@ -9,6 +8,7 @@ export const tflite: Reader = {
   matches: (head) => new TextDecoder().decode(head.subarray(4, 8)) === fileIdentifier,
   files: async (path) => [path],
   async read(path) {
+    const { readTflite } = await import('../tflite/read.ts');
     const file = readTflite(await readFile(path), path);
     return { dialect: file.description || 'tflite', model: { kind: 'tflite', file } };
   },

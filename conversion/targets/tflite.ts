@@ -1,13 +1,13 @@
 import { ConversionError } from '../errors.ts';
-import { assemble, evaluate, kerasToTflite, readTflite, signatureOf } from '../tflite/index.ts';
 import { type TfliteMethod, tfliteMethods } from '../tflite/methods.ts';
-import { tfliteParity } from '../tflite/parity.ts';
 import { exactBudget } from '../verify/parity.ts';
 import { readSampleRows } from '../verify/sample-rows.ts';
 import { bytesOf } from '../version-files.ts';
 import type { Target } from './target.ts';
 
 const file = 'model.tflite';
+/** Most conversions have no use for it. */
+const load = () => import('../tflite/index.ts');
 
 /** TFLite, which runs on phones and small devices. */
 export const tfliteTarget: Target = {
@@ -29,6 +29,7 @@ export const tfliteTarget: Target = {
         'layers of your own (--custom) are for the target onnx',
       );
     }
+    const { assemble, kerasToTflite, signatureOf, tfliteParity } = await load();
     const conversion = kerasToTflite(model);
     const signature = signatureOf(conversion.program);
     const exactBytes = assemble(conversion.program);
@@ -37,7 +38,7 @@ export const tfliteTarget: Target = {
     const files = (bytes: Uint8Array) => new Map([[file, bytes]]);
     if (method.exact) return { artifact: { format: 'tflite' }, files: files(exactBytes), signature, parity };
     const rows = calibration === undefined ? undefined : await readSampleRows(calibration, signature);
-    const bytes = assemble(method.apply(conversion.program, rows?.inputs));
+    const bytes = assemble(await method.apply(conversion.program, rows?.inputs));
     const lossy = tfliteParity(model, conversion, bytes, signature, { seed, budget, method: name });
     return {
       artifact: { format: 'tflite' },
@@ -48,6 +49,7 @@ export const tfliteTarget: Target = {
     };
   },
   async open(files) {
+    const { evaluate, readTflite } = await load();
     const model = readTflite(bytesOf(files.get(file)!), file);
     return { run: async (inputs) => evaluate(model, inputs), release: async () => {} };
   },

@@ -58,7 +58,8 @@ async function round(seed: number): Promise<Figures> {
       add(assemble(program));
       if (quantized === undefined) continue;
       const calibration = [tensorOf(calibrationRows(inputs[0]!.shape.slice(1)))];
-      for (const method of lossy) add(assemble(tfliteMethods[method].apply(program, calibration)), method);
+      for (const method of lossy)
+        add(assemble(await tfliteMethods[method].apply(program, calibration)), method);
     }
     const answers = interpret(
       python as string,

@@ -27,7 +27,7 @@ const rowShape = (name: string) => expected[name]!.inputs[0]!.shape.slice(1);
 
 async function converted(name: string, method: (typeof lossy)[number]): Promise<Uint8Array> {
   const { program } = kerasToTflite(await readModel(writeModel(name, work)));
-  return assemble(tfliteMethods[method].apply(program, [tensorOf(calibrationRows(rowShape(name)))]));
+  return assemble(await tfliteMethods[method].apply(program, [tensorOf(calibrationRows(rowShape(name)))]));
 }
 
 describe('quantized .tflite files', () => {
@@ -45,7 +45,7 @@ describe('quantized .tflite files', () => {
 
   it('ask for calibration rows by name of the method', async () => {
     const { program } = kerasToTflite(await readModel(writeModel('keras3-digits', work)));
-    expect(() => tfliteMethods['static-int8'].apply(program, undefined)).toThrow('--calibration');
+    await expect(tfliteMethods['static-int8'].apply(program, undefined)).rejects.toThrow('--calibration');
   });
 });
 
