@@ -39,7 +39,12 @@ export const tfliteTarget: Target = {
     if (method.exact) return { artifact: { format: 'tflite' }, files: files(exactBytes), signature, parity };
     const rows = calibration === undefined ? undefined : await readSampleRows(calibration, signature);
     const bytes = assemble(await method.apply(conversion.program, rows?.inputs));
-    const lossy = tfliteParity(model, conversion, bytes, signature, { seed, budget, method: name });
+    const lossy = tfliteParity(model, conversion, bytes, signature, {
+      seed,
+      budget,
+      method: name,
+      ...(rows === undefined ? {} : { rows: rows.inputs }),
+    });
     return {
       artifact: { format: 'tflite' },
       files: files(bytes),

@@ -23,10 +23,29 @@ export interface Judgement {
   readonly budget: Budget;
   /** The method that made the file less than exact. */
   readonly method?: string;
+  /** Rows that stand for real inputs, one tensor for each input. Default: seeded random ones. */
+  readonly rows?: readonly Tensor[];
+}
+
+/** Rows of those that are given, spread evenly, as many as there are random ones: the reference takes its time for each. */
+function inputsFrom(rows: readonly Tensor[], signature: Signature, random: readonly Tensor[]): Tensor[] {
+  const [given, most] = [rows, random].map(([first]) => first?.shape[0] ?? 1) as [number, number];
+  if (given < most && signature.inputs.some(({ shape }) => (shape[0] ?? -1) > 0))
+    throw new ConversionError('CONVERSION_BAD_SAMPLES', `${given} rows, the model takes ${most} at once`);
+  const count = Math.min(given, most);
+  return rows.map(({ shape, data }) => {
+    const size = data.length / given;
+    const picked = new Float64Array(count * size);
+    for (let row = 0; row < count; row++) {
+      const from = Math.floor((row * given) / count) * size;
+      for (let i = 0; i < size; i++) picked[row * size + i] = data[from + i] as number;
+    }
+    return { shape: [count, ...shape.slice(1)], data: picked };
+  });
 }
 
 /**
- * Judges a .tflite file by the float64 reference of the Keras config, over seeded random inputs. The file's own bytes are read back
+ * Judges a .tflite file by the float64 reference of the Keras config, over rows that are given or seeded random ones. The file's own bytes are read back
  * and run by the definitions of TFLite's operators, so a mistake of the writer counts as much as one of a layer.
  * @throws ConversionError CONVERSION_PARITY_FAILED naming the first layer that diverges; CONVERSION_BUDGET_EXCEEDED for a method that
  *   costs more than was allowed.
@@ -36,9 +55,10 @@ export function tfliteParity(
   { trace }: TfliteConversion,
   bytes: Uint8Array,
   signature: Signature,
-  { seed, budget, method }: Judgement,
+  { seed, budget, method, rows }: Judgement,
 ): Parity {
-  const inputs = randomInputs(signature, seed);
+  const random = randomInputs(signature, seed);
+  const inputs = rows === undefined ? random : inputsFrom(rows, signature, random);
   const reference = judged('the reference cannot run the model', () => runReference(source, inputs));
   const values = new Map<string, Tensor>();
   const outputs = judged('the written file cannot be run', () =>

@@ -32,6 +32,14 @@ describe('modelmile convert --target tflite', () => {
     expect(manifest.parity).toMatchObject({ reference: 'float64-interpreter', passed: true });
   });
 
+  it('judges a method by the rows that it is given: random ones are nothing that int8 has learnt from', async () => {
+    const lossy = { target: 'tflite', method: 'static-int8', calibration: join(digits, 'heldout.npz') };
+    const { manifest } = await convert(join(digits, 'model.h5'), lossy);
+    expect(manifest.parity).toMatchObject({ reference: 'float64-interpreter', passed: true });
+    expect(manifest.parity.maxRelError).toBeLessThan(0.05);
+    expect(manifest.parity.maxRelError).toBeGreaterThan(1e-4);
+  });
+
   it('refuses a target and a method that there is not, and a layer that it cannot hold, by name', async () => {
     const source = join(digits, 'model.h5');
     await expect(convert(source, { target: 'coreml' })).rejects.toMatchObject({
