@@ -1,5 +1,5 @@
-/** A string, which stays as it is, or what Python writes for numbers that JSON does not have. */
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g;
+/** Where a string begins or ends, a sign after a backslash, which is no such place, and what Python writes for numbers that JSON does not have. */
+const tokens = /"|\\.|-?Infinity|NaN/gs;
 /** No text of a config: what stands for NaN until it is one. */
 const notNumber = '\u0000NaN';
 
@@ -12,8 +12,11 @@ export function parsePythonJson(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     if (!/Infinity|NaN/.test(text)) throw error;
+    // Not one expression for a whole string: of one without an end it would begin anew at every sign inside.
+    let isInString = false;
     const written = text.replace(tokens, (token) => {
-      if (token.startsWith('"')) return token;
+      if (token === '"') isInString = !isInString;
+      if (isInString || token === '"' || token.startsWith('\\')) return token;
       return token === 'NaN' ? JSON.stringify(notNumber) : token.replace('Infinity', '1e999');
     });
     return JSON.parse(written, (_, value: unknown) => (value === notNumber ? Number.NaN : value));
