@@ -3,6 +3,7 @@ import { ConversionError } from './errors.ts';
 import { sizeOfArtifact } from './manifest/index.ts';
 import { methods } from './methods/index.ts';
 import { measureLatency } from './verify/latency.ts';
+import { inMemory } from './version-files.ts';
 
 /** What a candidate may cost, and what it did. */
 export interface Candidate {
@@ -45,10 +46,9 @@ export async function chooseMethod(sourcePath: string, options: ConvertOptions):
   for (const method of Object.keys(methods)) {
     progress(`auto: ${method}`);
     try {
-      made.push({
-        method,
-        conversion: await convertOnce(sourcePath, { ...options, method, onProgress: () => {} }),
-      });
+      const conversion = await convertOnce(sourcePath, { ...options, method, onProgress: () => {} });
+      // The next candidate wants the room on the disk; all of them are measured in memory anyway.
+      made.push({ method, conversion: { ...conversion, files: inMemory(conversion.files) } });
     } catch (error) {
       if (!(error instanceof ConversionError) || !ruledOut.has(error.code) || method === 'none') throw error;
       made.push({ method, why: error.message });

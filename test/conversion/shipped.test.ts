@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -47,6 +47,7 @@ const { apart, decodeModel, giving, modelFiles, signatureOf, valueInfo } = await
 const { kerasParity } = await import('../../conversion/verify/parity.ts');
 const { shelve } = await import('../../conversion/verify/shelf.ts');
 const { onnxTarget } = await import('../../conversion/targets/onnx.ts');
+const { chooseMethod } = await import('../../conversion/auto.ts');
 const { inMemory, StoredFile, sha256Of } = await import('../../conversion/version-files.ts');
 
 /** A network of one hidden layer of `units`: the kernel before it has 32 times as many numbers. */
@@ -76,6 +77,24 @@ function network(units: number): KerasModel {
       ['end', [{ name: 'kernel', shape: [units, 3], data: wave(3 * units, 2) }]],
     ]),
   };
+}
+
+/** The model as TensorFlow.js keeps one. @returns its path */
+function writeTfjs({ config, weights }: KerasModel, folder: string): string {
+  const all = [...weights].flatMap(([layer, of]) => of.map((weight) => ({ ...weight, layer })));
+  const path = join(folder, 'model.json');
+  writeFileSync(
+    join(folder, 'weights.bin'),
+    Buffer.concat(all.map(({ data }) => bufferOf(new Uint8Array(data.buffer)))),
+  );
+  const entries = all.map(({ layer, name, shape }) => ({
+    name: `${layer}/${name}`,
+    shape,
+    dtype: 'float32',
+  }));
+  const weightsManifest = [{ paths: ['weights.bin'], weights: entries }];
+  writeFileSync(path, JSON.stringify({ modelTopology: { model_config: config }, weightsManifest }));
+  return path;
 }
 
 const converted = (model: KerasModel, options: { method?: string; mostInlineBytes?: number } = {}) =>
@@ -228,6 +247,14 @@ describe('a version that waits on the disk', () => {
       expect([again.length, sha256Of(again)]).toEqual([file.length, sha256Of(file)]);
     },
   );
+
+  it('takes no room on the disk while `auto` makes the next candidate', async () => {
+    const path = writeTfjs(network(2 ** 15 + 2 ** 12), folder);
+    const { candidates } = await chooseMethod(path, {});
+    const files = candidates.map(({ conversion }) => conversion?.files.get('model.onnx'));
+    expect(files.filter((file) => file instanceof Uint8Array).length).toBeGreaterThan(1);
+    expect(files.filter((file) => file instanceof StoredFile)).toEqual([]);
+  });
 
   it('is judged as it ships', async () => {
     const judged = async () => {
