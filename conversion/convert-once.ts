@@ -85,7 +85,7 @@ function artifactFile(files: VersionFiles, name: string): Manifest['artifact']['
 async function holdAccuracy(
   accuracy: Accuracy | undefined,
   sourcePath: string,
-  { budget, prune: _, ...options }: ConvertOptions,
+  { budget, prune, ...options }: ConvertOptions,
 ): Promise<void> {
   if (budget === undefined || !('accuracyPoints' in budget)) return;
   if (accuracy === undefined) {
@@ -94,6 +94,7 @@ async function holdAccuracy(
       'A budget in points of accuracy needs a labelled set (--labels)',
     );
   }
+  if (prune === undefined && (options.method ?? 'none') === 'none') return;
   const exact = await convertOnce(sourcePath, { ...options, method: 'none' });
   const lost = 100 * (exact.manifest.accuracy!.value - accuracy.value);
   if (lost > budget.accuracyPoints) {

@@ -254,4 +254,11 @@ describe('the digits', () => {
     await expect(convert(digits.model, options)).rejects.toThrow(/points of accuracy, allowed are 0.5/);
     await expect(convert(digits.model, { budget: { accuracyPoints: 1 } })).rejects.toThrow(/--labels/);
   });
+
+  it('are converted once where nothing is lost that a budget could hold', async () => {
+    const steps: string[] = [];
+    const onProgress = (step: string) => steps.push(step);
+    await convert(digits.model, { labels: digits.labels, budget: { accuracyPoints: 0 }, onProgress });
+    expect(steps.filter((step) => step === 'reading')).toHaveLength(1);
+  });
 });
