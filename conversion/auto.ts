@@ -35,6 +35,12 @@ const ruledOut: ReadonlySet<string> = new Set([
   'CONVERSION_BUDGET_EXCEEDED',
 ]);
 
+/** A conversion whole in memory, as it is measured: the next one wants the room on the disk. */
+async function candidate(sourcePath: string, options: ConvertOptions): Promise<Conversion> {
+  const conversion = await convertOnce(sourcePath, { ...options, onProgress: () => {} });
+  return { ...conversion, files: inMemory(conversion.files) };
+}
+
 /**
  * Makes every candidate, measures each on the runtime that serves, and takes the smallest one that keeps the budget and is not slower
  * than float32. Among equals in size the faster one. What is measured hangs on the machine: write the choice down (`recipe.json`) and
@@ -46,9 +52,7 @@ export async function chooseMethod(sourcePath: string, options: ConvertOptions):
   for (const method of Object.keys(methods)) {
     progress(`auto: ${method}`);
     try {
-      const conversion = await convertOnce(sourcePath, { ...options, method, onProgress: () => {} });
-      // The next candidate wants the room on the disk; all of them are measured in memory anyway.
-      made.push({ method, conversion: { ...conversion, files: inMemory(conversion.files) } });
+      made.push({ method, conversion: await candidate(sourcePath, { ...options, method }) });
     } catch (error) {
       if (!(error instanceof ConversionError) || !ruledOut.has(error.code) || method === 'none') throw error;
       made.push({ method, why: error.message });

@@ -2,6 +2,8 @@ import { rmSync, type StatsFs } from 'node:fs';
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { collect } from './collect.ts';
 import { ConversionError } from './errors.ts';
 
 const open = new Set<string>();
@@ -26,6 +28,9 @@ export async function removedAfter<T>(folder: string, work: () => Promise<T>): P
 export const roomOf = ({ blocks, bavail, bsize }: Pick<StatsFs, 'blocks' | 'bavail' | 'bsize'>): number =>
   blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
 
+/** Files of earlier conversions that nobody holds any more (version-files.ts) are closed soon after a collection. */
+const untilClosedMs = 50;
+
 /**
  * Runs what needs a folder for its files.
  * @throws ConversionError CONVERSION_NOT_WRITABLE where none can be made, or `neededBytes` do not fit
@@ -39,7 +44,12 @@ export async function withTemporaryFolder<T>(
     throw new ConversionError('CONVERSION_NOT_WRITABLE', `No temporary folder can be made: ${error.message}`);
   });
   return removedAfter(folder, async () => {
-    const room = roomOf(await statfs(folder));
+    let room = roomOf(await statfs(folder));
+    if (room < neededBytes) {
+      collect(neededBytes);
+      await setTimeout(untilClosedMs);
+      room = roomOf(await statfs(folder));
+    }
     if (room >= neededBytes) return work(folder);
     throw new ConversionError(
       'CONVERSION_NOT_WRITABLE',

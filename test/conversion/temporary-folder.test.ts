@@ -3,8 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, it } from '@jest/globals';
-import { roomOf, withTemporaryFolder } from '../../conversion/temporary-folder.ts';
+import { afterAll, expect, it, jest } from '@jest/globals';
+
+const fs = await import('node:fs/promises');
+const statfs = jest.fn(fs.statfs);
+jest.unstable_mockModule('node:fs/promises', () => ({ ...fs, statfs }));
+const { roomOf, withTemporaryFolder } = await import('../../conversion/temporary-folder.ts');
 
 const root = mkdtempSync(join(tmpdir(), 'modelmile-folders-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -62,4 +66,18 @@ it('on a file system that does not count its blocks has room, and on a full one 
   expect(roomOf({ blocks: 0, bavail: 0, bsize: 4096 })).toBe(Number.POSITIVE_INFINITY);
   expect(roomOf({ blocks: 100, bavail: 0, bsize: 4096 })).toBe(0);
   expect(roomOf({ blocks: 100, bavail: 3, bsize: 4096 })).toBe(12288);
+});
+
+it('is made where a collection frees the room, of files that nobody holds any more', async () => {
+  const withFreeBlocks = (bavail: number) => ({ blocks: 10, bavail, bsize: 2 ** 30 }) as never;
+  statfs.mockResolvedValue(withFreeBlocks(0));
+  const collecting = globalThis as { gc?: () => void };
+  const gc = collecting.gc;
+  collecting.gc = () => statfs.mockResolvedValue(withFreeBlocks(1));
+  try {
+    expect(await withTemporaryFolder('test', async () => 'made', 2 ** 30)).toBe('made');
+  } finally {
+    statfs.mockImplementation(fs.statfs);
+    Object.assign(collecting, { gc });
+  }
 });
