@@ -117,8 +117,8 @@ export function weightConstant(
   });
 }
 
-/** A processor reads 16 numbers at once, and keeps as many such pieces as a tile has columns. */
-const [tileRows, tileColumns] = [16, 64];
+/** Rows and columns of what is copied at once: pieces of both sides stay near the processor. */
+const tileSize = 32;
 
 /** Offsets of all places of a tensor with such steps, in order. */
 function placesOf(dims: readonly number[], steps: readonly number[]): Uint32Array {
@@ -143,9 +143,16 @@ function copyTile(
   firstColumn: number,
   endColumn: number,
 ): void {
-  for (let i = firstRow; i < endRow; i++)
-    for (let r = firstColumn; r < endColumn; r++)
-      to[i * runs.length + r] = from[(runs[r] as number) + i * step] as number;
+  const width = runs.length;
+  for (let r = firstColumn; r < endColumn; r++) {
+    let at = (runs[r] as number) + firstRow * step;
+    let place = firstRow * width + r;
+    for (let i = firstRow; i < endRow; i++) {
+      to[place] = from[at] as number;
+      at += step;
+      place += width;
+    }
+  }
 }
 
 /** A weight's numbers with its axes in another order. */
@@ -163,10 +170,10 @@ export function permuted({ shape, data }: Weight, perm: readonly number[]): Floa
   // Where every run along the first axis begins, in the order of what comes out.
   const [runs, length, step] = [placesOf(dims.slice(1), steps.slice(1)), dims[0] ?? 1, steps[0] ?? 1];
   // In tiles, so that what is read and what is written lie together: most of all when the last axis becomes the first.
-  for (let tile = 0; tile < length; tile += tileRows) {
-    const end = Math.min(tile + tileRows, length);
-    for (let start = 0; start < runs.length; start += tileColumns)
-      copyTile(out, data, runs, step, tile, end, start, Math.min(start + tileColumns, runs.length));
+  for (let tile = 0; tile < length; tile += tileSize) {
+    const end = Math.min(tile + tileSize, length);
+    for (let start = 0; start < runs.length; start += tileSize)
+      copyTile(out, data, runs, step, tile, end, start, Math.min(start + tileSize, runs.length));
   }
   return out;
 }
