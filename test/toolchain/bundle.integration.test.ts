@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
@@ -9,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -50,10 +52,14 @@ describe('the command as npx runs it', () => {
       "\nprocess.stdout.write('from the bundle');\nprocess.exit();\n",
     );
     const loader = checkout.path('toolchain', 'bin', 'program.mjs');
+    const engine = createServer().listen(0, '127.0.0.1');
+    await once(engine, 'listening');
+    const { port } = engine.address() as AddressInfo;
     const { stdout, stderr } = await runNode(
-      ['--import', loader, checkout.path('infra', 'provider', 'main.ts'), '127.0.0.1:1'],
+      ['--import', loader, checkout.path('infra', 'provider', 'main.ts'), `127.0.0.1:${port}`],
       { cwd: work, env: { MODELMILE_HOME: checkout.path('.modelmile') } },
     );
+    engine.close();
     expect([stdout, stderr]).toEqual([expect.stringContaining('from the bundle'), '']);
   }, 60_000);
 

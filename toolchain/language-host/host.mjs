@@ -3,6 +3,7 @@
 // LanguageRuntime service (proto/pulumi/language.proto) on the stubs of npm @pulumi/pulumi and prints its port on standard output.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 
 // An engine that is killed ends nothing that it started, and nobody else would. (Also in ../end-with-parent.mjs: this file stands alone.)
@@ -38,6 +39,12 @@ const { Empty } = sdk('google-protobuf/google/protobuf/empty_pb.js');
 
 /** The engine's address: last argument, or told in the handshake. */
 let engine = process.argv.slice(2).findLast((argument) => !argument.startsWith('-')) ?? '';
+if (/^127\.0\.0\.1:\d+$/.test(engine)) {
+  // Killed before this was started, it is the parent no more.
+  const [address, port] = engine.split(':');
+  const probe = connect(Number(port), address, () => probe.destroy());
+  probe.on('error', () => process.exit(1)).unref();
+}
 const children = new Set();
 
 function start(args, options) {
