@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { ConversionError } from './errors.ts';
 
 /** Node's own calls refuse 2 GiB at once. */
@@ -16,24 +16,18 @@ export function allocate(sizeBytes: number, what: string): Uint8Array<ArrayBuffe
   }
 }
 
-/** Fills an array from a place of a file on. @returns how many bytes there were */
-async function readInto(file: FileHandle, into: Uint8Array, offset: number): Promise<number> {
-  for (let at = 0; at < into.length; ) {
-    const { bytesRead } = await file.read(into, at, Math.min(pieceBytes, into.length - at), offset + at);
-    if (bytesRead === 0) return at;
-    at += bytesRead;
-  }
-  return into.length;
-}
-
 /** The bytes of a file of any size. @throws ConversionError CONVERSION_OUT_OF_MEMORY, or what the file system says */
 export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const file = await open(path, 'r');
   try {
     const bytes = allocate((await file.stat()).size, path);
-    const read = await readInto(file, bytes, 0);
-    // It was cut while it was read.
-    return read < bytes.length ? bytes.slice(0, read) : bytes;
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(pieceBytes, bytes.length - at), at);
+      // It was cut while it was read.
+      if (bytesRead === 0) return bytes.slice(0, at);
+      at += bytesRead;
+    }
+    return bytes;
   } finally {
     await file.close();
   }

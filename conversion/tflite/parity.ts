@@ -45,8 +45,8 @@ function inputsFrom(rows: readonly Tensor[], signature: Signature, random: reado
 }
 
 /**
- * Judges a .tflite file by the float64 reference of the Keras config, over rows that are given or seeded random ones. The file's own bytes are read back
- * and run by the definitions of TFLite's operators, so a mistake of the writer counts as much as one of a layer.
+ * Judges a .tflite file by the float64 reference of the Keras config, over rows that are given or seeded random ones. The file's own
+ * bytes are read back and run by the definitions of TFLite's operators, so a mistake of the writer counts as much as one of a layer.
  * @throws ConversionError CONVERSION_PARITY_FAILED naming the first layer that diverges; CONVERSION_BUDGET_EXCEEDED for a method that
  *   costs more than was allowed.
  */
