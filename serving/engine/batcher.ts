@@ -37,8 +37,9 @@ interface Waiting {
 const keptBytes = 4 * 1024 * 1024;
 
 /**
- * Dynamic batching without added delay: everything that has been parsed when the runtime is about to block the thread runs together. A longer window is waited only where `batchTimeoutMs` says so. Requests that are past their
- * deadline or whose client has gone are not computed.
+ * Dynamic batching without added delay: everything that has been parsed when the runtime is about to block the thread runs together.
+ * A longer window is waited only where `batchTimeoutMs` says so. Requests that are past their deadline or whose client has gone are
+ * not computed.
  */
 export class Batcher implements Runner {
   readonly #session: Session;

@@ -5,11 +5,12 @@ const maxRecords = 20_000;
 const maxBytes = 128 * 1024 * 1024;
 const bytesOfNumber = 8;
 
-/** About how much memory the numbers and texts of a record take. */
+/** About how much memory the numbers and texts of a record take. A tensor is of one kind: numbers are not looked at one by one. */
 function bytesOf({ inputs = [], outputs }: PredictionRecord): number {
   let bytes = 0;
   for (const { data } of [...inputs, ...outputs]) {
-    for (const value of data) bytes += typeof value === 'string' ? value.length : bytesOfNumber;
+    if (typeof data[0] === 'string') for (const text of data) bytes += String(text).length;
+    else bytes += data.length * bytesOfNumber;
   }
   return bytes;
 }
