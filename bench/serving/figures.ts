@@ -57,17 +57,10 @@ export interface Target {
 
 const labels: Readonly<Record<ModelName, string>> = { mlp: '784-128-10', wide: '784-2048-2048-10' };
 
-type Rate = (
-  server: ServerName,
-  model: ModelName,
-  form: Form,
-  workers?: number,
-  connections?: number,
-) => number;
-
 /** Requests a CPU second of one line of the table; NaN where there is none. */
-function rateIn(rows: readonly Row[]): Rate {
-  return (server, model, form, workers = 1, connections = 32) =>
+const rateIn =
+  (rows: readonly Row[]) =>
+  (server: ServerName, model: ModelName, form: Form, workers = 1, connections = 32): number =>
     rows.find(
       (row) =>
         row.server === server &&
@@ -76,9 +69,8 @@ function rateIn(rows: readonly Row[]): Rate {
         row.workers === workers &&
         row.connections === connections,
     )?.requestsPerCpuSecond ?? Number.NaN;
-}
 
-/** What two processes of the floor keep of the figure of one, over so many connections: no server on this machine loses less. */
+/** What two processes of the floor keep of the figure of one, over so many connections. */
 export function floorKeeps({ rows }: Figures, connections: number): number {
   const rate = rateIn(rows);
   return rate('floor', 'mlp', 'json', 2, connections) / rate('floor', 'mlp', 'json');
