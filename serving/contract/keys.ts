@@ -29,7 +29,14 @@ export const ApiKey = z.strictObject({
 export type ApiKey = z.infer<typeof ApiKey>;
 
 /** The file that `keysFile` names; read again when it changes, so that keys are rotated without a restart. */
-export const KeysFile = z.strictObject({ keys: z.array(ApiKey) });
+export const KeysFile = z.strictObject({
+  keys: z
+    .array(ApiKey)
+    .refine(
+      (keys) => new Set(keys.map(({ sha256 }) => sha256)).size === keys.length,
+      'one key stands there twice: whose scopes and limits it has would be chance',
+    ),
+});
 export type KeysFile = z.infer<typeof KeysFile>;
 
 export const hashKey = (key: string): string => createHash('sha256').update(key, 'utf8').digest('hex');

@@ -30,6 +30,12 @@ function assertWhole(setting: string, pem: Buffer): void {
   }
 }
 
+/** @throws Error where no client would take the certificate any more */
+function assertCurrent(pem: Buffer): void {
+  const { validTo } = new X509Certificate(pem);
+  if (Date.parse(validTo) < Date.now()) throw new Error(`certFile expired at ${validTo}`);
+}
+
 /** Ends TLS for the sockets of one listener; hands on what is inside. Never listens itself. */
 export class TlsGate {
   readonly #server: Server;
@@ -54,6 +60,8 @@ export class TlsGate {
     const read = ([cert, key, ca]: readonly Buffer[]): TlsOptions => {
       assertWhole('certFile', cert as Buffer);
       if (ca !== undefined) assertWhole('clientCaFile', ca);
+      // Served it is at a start, where there is no better one, so that the rest of the server can be looked at.
+      if (server !== undefined) assertCurrent(cert as Buffer);
       const options: TlsOptions = { cert, key, ca, minVersion: 'TLSv1.2' };
       // Throws where the certificate and the key do not belong together, before anything is changed.
       createServer(options);

@@ -276,6 +276,9 @@ describe('a server with keys and an issuer of tokens', () => {
     // A file that cannot be used changes nothing.
     await writeFile(keysFile(), '{"keys": [');
     await until(() => server.log().includes('stays in use'), 'the server noticed');
+    const entry = keys['next']?.entry;
+    await writeFile(keysFile(), JSON.stringify({ keys: [entry, { ...entry, scopes: [] }] }));
+    await until(() => server.log().includes('one key stands there twice'), 'the server noticed this too');
     expect(await status('next')).toBe(200);
     await save(Object.keys(keys));
     await until(async () => (await status('all')) === 200, 'the first keys are taken again');

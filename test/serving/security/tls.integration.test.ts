@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createLog } from '../../../serving/log.ts';
 import { TlsGate } from '../../../serving/security/tls.ts';
 import { until } from '../../support/load.ts';
@@ -151,10 +151,36 @@ suite('a server with TLS and client certificates', () => {
   });
 
   it('keeps the certificate that works when the new one does not fit its key', async () => {
+    await copyFile(authority.certFile, files.clientCaFile);
+    const before = server.log().length;
     await copyFile(stranger.certFile, files.certFile);
-    await until(() => server.log().includes('stays in use'), 'the server noticed');
+    await until(() => /key values mismatch.*stays in use/.test(server.log().slice(before)), 'it was noticed');
     const agent = await agentOf(client);
     expect((await predict(agent)).status).toBe(200);
     agent.destroy();
+  });
+
+  it('keeps the certificate that works when the new one has expired', async () => {
+    await install(await makeCertificate(folder, 'third', authority));
+    await copyFile(authority.certFile, files.clientCaFile);
+    const changes: string[] = [];
+    const log = createLog('silent', 'test');
+    const refusals: unknown[] = [];
+    log.error = (reason: unknown) => void refusals.push(reason);
+    const audit = { event: (name: string) => void changes.push(name) };
+    const gate = await TlsGate.open(files, 'rest', () => {}, audit, log);
+    const inAWeek = Date.now() + 7 * 24 * 60 * 60 * 1000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(inAWeek);
+    try {
+      await install(await makeCertificate(folder, 'fourth', authority));
+      await until(() => refusals.length > 0, 'it was noticed');
+    } finally {
+      clock.mockRestore();
+      gate.close();
+    }
+    expect(refusals).toContainEqual(
+      expect.objectContaining({ reason: expect.stringContaining('certFile expired at') }),
+    );
+    expect(changes).toEqual([]);
   });
 });
