@@ -26,10 +26,16 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
+const bareWords: ReadonlyMap<string, number> = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+]);
+
 /**
  * Reads one JSON document from the bytes of a body, value by value, without building what it reads: tensors go straight into
- * typed arrays. Accepts what JSON.parse accepts, plus what the policy says of NaN and Infinity within tensors. Only one reader is
- * in use at a time, synchronously.
+ * typed arrays. Accepts what JSON.parse accepts, plus what the policy says of NaN and Infinity. Only one reader is in use at a
+ * time, synchronously.
  */
 export class JsonReader {
   /** Next byte, within `memory.bytes`. */
@@ -124,19 +130,37 @@ export class JsonReader {
     this.at = this.#valueEnd(this.at);
   }
 
-  /** Reads any value as JSON.parse would, for what is small. */
+  /** Reads any value as JSON.parse would, for what is small, or a bare word that the policy takes. */
   value(): unknown {
     this.peek();
     const start = this.at;
     const end = this.#valueEnd(start);
-    let value: unknown;
+    const text = this.#memory.bytes.toString('utf8', start, end);
+    let value: unknown = this.#policy === 'token' ? bareWords.get(text) : undefined;
     try {
-      value = JSON.parse(this.#memory.bytes.toString('utf8', start, end));
+      value ??= JSON.parse(text);
     } catch {
       throw this.fault('WIRE_SYNTAX');
     }
     this.at = end;
     return value;
+  }
+
+  /** Reads a value, or the values of lists, at most so many deep. */
+  values(depth: number): unknown[] {
+    const start = this.at;
+    try {
+      return [this.value()].flat(depth);
+    } catch (fault) {
+      this.at = start;
+      // A bare word in a list, which JSON.parse does not take: one by one.
+      if (this.#policy !== 'token' || depth === 0 || !this.isArray()) throw fault;
+    }
+    const values: unknown[] = [];
+    this.array(() => {
+      for (const value of this.values(depth - 1)) values.push(value);
+    });
+    return values;
   }
 
   /**

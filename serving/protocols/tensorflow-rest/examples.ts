@@ -62,7 +62,7 @@ function readFeatures(servable: Servable, reader: JsonReader, path: string): Fea
   reader.object((name) => {
     const spec = servable.signature.inputs.find((input) => input.name === name);
     if (servable.processor?.isColumn(name)) {
-      features.set(name, [reader.value()].flat() as FeatureValue[]);
+      features.set(name, reader.values(1) as FeatureValue[]);
       return;
     }
     if (!spec) {

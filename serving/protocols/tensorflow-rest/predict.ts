@@ -138,7 +138,7 @@ class PredictReader {
   /** A feature's values, one a row, where the name is a feature's. */
   #column(name: string): TensorValue | undefined {
     if (!this.#processor?.isColumn(name)) return undefined;
-    const values = [this.#reader.value()].flat(2);
+    const values = this.#reader.values(2);
     return columnTensor(
       name,
       values.map((value) => this.#cell(name, value)),

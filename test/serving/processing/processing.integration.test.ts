@@ -249,6 +249,26 @@ describe('named columns', () => {
     expect([second, third]).toEqual([first, first]);
   });
 
+  it('are missing where Python writes NaN, in rows, in columns and in examples', async () => {
+    const row = '{"income":50,"plan":3,"age":NaN,"home":NaN}';
+    const columns = '{"income":[50],"plan":[3],"age":[NaN],"home":[[NaN]]}';
+    const predictions = await Promise.all([
+      predict('credit', { instances: [{ income: 50, plan: 3 }] }),
+      predict('credit', `{"instances":[${row}]}`),
+      predict('credit', `{"inputs":${columns}}`),
+    ]);
+    const [left, inRow, inColumn] = predictions.map(({ json }) => json);
+    expect(inRow.predictions).toEqual(left.predictions);
+    expect(inColumn.outputs).toEqual({ ...left.predictions[0], ...inColumn.outputs });
+    const path = `${server.rest}/v1/models/credit:classify`;
+    const examples = await Promise.all([
+      ask(path, { examples: [{ income: 50, plan: 3 }] }),
+      ask(path, `{"examples":[${row}]}`),
+    ]);
+    expect(examples.map(({ status }) => status)).toEqual([200, 200]);
+    expect(examples[1]!.json.results).toEqual(examples[0]!.json.results);
+  });
+
   it('leave tensors as they are', async () => {
     const { json } = await predict('credit', { instances: [expected.columns.encoded[0]] });
     for (const [index, score] of (json.predictions[0] as number[]).entries()) {

@@ -161,9 +161,9 @@ describe('the number scanner', () => {
 describe('the document reader', () => {
   it('reads objects and arrays value by value, and refuses what JSON.parse refuses', () => {
     const seen: unknown[] = [];
-    const read = (text: string) => {
+    const read = (text: string, policy: NonFinitePolicy = 'reject') => {
       seen.length = 0;
-      const reader = new JsonReader([Buffer.from(text)], 'token');
+      const reader = new JsonReader([Buffer.from(text)], policy);
       reader.object((key) => seen.push(key, reader.value()));
       reader.end();
     };
@@ -189,6 +189,29 @@ describe('the document reader', () => {
       '{"a\\":1}',
     ]) {
       expect(() => read(broken)).toThrow(WireFault);
+      if (!broken.includes('NaN')) expect(() => read(broken, 'token')).toThrow(WireFault);
+    }
+    read('{"a": NaN, "b": "NaN", "c":-Infinity }', 'token');
+    expect(seen).toEqual(['a', Number.NaN, 'b', 'NaN', 'c', -Infinity]);
+  });
+
+  it('reads lists of values so many deep, with the bare words that the policy takes', () => {
+    const read = (text: string, policy: NonFinitePolicy) =>
+      new JsonReader([Buffer.from(text)], policy).values(2);
+    expect(read('[[1, NaN], "NaN", [null, ["NaN"]]]', 'token')).toEqual([
+      1,
+      Number.NaN,
+      'NaN',
+      null,
+      ['NaN'],
+    ]);
+    for (const [broken, policy] of [
+      ['[NaN]', 'reject'],
+      ['[[[NaN]]]', 'token'],
+      ['[NaN', 'token'],
+      ['[NaN,]', 'token'],
+    ] as const) {
+      expect(() => read(broken, policy)).toThrow(WireFault);
     }
   });
 });
