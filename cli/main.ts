@@ -100,4 +100,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(128 + 13);
   throw error;
 });
-process.exitCode = await main(process.argv.slice(2));
+/** Whoever starts the command waits for it: Node tells of work that ends without an answer only where somebody does. */
+export const ended = main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

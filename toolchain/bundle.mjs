@@ -1,13 +1,12 @@
 // What runs in this checkout - command, Pulumi program, provider, server - as a few files of plain JavaScript in the cache: compiled module
 // by module in every process, their sources cost more than most of what they do. Made from the sources as they are, and again as soon as
 // one has changed.
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -17,6 +16,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { checkout, homeFolder } from './pulumi-environment.mjs';
+import { writeWhole } from './write-whole.mjs';
 
 /** Packages of many small modules, taken in. All others stay in node_modules, where they find their own files. */
 const takenIn = /^(zod|@bufbuild\/protobuf|flatbuffers|fflate|picocolors)(\/|$)/;
@@ -31,6 +31,9 @@ const entries = {
   'serving/middleware/database/embedded-process.ts': 'embedded-process',
   'serving/processing/pictures/thread.ts': 'pictures-thread',
 };
+/** One file, and no module: what V8 compiles of it can be kept (compiled-script.mjs). */
+const command = 'cli/main.ts';
+const fileOf = (source) => `${entries[source]}${source === command ? '.cjs' : '.mjs'}`;
 /** A command that still runs may load more of an older bundle. */
 const keptMs = 24 * 60 * 60 * 1000;
 const usedBy = 'used-by-';
@@ -41,6 +44,8 @@ const stateOf = (path) => {
   const found = statSync(`${checkout}/${path}`, { throwIfNoEntry: false });
   return found === undefined ? 'gone' : `${found.mtimeMs} ${found.size}`;
 };
+
+const require = createRequire(import.meta.url);
 
 /** `new URL('../worker.ts', import.meta.url)`, and any other `import.meta.url` */
 const ownUrl = /new URL\('([^']+)', import\.meta\.url\)|import\.meta\.url/g;
@@ -57,12 +62,13 @@ const startedFrom = (source, path) =>
 const inPlace = {
   name: 'in-place',
   setup(build) {
-    build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === 'entry-point' || takenIn.test(path)
-        ? undefined
-        : // The cache may lie anywhere; packages are found from here.
-          { path: import.meta.resolve(path), external: true },
-    );
+    const { format } = build.initialOptions;
+    build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+      if (kind === 'entry-point' || takenIn.test(path)) return undefined;
+      const isRequired = format === 'cjs' && kind !== 'dynamic-import';
+      // The cache may lie anywhere; packages are found from here.
+      return { path: isRequired ? require.resolve(path) : import.meta.resolve(path), external: true };
+    });
     build.onLoad({ filter: /\.(ts|mjs)$/ }, ({ path }) => {
       if (path.includes('node_modules')) return undefined;
       const here = JSON.stringify(pathToFileURL(path).href);
@@ -76,41 +82,39 @@ const inPlace = {
 };
 
 async function build() {
-  const require = createRequire(import.meta.url);
   // The compiler that runs the sources elsewhere, tsx's.
   const { build: bundle } = createRequire(require.resolve('tsx/package.json'))('esbuild');
-  const { outputFiles, metafile } = await bundle({
-    absWorkingDir: checkout,
-    entryPoints: Object.entries(entries).map(([source, out]) => ({ in: source, out })),
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    outdir: 'bundle',
-    outExtension: { '.js': '.mjs' },
-    metafile: true,
-    logLevel: 'silent',
-    write: false,
-    plugins: [inPlace],
-  });
+  const bundleOf = (sources, options) =>
+    bundle({
+      absWorkingDir: checkout,
+      entryPoints: sources.map((source) => ({ in: source, out: entries[source] })),
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      outdir: 'bundle',
+      metafile: true,
+      logLevel: 'silent',
+      write: false,
+      plugins: [inPlace],
+      ...options,
+    });
+  const others = Object.keys(entries).filter((source) => source !== command);
+  const made = await Promise.all([
+    bundleOf(others, { splitting: true, format: 'esm', outExtension: { '.js': '.mjs' } }),
+    bundleOf([command], {
+      format: 'cjs',
+      outExtension: { '.js': '.cjs' },
+      define: { 'import.meta.url': 'ownUrl' },
+      banner: { js: '(function (require, exports, module, ownUrl) {' },
+      footer: { js: '})' },
+    }),
+  ]);
   // Where packages have their files is in the bundle too.
+  const inputs = made.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return {
-    outputFiles,
-    sources: [...Object.keys(metafile.inputs), 'toolchain/bundle.mjs', 'package-lock.json'],
+    outputFiles: made.flatMap(({ outputFiles }) => outputFiles),
+    sources: [...new Set([...inputs, 'toolchain/bundle.mjs', 'package-lock.json'])],
   };
-}
-
-/** Written whole or not at all, for others may be starting at the same time. */
-function writeWhole(path, write) {
-  const unfinished = `${path}.${randomUUID()}.part`;
-  write(unfinished);
-  try {
-    renameSync(unfinished, path);
-  } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  }
 }
 
 /** A server runs for months, and starts workers from its bundle. */
@@ -175,7 +179,7 @@ function kept(folder) {
 export async function bundled(source) {
   const folder = join(homeFolder(), 'cache', 'bundle');
   try {
-    return pathToFileURL(join(kept(folder) ?? (await make(folder)), `${entries[source]}.mjs`)).href;
+    return pathToFileURL(join(kept(folder) ?? (await make(folder)), fileOf(source))).href;
   } catch {
     return undefined;
   }

@@ -1,5 +1,4 @@
 // Brings node_modules to the lockfile. Runs before anything is installed: Node's own modules only.
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants, existsSync, readFileSync } from 'node:fs';
 import { access, writeFile } from 'node:fs/promises';
@@ -42,6 +41,8 @@ export async function ensureInstalled(report) {
     () => report(`installing the npm dependencies: ${Math.round((Date.now() - startedMs) / 1000)} s`),
     5000,
   );
+  // Once in a checkout's life: to load it takes each other command some milliseconds.
+  const { spawn } = await import('node:child_process');
   try {
     await new Promise((resolve, reject) => {
       const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];

@@ -6,7 +6,9 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -61,6 +63,33 @@ describe('the command as npx runs it', () => {
     );
     engine.close();
     expect([stdout, stderr]).toEqual([expect.stringContaining('from the bundle'), '']);
+  }, 60_000);
+
+  it('keeps what V8 compiles of it for each command that ends well, and compiles anew what was damaged', async () => {
+    const folder = checkout.path('.modelmile', 'cache', 'bundle', bundles()[0] as string);
+    const compiled = () =>
+      readdirSync(folder)
+        .filter((name) => name.startsWith('command.cjs.'))
+        .map((name) => name.slice('command.cjs.'.length, name.lastIndexOf('-')));
+    const inspect = () => bin('inspect', checkout.path('samples', 'digits', 'model.h5'), '--json');
+    expect(compiled()).toEqual(['help']);
+    expect((await bin('inspect', 'no-such-file.h5')).code).toBe(1);
+    expect(compiled()).toEqual(['help']);
+    const seen = await inspect();
+    expect(seen).toMatchObject({ code: 0, stderr: '' });
+    expect(compiled().sort()).toEqual(['help', 'inspect']);
+    const kept = readdirSync(folder).find((name) => name.startsWith('command.cjs.inspect-')) as string;
+    const path = join(folder, kept);
+    const sound = readFileSync(path);
+    const damages = [sound.subarray(0, 1000), Buffer.from(sound).fill(7, 5000, 50_000), Buffer.alloc(0)];
+    for (const damaged of damages) {
+      writeFileSync(path, damaged);
+      expect(await inspect()).toEqual(seen);
+      expect(readFileSync(path).length).toBeGreaterThan(sound.length / 2);
+    }
+    const made = statSync(path).mtimeMs;
+    expect(await inspect()).toEqual(seen);
+    expect(statSync(path).mtimeMs).toBe(made);
   }, 60_000);
 
   it('is bundled again when a source has changed', async () => {

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // The command `modelmile`: installs the checkout's dependencies where they are missing, then runs cli/main.ts.
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { bundled } from '../bundle.mjs';
+import { runCompiled } from '../compiled-script.mjs';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
 
@@ -24,5 +26,11 @@ try {
 progress.end();
 const entry = 'cli/main.ts';
 const bundle = await bundled(entry);
-if (bundle === undefined) await import('../typescript.mjs');
-await import(bundle ?? new URL(`../../${entry}`, import.meta.url).href);
+if (bundle === undefined) {
+  await import('../typescript.mjs');
+  await (await import(new URL(`../../${entry}`, import.meta.url).href)).ended;
+} else {
+  const [word = '', ...rest] = process.argv.slice(2);
+  const isRun = /^[a-z]+$/.test(word) && !rest.some((argument) => /^(-h|--help)$/.test(argument));
+  await runCompiled(fileURLToPath(bundle), isRun ? word : 'help').ended;
+}
