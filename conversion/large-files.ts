@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { ConversionError } from './errors.ts';
 
 /** Node's own calls refuse 2 GiB at once. */
@@ -16,18 +16,38 @@ export function allocate(sizeBytes: number, what: string): Uint8Array<ArrayBuffe
   }
 }
 
+/** Memory with anything in it, for whoever writes to all of it: a large array takes a while to set to zeros. */
+export const unset = (sizeBytes: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer);
+
+/** Reads the start of an open file into memory that is there. @returns how many bytes it had */
+async function fill(bytes: Uint8Array, file: FileHandle): Promise<number> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(pieceBytes, bytes.length - at), at);
+    // It was cut while it was read.
+    if (bytesRead === 0) return at;
+    at += bytesRead;
+  }
+  return bytes.length;
+}
+
 /** The bytes of a file of any size. @throws ConversionError CONVERSION_OUT_OF_MEMORY, or what the file system says */
 export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const file = await open(path, 'r');
   try {
     const bytes = allocate((await file.stat()).size, path);
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(pieceBytes, bytes.length - at), at);
-      // It was cut while it was read.
-      if (bytesRead === 0) return bytes.slice(0, at);
-      at += bytesRead;
-    }
-    return bytes;
+    const length = await fill(bytes, file);
+    return length < bytes.length ? bytes.slice(0, length) : bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads a file into memory of its size. @throws Error where it is shorter */
+export async function readInto(bytes: Uint8Array, path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    if ((await fill(bytes, file)) < bytes.length) throw new Error(`${path} was cut while it was in use`);
   } finally {
     await file.close();
   }

@@ -42,20 +42,33 @@ const withField = (message: Uint8Array, number: number, change: (content: Uint8A
     found === number && content !== undefined ? delimited(number, change(content)) : [whole],
   );
 
-/** A message whose large constants lie in pieces of a file of the name `location`: the very bytes, in two places. */
+/** Offsets in a file for one constant after the other. */
+function onePerPage(): (bytes: Uint8Array) => number {
+  let end = 0;
+  return ({ length }) => {
+    const offset = Math.ceil(end / pageBytes) * pageBytes;
+    end = offset + length;
+    return offset;
+  };
+}
+
+/**
+ * A message whose large constants lie in pieces of a file of the name `location`: the very bytes, in two places.
+ * @param offsetOf where in the file the bytes of a constant lie; undefined of those that stay in the message
+ */
 export function apart(
   message: Uint8Array,
   location: string,
+  offsetOf: (bytes: Uint8Array) => number | undefined = onePerPage(),
 ): { readonly message: Uint8Array; readonly pieces: readonly Piece[] } {
   const pieces: Piece[] = [];
-  let end = 0;
   const tensorApart = (tensor: Uint8Array): Uint8Array[] => {
     const fields = fieldsIn(tensor);
     const bytes = fields.filter(({ number }) => number === rawDataField).at(-1)?.content;
     if (bytes === undefined || bytes.length < fewestBytes) return [tensor];
-    const offset = Math.ceil(end / pageBytes) * pageBytes;
+    const offset = offsetOf(bytes);
+    if (offset === undefined) return [tensor];
     pieces.push({ bytes, offset });
-    end = offset + bytes.length;
     const entries = Object.entries({ location, offset, length: bytes.length });
     const place = create(TensorProtoSchema, {
       dataLocation: DataLocation.EXTERNAL,

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ConversionError, unreadable } from '../errors.ts';
+import { unset } from '../large-files.ts';
 import type { Hdf5Source } from './hdf5-file.ts';
 
 /** Not what this reader knows, or damaged: the library is to look, and to say what it is. */
@@ -75,7 +76,7 @@ export class Places {
   /** Bytes of one's own. */
   bytes(offset: number, length: number): Uint8Array<ArrayBuffer> {
     this.#within(offset, length);
-    const bytes = new Uint8Array(length);
+    const bytes = unset(length);
     this.#read(offset, bytes);
     return bytes;
   }
@@ -86,7 +87,7 @@ export class Places {
     // Not this: who keeps the answer would keep the pages.
     const read = this.#readAgain;
     return () => {
-      const bytes = new Uint8Array(length);
+      const bytes = unset(length);
       read(offset, bytes);
       return bytes;
     };

@@ -2,7 +2,7 @@ import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import { kerasToOnnx, type OnnxConversion, type TracePoint } from '../keras/to-onnx.ts';
 import type { Parity, Signature } from '../manifest/index.ts';
-import { freeze } from '../methods/freeze.ts';
+import { type Frozen, filled, freeze, freezeInto } from '../methods/freeze.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { prune } from '../methods/prune.ts';
@@ -85,16 +85,16 @@ interface Written extends Candidate {
 
 /** Written once, and read back: the gate runs what ships, and the weights are there once. */
 async function written(
-  { model, trace }: OnnxConversion,
+  { trace, ...frozen }: Frozen & Pick<OnnxConversion, 'trace'>,
   signature: Signature,
   folder: string,
   mostInlineBytes?: number,
 ): Promise<Written> {
-  if (outgrows(model, mostKeptBytes) && !outgrows(model, mostInlineBytes)) {
-    const shelf = await shelve(file, model, folder).catch(() => undefined);
+  if (outgrows(frozen.model, mostKeptBytes) && !outgrows(frozen.model, mostInlineBytes)) {
+    const shelf = await shelve(file, frozen, folder).catch(() => undefined);
     if (shelf !== undefined) return { ...shelf, trace, signature };
   }
-  const files = modelFiles(model, file, mostInlineBytes);
+  const files = modelFiles(await filled(frozen), file, mostInlineBytes);
   return {
     model: modelIn(files, file),
     trace,
@@ -111,13 +111,14 @@ async function frozen(
   { where, mostInlineBytes }: TargetRequest,
 ): Promise<Written> {
   let [trace, signature]: [OnnxConversion['trace'], Signature?] = [[]];
-  const model = await freeze(() => {
+  const make = () => {
     const conversion = whole();
     ({ trace } = conversion);
     signature = signatureOf(conversion.model, where);
     return conversion.model;
-  }, mostInlineBytes);
-  return written({ model, trace }, signature!, folder, mostInlineBytes);
+  };
+  const model = await freezeInto(folder, make, mostInlineBytes);
+  return written({ ...model, trace }, signature!, folder, mostInlineBytes);
 }
 
 /** A Keras model, converted and frozen: held to the reference. */

@@ -1,6 +1,6 @@
 import { GraphBuilder, type ModelProto } from '../onnx/index.ts';
-import type { Product } from './interpreter/products.ts';
-import { product, type Tensor } from './interpreter/tensor.ts';
+import { type Laid, laidOut, type Product } from './interpreter/products.ts';
+import { product as multiplied, type Tensor } from './interpreter/tensor.ts';
 import { seededRandom } from './random.ts';
 import { runtime } from './runtime.ts';
 import { openModel } from './session.ts';
@@ -57,7 +57,7 @@ function largestSize({ data }: Tensor, v: Float64Array): number {
  * Freivalds' check: whether `y` is `a b`, by what both make of a random vector, worked out in plain numbers.
  * @see https://en.wikipedia.org/wiki/Freivalds%27_algorithm
  */
-export function isProduct(y: Tensor, { a, b }: Product): boolean {
+export function isProduct(y: Tensor, { a, b }: Record<keyof Product, Tensor>): boolean {
   const random = seededRandom(y.data.length);
   const v = Float64Array.from({ length: b.shape[1] as number }, () => random() - 0.5);
   const inner = applied(b, v);
@@ -81,11 +81,21 @@ export function isProduct(y: Tensor, { a, b }: Product): boolean {
  */
 export class RuntimeProducts {
   #session: ReturnType<typeof openModel> | undefined;
+  /** Fresh memory costs more than what is written to it: one product has the last one's. */
+  readonly #memory = { a: new Float64Array(), b: new Float64Array() };
 
-  readonly multiply = async ({ a, b }: Product): Promise<Tensor> => {
+  #laidOut(side: keyof Product, matrix: Tensor | Laid): Tensor {
+    return laidOut(matrix, (length) => {
+      if (this.#memory[side].length < length) this.#memory[side] = new Float64Array(length);
+      return this.#memory[side].subarray(0, length);
+    });
+  }
+
+  readonly multiply = async (product: Product): Promise<Tensor> => {
+    const [a, b] = [this.#laidOut('a', product.a), this.#laidOut('b', product.b)];
     const [rows, inner] = a.shape as [number, number];
     const columns = b.shape[1] as number;
-    if (rows * inner * columns < fewest) return product(a, b);
+    if (rows * inner * columns < fewest) return multiplied(a, b);
     // An arena would keep the largest products' memory beside the session that is judged.
     this.#session ??= openModel(multiplier(), { enableCpuMemArena: false });
     const session = await this.#session;
@@ -95,7 +105,7 @@ export class RuntimeProducts {
       b: new RuntimeTensor('float64', b.data, [inner, columns]),
     });
     const found = { shape: [rows, columns], data: y!.data as Float64Array };
-    return isProduct(found, { a, b }) ? found : product(a, b);
+    return isProduct(found, { a, b }) ? found : multiplied(a, b);
   };
 
   async release(): Promise<void> {

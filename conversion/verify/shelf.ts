@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { collect } from '../collect.ts';
 import { allocate, type Piece, writePieces } from '../large-files.ts';
+import type { Frozen } from '../methods/freeze.ts';
 import {
   apart,
   decodeModel,
@@ -39,8 +40,9 @@ function stretchesOf(message: Uint8Array, pieces: readonly Piece[]): Stretch[] {
   });
 }
 
-/** Writes the weights of a model's message into a file. The message itself is never made: without them most of it takes no memory. */
-async function writeWeights(model: ModelProto, path: string) {
+/** Takes a model's message apart, the weights into a file. The message itself is never made: without them most of it takes no memory. */
+async function takenApart({ model, weights: frozen }: Frozen, folder: string) {
+  const path = frozen?.path ?? join(folder, 'weights');
   const constants = new Set(model.graph!.initializer.map(({ rawData }) => rawData));
   const parts = encodedParts(model);
   const outline = allocate(
@@ -50,25 +52,29 @@ async function writeWeights(model: ModelProto, path: string) {
   const weights = new Map<number, Uint8Array>();
   let at = 0;
   for (const part of parts) {
-    if (part.length >= fewestBytes && constants.has(part)) weights.set(at, part);
+    const isWeights = part.length >= fewestBytes && constants.has(part);
+    if (isWeights && (frozen === undefined || part.buffer === frozen.room.buffer)) weights.set(at, part);
     else outline.set(part, at);
     at += part.length;
   }
-  const { message: rest, pieces } = apart(outline, basename(path));
-  await writePieces(
-    path,
-    pieces.map(({ bytes, offset }) => ({ bytes: weights.get(bytes.byteOffset) ?? bytes, offset })),
-  );
-  return { rest, stretches: stretchesOf(outline, pieces) };
+  // What lies in the file that freezing left stays where it is.
+  const placeInIt = ({ byteOffset }: Uint8Array) => weights.get(byteOffset)?.byteOffset;
+  const { message: rest, pieces } = apart(outline, basename(path), frozen && placeInIt);
+  if (frozen === undefined)
+    await writePieces(
+      path,
+      pieces.map(({ bytes, offset }) => ({ bytes: weights.get(bytes.byteOffset) ?? bytes, offset })),
+    );
+  return { path, rest, stretches: stretchesOf(outline, pieces) };
 }
 
 /**
- * @param model what ships, as one file of the name `name`; its memory is free where nobody else holds it
+ * @param frozen what ships, as one file of the name `name`; its memory is free where nobody else holds it
+ * @param folder in which its weights are, or are written
  * @throws Error where the disk has no room
  */
-export async function shelve(name: string, model: ModelProto, folder: string): Promise<Shelf> {
-  const weights = join(folder, 'weights');
-  const { rest, stretches } = await writeWeights(model, weights);
+export async function shelve(name: string, frozen: Frozen, folder: string): Promise<Shelf> {
+  const { path: weights, rest, stretches } = await takenApart(frozen, folder);
   const stored = new StoredFile(weights, stretches);
   return {
     model: decodeModel(rest, name),

@@ -12,7 +12,7 @@ import {
 import { erf } from '../../conversion/verify/interpreter/functions.ts';
 import { product, rectified, type Tensor } from '../../conversion/verify/interpreter/tensor.ts';
 import { compare, kerasParity } from '../../conversion/verify/parity.ts';
-import { isProduct } from '../../conversion/verify/runtime-products.ts';
+import { isProduct, RuntimeProducts } from '../../conversion/verify/runtime-products.ts';
 import { openShipped } from '../../conversion/verify/session.ts';
 
 const dense = (name: string, units: number, activation: string) => ({
@@ -185,6 +185,26 @@ describe("the check of the runtime's products", () => {
     ['a wrong number before NaN', { 0: 5, 7: Number.NaN }],
     ['infinity', { 3: Number.POSITIVE_INFINITY }],
   ])('stops one with %s', (_, changes) => expect(passes(changes)).toBe(false));
+
+  it('has one product after the other laid out in the same memory', async () => {
+    const products = new RuntimeProducts();
+    const laid = ({ shape, data }: Tensor) => ({
+      shape,
+      layInto: (memory: Float64Array) => memory.set(data),
+    });
+    for (const [rows, inner, columns] of [
+      [128, 96, 128],
+      [64, 300, 64],
+      [110, 110, 110],
+    ] as const) {
+      const [p, q] = [matrix(rows, inner, 2), matrix(inner, columns, 3)];
+      const { shape, data } = await products.multiply({ a: laid(p), b: laid(q) });
+      expect(shape).toEqual([rows, columns]);
+      const naive = product(p, q).data;
+      expect(Math.max(...data.map((value, i) => Math.abs(value - naive[i]!)))).toBeLessThan(1e-11);
+    }
+    await products.release();
+  });
 });
 
 it('ONNX Runtime is told to report to nobody, before it is loaded', () =>

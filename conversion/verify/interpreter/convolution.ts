@@ -1,3 +1,4 @@
+import type { Weight } from '../../keras/model.ts';
 import { lastForm, ownForm } from './data-format.ts';
 import {
   activated,
@@ -5,12 +6,14 @@ import {
   first,
   flag,
   type LayerInput,
+  matrixOf,
   number,
   numbers,
+  stored,
   variable,
 } from './layer-input.ts';
-import { type Asking, answered } from './products.ts';
-import { plus, sizeOf, type Tensor } from './tensor.ts';
+import { type Asking, answered, type Laid } from './products.ts';
+import { plus, sizeOf, type Tensor, tensorOf } from './tensor.ts';
 import { outSizes, type Sliding, slide, windowOf } from './windows.ts';
 
 /*
@@ -67,7 +70,7 @@ function addRows(
 const mostLaidOut = 2 ** 25;
 
 /** The window below each place that comes out as a row, [places, taps * channels], of image `n`; 0 where it lies outside. */
-function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
+function windowsOf(x: Tensor, n: number, window: Sliding): Tensor | Laid {
   const channels = x.shape.at(-1) as number;
   const sizes = x.shape.slice(1, -1);
   const start = n * sizeOf(sizes) * channels;
@@ -75,12 +78,14 @@ function windowsOf(x: Tensor, n: number, window: Sliding): Tensor {
   const places = sizeOf(outSizes(sizes, window));
   const isWhole = [...window.kernel, ...window.strides].every((size) => size === 1);
   if (isWhole) return { shape: [places, width], data: x.data.subarray(start, start + places * channels) };
-  const data = new Float64Array(places * width);
-  slide(sizes, window, ({ count, firstOut, firstInside, step, tap }) => {
-    const [to, from] = [firstOut * width + tap * channels, start + firstInside * channels];
-    copyPieces(data, to, width, x.data, from, step * channels, count, channels);
-  });
-  return { shape: [places, width], data };
+  const layInto = (memory: Float64Array) => {
+    memory.fill(0);
+    slide(sizes, window, ({ count, firstOut, firstInside, step, tap }) => {
+      const [to, from] = [firstOut * width + tap * channels, start + firstInside * channels];
+      copyPieces(memory, to, width, x.data, from, step * channels, count, channels);
+    });
+  };
+  return { shape: [places, width], layInto };
 }
 
 /** `count` pieces of `length` numbers, which lie `stepTo` and `stepFrom` apart. */
@@ -100,14 +105,15 @@ function copyPieces(
 }
 
 /** The same by a product of matrices for each image, where the channels are in one group. */
-function* convolve(x: Tensor, kernel: Tensor, window: Sliding, groups: number): Asking<Tensor> {
+function* convolve(x: Tensor, kernel: Weight, window: Sliding, groups: number): Asking<Tensor> {
   const batch = x.shape[0] as number;
   const filters = kernel.shape.at(-1) as number;
   const out = outSizes(x.shape.slice(1, -1), window);
-  const depth = kernel.data.length / filters;
-  if (groups !== 1 || sizeOf(out) * depth > mostLaidOut) return convolveInGroups(x, kernel, window, groups);
+  const depth = sizeOf(kernel.shape.slice(0, -1));
+  if (groups !== 1 || sizeOf(out) * depth > mostLaidOut)
+    return convolveInGroups(x, tensorOf(kernel), window, groups);
   const size = sizeOf(out) * filters;
-  const b = { shape: [depth, filters], data: kernel.data };
+  const b = matrixOf(kernel, [depth, filters]);
   if (batch === 1)
     return { shape: [1, ...out, filters], data: (yield { a: windowsOf(x, 0, window), b }).data };
   const data = new Float64Array(batch * size);
@@ -184,7 +190,7 @@ export const convolutionSteps = (rank: number) =>
     const x = lastForm(input, first(input));
     const y = yield* convolve(
       x,
-      variable(input, 'kernel'),
+      stored(input, 'kernel'),
       windowOf(input, rank),
       number(input, ['groups'], 1),
     );
@@ -216,7 +222,7 @@ export const separableSteps = (rank: number) =>
     const deep = depthwiseSums(input, rank);
     const ones = Array.from({ length: rank }, () => 1);
     const point = { kernel: ones, strides: ones, dilations: ones, padding: 'valid' };
-    const y = yield* convolve(deep, variable(input, 'pointwise_kernel'), point, 1);
+    const y = yield* convolve(deep, stored(input, 'pointwise_kernel'), point, 1);
     return activated(ownForm(input, biased(input, y)), input);
   };
 

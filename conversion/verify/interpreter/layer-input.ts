@@ -1,5 +1,6 @@
 import type { LayerConfig, Weight } from '../../keras/model.ts';
 import { functions } from './functions.ts';
+import type { Laid } from './products.ts';
 import { type Tensor, tensorOf } from './tensor.ts';
 
 /** What the reference of a layer gets. */
@@ -46,12 +47,27 @@ export function numbers({ layer }: LayerInput, key: string, count: number, fallb
   return Array.isArray(value) ? value.map(Number) : Array.from({ length: count }, () => Number(value));
 }
 
-export function variable(input: LayerInput, name: string): Tensor {
+/** A variable as it is stored, in float32. */
+export function stored(input: LayerInput, name: string): Weight {
   const found = input.weights.find((weight) => weight.name === name);
   if (found === undefined)
     throw new Error(`the reference misses variable '${name}' of '${String(input.layer.config['name'])}'`);
-  return tensorOf(found);
+  return found;
 }
+
+export const variable = (input: LayerInput, name: string): Tensor => tensorOf(stored(input, name));
+
+/** A stored variable as a matrix to multiply with: it becomes float64 there. */
+export const matrixOf = (weight: Weight, shape = weight.shape): Laid => ({
+  shape,
+  layInto(memory) {
+    const { data } = weight;
+    // What is there of an earlier one must not stay.
+    if (data.length !== memory.length)
+      throw new Error(`'${weight.name}' has ${data.length} numbers for [${shape}]`);
+    memory.set(data);
+  },
+});
 
 /** The variable, or undefined where the layer has none such. */
 export const optional = (input: LayerInput, name: string): Tensor | undefined =>

@@ -17,8 +17,10 @@ import {
   flag,
   isTensor,
   type LayerInput,
+  matrixOf,
   number,
   optional,
+  stored,
   variable,
 } from './layer-input.ts';
 import { average, concatenate, dot, each, extreme, merge, multiplied } from './merging.ts';
@@ -43,10 +45,10 @@ import { generate, get, map, permute, plus, rectified, reshaped, type Tensor, zi
 /** y[..., j] = sum_i x[..., i] kernel[i, j] + bias[j], with every sum in float64; keeps the mask. */
 function* denseSteps(input: LayerInput): Asking<Tensor> {
   const x = first(input);
-  const kernel = variable(input, 'kernel');
+  const kernel = stored(input, 'kernel');
   const [width, units] = kernel.shape as [number, number];
   const rows = reshaped({ shape: x.shape, data: x.data }, [x.data.length / width, width]);
-  const flat = yield { a: rows, b: kernel };
+  const flat = yield { a: rows, b: matrixOf(kernel) };
   const biasedFlat = flag(input, 'use_bias', true) ? plus(flat, variable(input, 'bias')) : flat;
   const y = activated(reshaped(biasedFlat, [...x.shape.slice(0, -1), units]), input);
   return x.mask === undefined ? y : { ...y, mask: x.mask };
