@@ -4,6 +4,7 @@ import { type LayerContext, type LayerConverter, unsupported } from '../layers/l
 import { outputMask } from '../layers/masks.ts';
 import { isTensor } from '../layers/operations/arguments.ts';
 import { operation, operationName, operations } from '../layers/operations/index.ts';
+import { refuseWholeNumbers } from '../layers/whole-numbers.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { callsInOrder, takesMasks } from './call-order.ts';
 import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
@@ -96,6 +97,7 @@ function refuse(layer: Pick<LayerContext, 'name' | 'className'>, unread: readonl
  * @throws ConversionError CONVERSION_UNSUPPORTED_LAYER
  */
 function readingAll(layer: LayerContext, convert: LayerConverter): ReturnType<LayerConverter> {
+  refuseWholeNumbers(layer);
   const [args, kwargs, config] = [watched(layer.args), watched(layer.kwargs), watched(layer.config)];
   const result = convert({ ...layer, args: args.seen, kwargs: kwargs.seen, config: config.seen });
   // Tensors are among the inputs, too.

@@ -9,7 +9,7 @@ import {
   transposedConvolution,
 } from './convolution.ts';
 import { dense } from './dense.ts';
-import { dropout } from './dropout.ts';
+import { augmentation, dropout, randomBrightness } from './dropout.ts';
 import { einsumDense } from './einsum-dense.ts';
 import { embedding, masking } from './embedding.ts';
 import { layerScale, normalization, rescaling } from './feature-scaling.ts';
@@ -106,12 +106,12 @@ export const layers = {
   Permute: permute,
   RMSNormalization: rmsNormalization,
   RNN: recurrent,
-  RandomBrightness: dropout,
-  RandomContrast: dropout,
-  RandomFlip: dropout,
-  RandomRotation: dropout,
-  RandomTranslation: dropout,
-  RandomZoom: dropout,
+  RandomBrightness: randomBrightness,
+  RandomContrast: augmentation,
+  RandomFlip: augmentation,
+  RandomRotation: augmentation,
+  RandomTranslation: augmentation,
+  RandomZoom: augmentation,
   ReLU: relu,
   RepeatVector: repeatVector,
   Rescaling: rescaling,

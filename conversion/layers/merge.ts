@@ -5,6 +5,7 @@ import {
   axisOf,
   concat,
   elementwise,
+  extremeOf,
   matmul,
   reduce,
   scalar,
@@ -31,8 +32,11 @@ function operands(layer: LayerContext): SymbolicTensor[] {
   });
 }
 
+const joinedBy = (layer: LayerContext, op: string, pair: readonly SymbolicTensor[]) =>
+  op === 'Max' || op === 'Min' ? extremeOf(layer, op, pair) : elementwise(layer, op, pair);
+
 const fold = (layer: LayerContext, op: string, inputs: readonly SymbolicTensor[]) =>
-  inputs.slice(1).reduce((sum, input) => elementwise(layer, op, [sum, input]), inputs[0] as SymbolicTensor);
+  inputs.slice(1).reduce((sum, input) => joinedBy(layer, op, [sum, input]), inputs[0] as SymbolicTensor);
 
 /** `x` where the mask of [N, steps] allows, `other` elsewhere. */
 const allowed = (layer: LayerContext, mask: SymbolicTensor, x: SymbolicTensor, other: SymbolicTensor) =>
@@ -61,7 +65,7 @@ function maskedExtreme(layer: LayerContext, op: string, inputs: readonly Symboli
       mask === undefined || outputMask === undefined
         ? undefined
         : elementwise(layer, 'Or', [outputMask, mask], 'bool');
-    output = elementwise(layer, op, [output, x]);
+    output = joinedBy(layer, op, [output, x]);
   }
   return output;
 }

@@ -2,6 +2,7 @@ import type { SymbolicTensor } from '../onnx/index.ts';
 import { interpolationWeights } from './interpolation.ts';
 import {
   asFloat,
+  floatInput,
   type LayerContext,
   type LayerConverter,
   onlyInput,
@@ -161,7 +162,7 @@ export const resizing: LayerConverter = (layer) => {
 
 /** Keras `CenterCrop`: the middle of the image, or where that is smaller, of the image resized until it is not. */
 export const centerCrop: LayerConverter = (layer) => {
-  const x = spatialInput(layer, onlyInput(layer));
+  const x = spatialInput(layer, floatInput(layer));
   const size = [Number(layer.config['height']), Number(layer.config['width'])] as const;
   const space = spaceOf(layer, x, 'a crop');
   if (space.some((full, i) => full < (size[i] as number))) {

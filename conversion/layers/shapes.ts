@@ -1,5 +1,5 @@
 import type { DataType } from '../manifest/index.ts';
-import { elementTypes, type SymbolicTensor } from '../onnx/index.ts';
+import { dataOf, elementTypes, type SymbolicTensor } from '../onnx/index.ts';
 import { type LayerContext, unsupported } from './layer.ts';
 
 type Shape = readonly number[];
@@ -24,17 +24,7 @@ export function broadcast(...shapes: readonly Shape[]): number[] {
 
 /** A scalar constant of the type of what it meets. */
 export function scalar(layer: LayerContext, value: number, dtype: DataType = 'float32'): SymbolicTensor {
-  const data =
-    dtype === 'int64'
-      ? BigInt64Array.of(BigInt(Math.trunc(value)))
-      : dtype === 'int32'
-        ? Int32Array.of(value)
-        : dtype === 'bool' || dtype === 'uint8'
-          ? Uint8Array.of(value)
-          : dtype === 'float64'
-            ? Float64Array.of(value)
-            : Float32Array.of(value);
-  return layer.graph.constant(`${layer.name}/value`, dtype, [], data);
+  return layer.graph.constant(`${layer.name}/value`, dtype, [], dataOf(dtype, [value]));
 }
 
 /** A node whose output has the shape of the broadcast inputs. */
@@ -43,13 +33,26 @@ export function elementwise(
   op: string,
   inputs: readonly SymbolicTensor[],
   dtype?: DataType,
+  attributes: Readonly<Record<string, bigint>> = {},
 ): SymbolicTensor {
   const shape = broadcast(...inputs.map((input) => input.shape));
-  return layer.graph.node(op, inputs, {
+  const output = {
     name: `${layer.name}/${op.toLowerCase()}`,
     shape,
     ...(dtype === undefined ? {} : { dtype }),
-  });
+  };
+  return layer.graph.node(op, inputs, output, attributes);
+}
+
+/** The larger or smaller of two. Of int64 the runtime's Max and Min compare the lower halves only (1.30). */
+export function extremeOf(
+  layer: LayerContext,
+  op: 'Max' | 'Min',
+  [a, b]: readonly SymbolicTensor[],
+): SymbolicTensor {
+  if (a!.dtype !== 'int64') return elementwise(layer, op, [a!, b!]);
+  const isFirst = elementwise(layer, op === 'Max' ? 'Greater' : 'Less', [a!, b!], 'bool');
+  return elementwise(layer, 'Where', [isFirst, a!, b!], 'int64');
 }
 
 /** Any element type to any other. */

@@ -74,6 +74,14 @@ const viewOf = {
   bool: Uint8Array,
 } as const;
 
+/** Numbers in the typed array of an element type. @throws TypeError for float16 and text, of which no constant is made */
+export function dataOf(dtype: DataType, values: readonly number[]): TensorData {
+  if (dtype === 'float16' || dtype === 'string') throw new TypeError(`a constant of ${dtype}`);
+  if (dtype === 'int64' || dtype === 'uint64')
+    return viewOf[dtype].from(values.map((value) => BigInt(Math.trunc(value))));
+  return viewOf[dtype].from(values);
+}
+
 /**
  * The values of a constant, wherever the writer put them (raw or typed fields).
  * @returns undefined for strings, external data and element types without a name here.

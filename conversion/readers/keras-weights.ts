@@ -39,6 +39,12 @@ export function inOrder(
   );
   // A class that is not known here keeps the file's names: a plug-in may know it.
   if (slots.length === 0) return stored.map(({ name, numbers }) => named(variableName(name), numbers));
+  if (stored.some(({ name }) => variableName(name).startsWith('lora_'))) {
+    throw new ConversionError(
+      'CONVERSION_UNSUPPORTED',
+      `Layer '${layerName(layer)}' (${layer.class_name}) has LoRA weights (enable_lora), which .h5 keeps beside what they change; save the model as .keras, where Keras merges them`,
+    );
+  }
   if (slots.length !== stored.length) {
     throw corrupt(
       `Layer '${layerName(layer)}' (${layer.class_name}) has ${slots.length} variables, the file stores ${stored.length}`,

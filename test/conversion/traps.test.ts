@@ -103,6 +103,33 @@ it.each(names.filter((name) => name.includes('unread') && !isOverridden(name)))(
   },
 );
 
+it.each(names.filter((name) => /^keras\d-(remainders|near-nothing|float-images)/.test(name)))(
+  'a remainder has the sign of its divisor however far off, what is near 0 stays, and pictures become floats: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('rounds')))(
+  'a layer of which Keras makes whole numbers again is refused where it is given such: %s',
+  async (name) => {
+    for (const file of recorded.expected[name]!.files) {
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringContaining('of which Keras makes whole numbers'),
+      });
+    }
+  },
+);
+
+it('LoRA in .h5 is called by its name with the way out, and in .keras is right', async () => {
+  const model = recorded.expected['keras3-lora']!;
+  const [hdf5, archive] = model.files.map((file) => recorded.path(file)) as [string, string];
+  await expect(convert(hdf5)).rejects.toMatchObject({
+    code: 'CONVERSION_UNSUPPORTED',
+    message: expect.stringContaining("Layer 'adapted' (Dense) has LoRA weights"),
+  });
+  expect(await faultsOf(archive, model)).toEqual([]);
+});
+
 it('what ONNX Runtime does not take of a graph that was made here is not called damaged, and the layer is named', async () => {
   const [file] = recorded.expected['keras3-refused-by-runtime']!.files as [string];
   await expect(convert(recorded.path(file))).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import { type DataType, dataTypes } from '../../manifest/index.ts';
-import type { SymbolicTensor } from '../../onnx/index.ts';
+import { dataOf, type SymbolicTensor } from '../../onnx/index.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
 import { axisOf, cast, scalar } from '../shapes.ts';
 
@@ -20,7 +20,10 @@ export function argument(layer: LayerContext, position: number, ...names: string
 
 /** Nested numbers as a constant of the type of what they meet. */
 export function constantOf(layer: LayerContext, value: unknown, dtype: DataType): SymbolicTensor {
-  if (typeof value === 'number' || typeof value === 'boolean') return scalar(layer, Number(value), dtype);
+  if (typeof value === 'number' || typeof value === 'boolean') {
+    refuseRounded(layer, [Number(value)], dtype);
+    return scalar(layer, Number(value), dtype);
+  }
   if (!Array.isArray(value)) throw unsupported(layer, `the argument ${JSON.stringify(value)}`);
   const dims: number[] = [];
   for (let level: unknown = value; Array.isArray(level); level = level[0]) dims.push(level.length);
@@ -28,13 +31,16 @@ export function constantOf(layer: LayerContext, value: unknown, dtype: DataType)
   if (flat.some((item) => typeof item !== 'number' && typeof item !== 'boolean'))
     throw unsupported(layer, 'an argument that is not a number');
   const numbers = flat.map(Number);
-  if (dtype === 'int64')
-    return layer.graph.constant(`${layer.name}/value`, dtype, dims, BigInt64Array.from(numbers, BigInt));
-  if (dtype === 'int32')
-    return layer.graph.constant(`${layer.name}/value`, dtype, dims, Int32Array.from(numbers));
-  if (dtype === 'bool')
-    return layer.graph.constant(`${layer.name}/value`, dtype, dims, Uint8Array.from(numbers));
-  return layer.graph.constant(`${layer.name}/value`, 'float32', dims, Float32Array.from(numbers));
+  refuseRounded(layer, numbers, dtype);
+  return layer.graph.constant(`${layer.name}/value`, dtype, dims, dataOf(dtype, numbers));
+}
+
+/** JSON was read into float64: of a larger whole number the last digits are lost. */
+function refuseRounded(layer: LayerContext, numbers: readonly number[], dtype: DataType): void {
+  const isLong = dtype === 'int64' || dtype === 'uint64';
+  const rounded = isLong && numbers.find((value) => !Number.isSafeInteger(value));
+  if (typeof rounded === 'number')
+    throw unsupported(layer, `the whole number ${rounded}, which is beyond 2^53`);
 }
 
 export function tensorArgument(layer: LayerContext, position: number, ...names: string[]): SymbolicTensor {
@@ -47,15 +53,19 @@ export function tensorArgument(layer: LayerContext, position: number, ...names: 
 const isWholeNumber = (value: unknown): boolean =>
   Array.isArray(value) ? value.every(isWholeNumber) : typeof value === 'boolean' || Number.isInteger(value);
 
-/** The type that holds whole numbers of several; what mixes the short ones is computed in int32. */
-function wholeType(types: readonly DataType[]): DataType {
-  if (types.includes('int64')) return 'int64';
-  const [first = 'float32', ...others] = new Set(types.filter((type) => type !== 'bool'));
-  return types.every((type) => type === 'bool')
-    ? (types[0] ?? 'float32')
-    : others.length === 0
-      ? first
-      : 'int32';
+/** The type that holds whole numbers of several: as wide as they are, and where only some have a sign, twice as wide as those without. */
+export function wholeType(types: readonly DataType[]): DataType {
+  const whole = types.filter((type) => type !== 'bool');
+  const widest = (start: string) =>
+    Math.max(
+      0,
+      ...whole.filter((type) => type.startsWith(start)).map((type) => Number(type.replace(start, ''))),
+    );
+  const [signed, unsigned] = [widest('int'), widest('uint')];
+  if (signed + unsigned === 0) return types[0] ?? 'float32';
+  if (signed === 0) return `uint${unsigned}` as DataType;
+  const width = Math.max(signed, 2 * unsigned);
+  return width > 64 ? 'float32' : (`int${unsigned === 0 ? signed : width}` as DataType);
 }
 
 /** Whole numbers that are computed with as such; the shorter ones, which run over sooner, the runtime mostly does not take. */

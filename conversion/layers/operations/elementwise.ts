@@ -2,7 +2,7 @@ import type { DataType } from '../../manifest/index.ts';
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { applyNamed } from '../activations.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
-import { cast, elementwise, scalar, shapeOf } from '../shapes.ts';
+import { cast, elementwise, extremeOf, scalar, shapeOf } from '../shapes.ts';
 import {
   argument,
   first,
@@ -24,6 +24,20 @@ export const binary =
   (layer) =>
     elementwise(layer, op, twoOf(layer), dtype);
 
+export const extremeOfTwo =
+  (op: 'Max' | 'Min'): Operation =>
+  (layer) =>
+    extremeOf(layer, op, twoOf(layer));
+
+/** 1, 0 or -1, of the type that is given; of int64 the runtime's looks at the lower half only (1.30). */
+export const sign: Operation = (layer) => {
+  const x = first(layer);
+  if (x.dtype !== 'int64') return elementwise(layer, 'Sign', [x]);
+  const is = (op: string) =>
+    cast(layer, elementwise(layer, op, [x, scalar(layer, 0, x.dtype)], 'bool'), x.dtype);
+  return elementwise(layer, 'Sub', [is('Greater'), is('Less')]);
+};
+
 export const logical =
   (op: string): Operation =>
   (layer) =>
@@ -41,12 +55,20 @@ export const divide: Operation = (layer) =>
     twoOf(layer).map((x) => floats(layer, x)),
   );
 
-/** Whole numbers by which others may be divided: the runtime ends the process at 0, where TensorFlow stops. */
-const divisor = (layer: LayerContext, b: SymbolicTensor) => {
-  if (!isTensor(argument(layer, 1, 'x2', 'y', 'b'))) return b;
-  const isZero = elementwise(layer, 'Equal', [b, scalar(layer, 0, b.dtype)], 'bool');
-  return elementwise(layer, 'Where', [isZero, scalar(layer, 1, b.dtype), b], b.dtype);
-};
+/**
+ * Whole numbers by which others may be divided: the runtime ends the process at 0, where TensorFlow stops, and at the smallest number by -1,
+ * where TensorFlow runs over. Both are 1 here.
+ */
+function divisor(layer: LayerContext, b: SymbolicTensor): { b: SymbolicTensor; isOpposite?: SymbolicTensor } {
+  const given = argument(layer, 1, 'x2', 'y', 'b');
+  const known = isTensor(given) ? undefined : [given].flat(8).map(Number);
+  if (known?.includes(0)) throw unsupported(layer, 'whole numbers divided by 0');
+  if (known !== undefined && !known.includes(-1)) return { b };
+  const is = (value: number) => elementwise(layer, 'Equal', [b, scalar(layer, value, b.dtype)], 'bool');
+  const [isZero, isOpposite] = [is(0), is(-1)];
+  const isOdd = elementwise(layer, 'Or', [isZero, isOpposite], 'bool');
+  return { b: elementwise(layer, 'Where', [isOdd, scalar(layer, 1, b.dtype), b], b.dtype), isOpposite };
+}
 
 /** Python's: rounds towards minus infinity. */
 export const floorDivide: Operation = (layer) => {
@@ -55,7 +77,7 @@ export const floorDivide: Operation = (layer) => {
     const quotient = elementwise(layer, 'Div', [floats(layer, a), floats(layer, given)]);
     return cast(layer, elementwise(layer, 'Floor', [quotient]), a.dtype);
   }
-  const b = divisor(layer, given);
+  const { b, isOpposite } = divisor(layer, given);
   const quotient = elementwise(layer, 'Div', [a, b]);
   const back = elementwise(layer, 'Mul', [quotient, b]);
   const isCut = elementwise(layer, 'Not', [elementwise(layer, 'Equal', [back, a], 'bool')], 'bool');
@@ -63,16 +85,42 @@ export const floorDivide: Operation = (layer) => {
     elementwise(layer, 'Less', [x, scalar(layer, 0, x.dtype)], 'bool');
   const isBelow = elementwise(layer, 'Xor', [isNegative(a), isNegative(b)], 'bool');
   const isOff = elementwise(layer, 'And', [isCut, isBelow], 'bool');
-  return elementwise(layer, 'Sub', [quotient, cast(layer, isOff, a.dtype)]);
+  const floored = elementwise(layer, 'Sub', [quotient, cast(layer, isOff, a.dtype)]);
+  if (isOpposite === undefined) return floored;
+  return elementwise(layer, 'Where', [isOpposite, elementwise(layer, 'Neg', [a]), floored], a.dtype);
 };
 
 /** Python's: has the sign of the divisor. */
 export const modulo: Operation = (layer) => {
   const [x, y] = twoOf(layer);
-  if (isWhole(x)) return elementwise(layer, 'Mod', [x, divisor(layer, y)]);
+  if (isWhole(x)) return elementwise(layer, 'Mod', [x, divisor(layer, y).b]);
   const [a, b] = [floats(layer, x), floats(layer, y)];
-  const quotient = elementwise(layer, 'Floor', [elementwise(layer, 'Div', [a, b])]);
-  return elementwise(layer, 'Sub', [a, elementwise(layer, 'Mul', [quotient, b])]);
+  // What is left of a division that rounds would be off by as much as the divisor where the quotient is large.
+  const left = elementwise(layer, 'Mod', [a, b], undefined, { fmod: 1n });
+  const isBelow = (value: SymbolicTensor) => elementwise(layer, 'Less', [value, scalar(layer, 0)], 'bool');
+  const isWholly = elementwise(layer, 'Equal', [left, scalar(layer, 0)], 'bool');
+  const isSame = elementwise(layer, 'Equal', [isBelow(left), isBelow(b)], 'bool');
+  const isKept = elementwise(layer, 'Or', [isWholly, isSame], 'bool');
+  return elementwise(layer, 'Where', [isKept, left, elementwise(layer, 'Add', [left, b])], 'float32');
+};
+
+/** Of whole numbers, to a power that is in the file: by squares, which run over as TensorFlow's do; the runtime's Pow goes by float64. */
+export const power: Operation = (layer) => {
+  const [a, b] = twoOf(layer);
+  if (!isWhole(a)) return elementwise(layer, 'Pow', [a, b]);
+  const exponent = argument(layer, 1, 'x2', 'y', 'b');
+  if (typeof exponent !== 'number' || exponent < 0)
+    throw unsupported(
+      layer,
+      'whole numbers to a power that is negative or computed; cast them to float32 before',
+    );
+  let result: SymbolicTensor | undefined;
+  let square = a;
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result = result === undefined ? square : elementwise(layer, 'Mul', [result, square]);
+    if (rest > 1) square = elementwise(layer, 'Mul', [square, square]);
+  }
+  return result ?? filledLike(layer, a, 1, a.dtype);
 };
 
 export const unary =
@@ -89,6 +137,24 @@ export const named =
   (name: string): Operation =>
   (layer) =>
     applyNamed(layer, name, floats(layer, first(layer)));
+
+/** exp(x) - 1 as tanh(x / 2) (exp(x) + 1), which keeps what is near 0. */
+export const expm1: Operation = (layer) => {
+  const x = floats(layer, first(layer));
+  const half = elementwise(layer, 'Tanh', [elementwise(layer, 'Mul', [x, scalar(layer, 0.5)])]);
+  const sum = elementwise(layer, 'Add', [elementwise(layer, 'Exp', [x]), scalar(layer, 1)]);
+  return elementwise(layer, 'Mul', [half, sum]);
+};
+
+/** log(1 + x); near 0, where the sum loses x, as 2 atanh(x / (x + 2)). */
+export const log1p: Operation = (layer) => {
+  const x = floats(layer, first(layer));
+  const plus = (value: number) => elementwise(layer, 'Add', [x, scalar(layer, value)]);
+  const share = elementwise(layer, 'Div', [x, plus(2)]);
+  const near = elementwise(layer, 'Mul', [elementwise(layer, 'Atanh', [share]), scalar(layer, 2)]);
+  const isNear = elementwise(layer, 'Less', [elementwise(layer, 'Abs', [x]), scalar(layer, 0.5)], 'bool');
+  return elementwise(layer, 'Where', [isNear, near, elementwise(layer, 'Log', [plus(1)])], 'float32');
+};
 
 export const chain = (layer: LayerContext, x: SymbolicTensor, ...ops: string[]) =>
   ops.reduce((y, op) => elementwise(layer, op, [y]), x);
@@ -115,23 +181,30 @@ export const where: Operation = (layer) => {
 };
 
 export const clip: Operation = (layer) => {
-  const x = numbers(layer, first(layer));
+  const given = first(layer);
+  if (!isWhole(given) && !given.dtype.startsWith('float'))
+    throw unsupported(layer, `bounds of ${given.dtype}; cast it to int32 or float32 before`);
+  const x = numbers(layer, given);
   const low = argument(layer, 1, 'clip_value_min', 'x_min', 'min_value');
   const high = argument(layer, 2, 'clip_value_max', 'x_max', 'max_value');
-  const bounded = elementwise(layer, 'Max', pair(layer, x, low));
-  return elementwise(layer, 'Min', pair(layer, bounded, high));
+  // In this order, for a lower bound above the upper one has the last word.
+  const bounded = extremeOf(layer, 'Min', pair(layer, x, high));
+  return extremeOf(layer, 'Max', pair(layer, bounded, low));
 };
 
-/** `zeros_like` and `ones_like`, whatever is in the tensor. */
+/** A number in every place, whatever is in the tensor. */
+const filledLike = (layer: LayerContext, x: SymbolicTensor, value: number, dtype: DataType) =>
+  layer.graph.node('Expand', [scalar(layer, value, dtype), shapeOf(layer, x)], {
+    name: `${layer.name}/like`,
+    shape: x.shape,
+  });
+
+/** `zeros_like` and `ones_like`. */
 export const like =
   (value: number): Operation =>
   (layer) => {
     const x = first(layer);
-    const dtype = typeArgument(layer, 1, x.dtype, 'dtype');
-    return layer.graph.node('Expand', [scalar(layer, value, dtype), shapeOf(layer, x)], {
-      name: `${layer.name}/like`,
-      shape: x.shape,
-    });
+    return filledLike(layer, x, value, typeArgument(layer, 1, x.dtype, 'dtype'));
   };
 
 export const softmaxOf =
@@ -166,6 +239,8 @@ export const relu: Operation = (layer) => {
     (key) => Number(layer.kwargs[key] ?? 0) !== 0,
   );
   if (given !== undefined) throw unsupported(layer, `relu with ${given}`);
+  const x = first(layer);
+  if (isWhole(x)) return extremeOf(layer, 'Max', [x, scalar(layer, 0, x.dtype)]);
   return named('relu')(layer);
 };
 

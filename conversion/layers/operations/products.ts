@@ -1,14 +1,35 @@
 import type { SymbolicTensor } from '../../onnx/index.ts';
-import { unsupported } from '../layer.ts';
-import { matmul, transpose } from '../shapes.ts';
-import { argument, isTensor, numbers, type Operation, twoOf } from './arguments.ts';
+import { type LayerContext, unsupported } from '../layer.ts';
+import { cast, matmul, transpose } from '../shapes.ts';
+import { argument, floats, isTensor, numbers, type Operation, twoOf, wholeType } from './arguments.ts';
+
+/** Keras 3 multiplies whole numbers in float32 and rounds what comes out towards zero, all but int8 by int8. */
+function multiplied(
+  layer: LayerContext,
+  operands: readonly SymbolicTensor[],
+  multiply: (operands: readonly SymbolicTensor[]) => SymbolicTensor,
+): SymbolicTensor {
+  const types = operands.map(({ dtype }) => dtype);
+  if (types.some((type) => type.startsWith('float'))) return multiply(operands.map((x) => floats(layer, x)));
+  if (types.every((type) => type === 'int8')) return multiply(operands.map((x) => cast(layer, x, 'int32')));
+  const type = wholeType(types);
+  if (type !== 'int32' && type !== 'int64')
+    throw unsupported(layer, `a product of ${type}, which runs over; cast to int32 or float32 before`);
+  return cast(layer, multiply(operands.map((x) => floats(layer, x))), type);
+}
 
 export const matmulOf: Operation = (layer) => {
-  let [a, b] = twoOf(layer).map((x) => numbers(layer, x)) as [SymbolicTensor, SymbolicTensor];
-  if (argument(layer, -1, 'transpose_a') === true) a = transpose(layer, a, swapped(a.shape.length));
-  if (argument(layer, -1, 'transpose_b') === true) b = transpose(layer, b, swapped(b.shape.length));
-  if (Math.min(a.shape.length, b.shape.length) < 2) throw unsupported(layer, 'a vector as an operand');
-  return matmul(layer, a, b);
+  const product = ([first, second]: readonly SymbolicTensor[]) => {
+    let [a, b] = [first!, second!];
+    if (argument(layer, -1, 'transpose_a') === true) a = transpose(layer, a, swapped(a.shape.length));
+    if (argument(layer, -1, 'transpose_b') === true) b = transpose(layer, b, swapped(b.shape.length));
+    if (Math.min(a.shape.length, b.shape.length) < 2) throw unsupported(layer, 'a vector as an operand');
+    return matmul(layer, a, b);
+  };
+  const operands = twoOf(layer);
+  return layer.isOperation
+    ? multiplied(layer, operands, product)
+    : product(operands.map((x) => numbers(layer, x)));
 };
 
 const swapped = (rank: number) =>
@@ -35,5 +56,8 @@ export const einsum: Operation = (layer) => {
     ),
   );
   const shape = [...(match[2] as string)].map((label) => sizes.get(label) as number);
-  return layer.graph.node('Einsum', operands, { name: `${layer.name}/einsum`, shape }, { equation });
+  const name = `${layer.name}/einsum`;
+  const product = (given: readonly SymbolicTensor[]) =>
+    layer.graph.node('Einsum', given, { name, shape }, { equation });
+  return layer.isOperation ? multiplied(layer, operands, product) : product(operands);
 };

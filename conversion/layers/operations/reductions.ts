@@ -1,5 +1,17 @@
-import { unsupported } from '../layer.ts';
-import { axisOf, cast, elementwise, reduce, scalar } from '../shapes.ts';
+import type { SymbolicTensor } from '../../onnx/index.ts';
+import { type LayerContext, unsupported } from '../layer.ts';
+import {
+  axisOf,
+  cast,
+  concat,
+  elementwise,
+  extremeOf,
+  farEnd,
+  reduce,
+  scalar,
+  slice,
+  squeeze,
+} from '../shapes.ts';
 import {
   argument,
   axesOf,
@@ -21,9 +33,45 @@ export const reduction =
     return reduce(layer, op, x, axesOf(layer, x.shape.length), keepDims(layer));
   };
 
-/** Sums and products of what they are given, whole numbers as such. */
+/** One axis folded to a size of 1, halves with each other: for what the runtime's own reductions get wrong of whole numbers. */
+function foldedOver(
+  layer: LayerContext,
+  x: SymbolicTensor,
+  axis: number,
+  join: (pair: readonly SymbolicTensor[]) => SymbolicTensor,
+): SymbolicTensor {
+  let y = x;
+  for (let size = x.shape[axis] as number; size !== 1; size = y.shape[axis] as number) {
+    if (size < 1)
+      throw unsupported(layer, `an open number of ${x.dtype} in one; cast them to float32 before`);
+    const half = Math.floor(size / 2);
+    const part = (start: number, end: number) => slice(layer, y, [{ axis, start, end }]);
+    const halves = join([part(0, half), part(half, 2 * half)]);
+    y = size % 2 === 0 ? halves : concat(layer, [halves, part(size - 1, size)], axis);
+  }
+  return y;
+}
+
+/** The runtime multiplies no whole numbers beyond the largest; Mul runs over. */
+const productOver = (layer: LayerContext, x: SymbolicTensor, axis: number) =>
+  foldedOver(layer, x, axis, (pair) => elementwise(layer, 'Mul', pair));
+
+/** The largest or smallest of int64, of which the runtime's ReduceMax and ReduceMin compare the lower halves (1.30). */
+const longExtremeOver = (layer: LayerContext, op: 'Max' | 'Min', x: SymbolicTensor, axis: number) =>
+  foldedOver(layer, x, axis, (pair) => extremeOf(layer, op, pair));
+
+/** The sum over one axis: the last of the running sums, for the runtime adds up int64 in float64. */
+function sumOver(layer: LayerContext, x: SymbolicTensor, axis: number): SymbolicTensor {
+  const sums = layer.graph.node('CumSum', [x, scalar(layer, axis, 'int64')], {
+    name: `${layer.name}/cumsum`,
+    shape: x.shape,
+  });
+  return slice(layer, sums, [{ axis, start: -1, end: farEnd }]);
+}
+
+/** Sums or products of what they are given; of whole numbers they run over, as TensorFlow's do. */
 export const total =
-  (op: string): Operation =>
+  (op: 'ReduceSum' | 'ReduceProd'): Operation =>
   (layer) => {
     const given = first(layer);
     // Keras 3 counts the short ones in 32 bits, TensorFlow lets them run over.
@@ -34,18 +82,40 @@ export const total =
         `what adds up or multiplies ${given.dtype}; cast it to int32 or float32 before`,
       );
     if (given.dtype.startsWith('float')) return reduction(op)(layer);
-    // Of int32 the runtime's sums stop at the largest number, where TensorFlow's run over.
+    // Of int32 the runtime's sums stop at the largest number.
     const x = cast(layer, given, 'int64');
-    const y = reduce(layer, op, x, axesOf(layer, x.shape.length), keepDims(layer));
-    return cast(layer, y, given.dtype === 'int64' ? 'int64' : 'int32');
+    const axes = axesOf(layer, x.shape.length);
+    const over = op === 'ReduceProd' ? productOver : given.dtype === 'int64' ? sumOver : undefined;
+    const sumOrProduct =
+      over === undefined
+        ? reduce(layer, op, x, axes, keepDims(layer))
+        : kept(
+            layer,
+            axes.reduce((y, axis) => over(layer, y, axis), x),
+            axes,
+          );
+    const isUnsigned = given.dtype.startsWith('uint');
+    return cast(layer, sumOrProduct, given.dtype === 'int64' ? 'int64' : isUnsigned ? 'uint32' : 'int32');
   };
+
+const kept = (layer: LayerContext, x: SymbolicTensor, axes: readonly number[]) =>
+  keepDims(layer) || axes.length === 0 ? x : squeeze(layer, x, axes);
 
 /** The largest or smallest, of the type that is given. */
 export const extreme =
-  (op: string): Operation =>
+  (op: 'ReduceMax' | 'ReduceMin'): Operation =>
   (layer) => {
     const given = first(layer);
     const isShort = !isWhole(given) && !given.dtype.startsWith('float');
+    if (given.dtype === 'int64') {
+      const axes = axesOf(layer, given.shape.length);
+      const which = op === 'ReduceMax' ? 'Max' : 'Min';
+      return kept(
+        layer,
+        axes.reduce((y, axis) => longExtremeOver(layer, which, y, axis), given),
+        axes,
+      );
+    }
     const x = isShort ? cast(layer, given, 'int32') : numbers(layer, given);
     const y = reduce(layer, op, x, axesOf(layer, x.shape.length), keepDims(layer));
     return isShort ? cast(layer, y, given.dtype) : y;
@@ -82,24 +152,34 @@ export const variance =
     return root ? elementwise(layer, 'Sqrt', [y]) : y;
   };
 
+/** 1 where the largest or smallest of an axis stands. The runtime's ArgMax takes no int64, and float64 does not hold all of them. */
+function isBest(
+  layer: LayerContext,
+  op: 'ArgMax' | 'ArgMin',
+  x: SymbolicTensor,
+  axis: number,
+): SymbolicTensor {
+  const best = longExtremeOver(layer, op === 'ArgMax' ? 'Max' : 'Min', x, axis);
+  return cast(layer, elementwise(layer, 'Equal', [x, best], 'bool'), 'int32');
+}
+
 export const argOf =
-  (op: string): Operation =>
+  (op: 'ArgMax' | 'ArgMin'): Operation =>
   (layer) => {
     const given = first(layer);
-    // The runtime takes no int64 here.
-    const x =
-      given.dtype === 'int64'
-        ? cast(layer, given, 'float64')
-        : given.dtype === 'int32'
-          ? given
-          : floats(layer, given);
     const value = argument(layer, 1, 'axis');
     if (typeof value !== 'number') throw unsupported(layer, 'an axis must be given');
-    const axis = axisOf(value, x.shape.length);
+    const axis = axisOf(value, given.shape.length);
+    const isLong = given.dtype === 'int64';
+    const x = isLong
+      ? isBest(layer, op, given, axis)
+      : given.dtype === 'int32'
+        ? given
+        : floats(layer, given);
     const keep = keepDims(layer);
     const shape = x.shape.flatMap((dim, i) => (i === axis ? (keep ? [1] : []) : [dim]));
     const places = layer.graph.node(
-      op,
+      isLong ? 'ArgMax' : op,
       [x],
       { name: `${layer.name}/${op.toLowerCase()}`, shape, dtype: 'int64' },
       { axis: BigInt(axis), keepdims: keep ? 1n : 0n },

@@ -40,7 +40,7 @@ export const where: Evaluate = (input) => {
 export const clip: Evaluate = (input) => {
   const low = tensor(arg(input, 1, 'clip_value_min', 'x_min', 'min_value'));
   const high = tensor(arg(input, 2, 'clip_value_max', 'x_max', 'max_value'));
-  return zip(zip(one(input), low, Math.max), high, Math.min);
+  return zip(zip(one(input), high, Math.min), low, Math.max);
 };
 
 export const softmaxOf =
@@ -63,4 +63,7 @@ export const leaky: Evaluate = (input) => {
 
 export const roundHalfEven = (v: number) => (Math.abs(v % 1) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
 
-export const remainder = (a: number, b: number) => a - Math.floor(a / b) * b;
+export const remainder = (a: number, b: number) => {
+  const left = a % b;
+  return left !== 0 && left < 0 !== b < 0 ? left + b : left;
+};
