@@ -19,6 +19,11 @@ export function parsePythonJson(text: string): unknown {
       if (isInString || token === '"' || token.startsWith('\\')) return token;
       return token === 'NaN' ? JSON.stringify(notNumber) : token.replace('Infinity', '1e999');
     });
-    return JSON.parse(written, (_, value: unknown) => (value === notNumber ? Number.NaN : value));
+    try {
+      return JSON.parse(written, (_, value: unknown) => (value === notNumber ? Number.NaN : value));
+    } catch (deep) {
+      // Looking at every value takes the stack that reading alone does not.
+      throw deep instanceof RangeError ? new SyntaxError('it is nested deeper than any model is') : deep;
+    }
   }
 }

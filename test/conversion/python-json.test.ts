@@ -13,3 +13,7 @@ it('numbers that JSON does not have are read, and strings that spell them stay a
 it('a long string without an end takes the time of its length', () => {
   expect(() => parsePythonJson(`[NaN, "${'\\"'.repeat(2 ** 19)}`)).toThrow(SyntaxError);
 });
+
+it('what is nested too deep to be looked at is said to be no such text', () => {
+  expect(() => parsePythonJson(`${'['.repeat(20_000)}NaN${']'.repeat(20_000)}`)).toThrow(SyntaxError);
+});
