@@ -1,13 +1,13 @@
 import { ConversionError } from '../errors.ts';
 import { declaredShape, type LayerConfig, layerName, layersOf } from './model.ts';
 
-/** Output `tensor` of call number `call` of a layer. */
+/** Output `tensor` of call number `call` of a layer; without a number all of them, of which the config does not say how many there are. */
 export class TensorRef {
   readonly layer: string;
   readonly call: number;
-  readonly tensor: number;
+  readonly tensor: number | undefined;
 
-  constructor(layer: string, call: number, tensor: number) {
+  constructor(layer: string, call: number, tensor?: number) {
     this.layer = layer;
     this.call = call;
     this.tensor = tensor;
@@ -44,6 +44,7 @@ export interface KerasGraph {
   /** By layer name, index = call number. */
   readonly calls: ReadonlyMap<string, readonly LayerCall[]>;
   readonly inputs: readonly TensorRef[];
+  /** Of a Sequential one reference, to all outputs of the last layer. */
   readonly outputs: readonly TensorRef[];
 }
 
@@ -69,32 +70,51 @@ export function refsIn(value: unknown): TensorRef[] {
   return Object.values(value).flatMap(refsIn);
 }
 
-/** An argument with its TensorRefs replaced. */
-export function resolve<T>(value: unknown, tensor: (ref: TensorRef) => T): unknown {
-  if (value instanceof TensorRef) return tensor(value);
-  if (Array.isArray(value)) return value.map((item) => resolve(item, tensor));
+/** An argument with its TensorRefs replaced; what stands for several becomes a list. */
+export function resolve<T>(value: unknown, tensors: (ref: TensorRef) => readonly T[]): unknown {
+  if (value instanceof TensorRef) {
+    const found = tensors(value);
+    return found.length === 1 ? found[0] : found;
+  }
+  if (Array.isArray(value)) return value.map((item) => resolve(item, tensors));
   if (value === null || typeof value !== 'object') return value;
   if (value instanceof Slice) {
     const { start, stop, step } = value;
     return new Slice({
-      start: resolve(start, tensor),
-      stop: resolve(stop, tensor),
-      step: resolve(step, tensor),
+      start: resolve(start, tensors),
+      stop: resolve(stop, tensors),
+      step: resolve(step, tensors),
     });
   }
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item, tensor)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item, tensors)]));
 }
 
+/** What a reference stands for among the outputs of its call. */
+export function referredTo<T>({ layer, tensor }: TensorRef, outputs: readonly T[] = []): readonly T[] {
+  const found = tensor === undefined ? outputs : outputs.filter((_, i) => i === tensor);
+  if (found.length === 0) throw corrupt(`it takes output ${tensor ?? 0} of '${layer}', which has none such`);
+  return found;
+}
+
+/** The shape that a Sequential without an InputLayer was built for. */
+function builtShape(model: LayerConfig, first: LayerConfig): readonly number[] | undefined {
+  const built = model.config['build_input_shape'] ?? model.build_config?.['input_shape'];
+  const isList = Array.isArray(built) && built.some(Array.isArray);
+  if (isList || (isModel(first) && kerasGraph(first).inputs.length > 1))
+    throw new ConversionError(
+      'CONVERSION_UNSUPPORTED_LAYER',
+      `Layer '${layerName(first)}' (${first.class_name}) takes several inputs as the first of a Sequential; make that a Functional`,
+    );
+  return declaredShape(first.config) ?? declaredShape({ batch_shape: built });
+}
+
+/** Each layer is given all that the one before it gives: Keras 3 allows layers of several outputs anywhere. */
 function sequentialGraph(model: LayerConfig): KerasGraph {
   let layers = layersOf(model);
   const first = layers[0];
   if (first === undefined) throw corrupt('a Sequential without layers');
   if (first.class_name !== 'InputLayer') {
-    const shape =
-      declaredShape(first.config) ??
-      declaredShape({
-        batch_shape: model.config['build_input_shape'] ?? model.build_config?.['input_shape'],
-      });
+    const shape = builtShape(model, first);
     const config = {
       name: `${layerName(first)}_input`,
       ...(shape === undefined ? {} : { batch_shape: shape }),
@@ -108,7 +128,7 @@ function sequentialGraph(model: LayerConfig): KerasGraph {
     const name = layerName(layer);
     if (calls.has(name)) throw corrupt(`two layers are called '${name}'`);
     calls.set(name, [callOf(layer, previous === undefined ? [] : [previous])]);
-    previous = new TensorRef(name, 0, 0);
+    previous = new TensorRef(name, 0);
   }
   return {
     calls,

@@ -7,7 +7,7 @@ import { operation, operationName, operations } from '../layers/operations/index
 import { refuseWholeNumbers } from '../layers/whole-numbers.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { callsInOrder, takesMasks } from './call-order.ts';
-import { isModel, kerasGraph, type LayerCall, refsIn, resolve, type TensorRef } from './graph.ts';
+import { isModel, kerasGraph, type LayerCall, referredTo, refsIn, resolve, type TensorRef } from './graph.ts';
 import {
   customRow,
   type KerasModel,
@@ -142,7 +142,7 @@ function convertLayer(
       conversion.unmasked.delete(input.name);
       return { ...input, mask: masks[i] };
     };
-    return convertGraph(conversion, layer, inside, call.inputs.map(masked));
+    return convertGraph(conversion, layer, inside, call.inputs.map(masked)).map(({ tensor }) => tensor);
   }
   const context: LayerContext = {
     graph: conversion.graph,
@@ -179,13 +179,13 @@ function convertLayer(
   return [mask === undefined ? bare : { ...bare, mask }, ...rest];
 }
 
-/** The calls of a model, inputs before the calls that take them. @returns its outputs */
+/** The calls of a model, inputs before the calls that take them. @returns its outputs, and the layers that give them */
 function convertGraph(
   conversion: Conversion,
   model: LayerConfig,
   place: Place,
   inputs: readonly SymbolicTensor[] | undefined,
-): readonly SymbolicTensor[] {
+): readonly { layer: string; tensor: SymbolicTensor }[] {
   const source = kerasGraph(model);
   const done = new Map<string, readonly SymbolicTensor[]>();
 
@@ -199,28 +199,19 @@ function convertGraph(
     }
     return call;
   };
-  const tensorAt = (ref: TensorRef): SymbolicTensor => {
-    const value = done.get(keyOf(ref))?.[ref.tensor];
-    if (value === undefined) {
-      throw new ConversionError(
-        'CONVERSION_SOURCE_CORRUPT',
-        `The config takes output ${ref.tensor} of '${ref.layer}', which has none such`,
-      );
-    }
-    return value;
-  };
+  const tensorsAt = (ref: TensorRef) => referredTo(ref, done.get(keyOf(ref)));
   const convert = (ref: TensorRef): void => {
     const { layer, args, kwargs, inputs: refs } = callAt(ref);
-    const tensorFor = (input: TensorRef): SymbolicTensor => {
-      const tensor = tensorAt(input);
-      if (tensor.mask === undefined || !conversion.unmasked.has(tensor.name)) return tensor;
-      const { mask: _, ...unmasked } = tensor;
-      return unmasked;
-    };
+    const tensorsFor = (input: TensorRef): SymbolicTensor[] =>
+      tensorsAt(input).map((tensor) => {
+        if (tensor.mask === undefined || !conversion.unmasked.has(tensor.name)) return tensor;
+        const { mask: _, ...unmasked } = tensor;
+        return unmasked;
+      });
     const call = {
-      args: resolve(args, tensorFor) as unknown[],
-      kwargs: resolve(kwargs, tensorFor) as Record<string, unknown>,
-      inputs: refs.map(tensorFor),
+      args: resolve(args, tensorsFor) as unknown[],
+      kwargs: resolve(kwargs, tensorsFor) as Record<string, unknown>,
+      inputs: refs.flatMap(tensorsFor),
     };
     const outputs = convertLayer(conversion, layer, place.weightsOf(layer), place, call, keyOf(ref));
     done.set(keyOf(ref), outputs);
@@ -247,7 +238,7 @@ function convertGraph(
   });
   const ends = [...(takesMasks(model, conversion.dialect) ? callsInOrder(source) : []), ...source.outputs];
   for (const output of ends) visit(output, callAt, done, convert);
-  return source.outputs.map(tensorAt);
+  return source.outputs.flatMap((ref) => tensorsAt(ref).map((tensor) => ({ layer: ref.layer, tensor })));
 }
 
 /**
@@ -269,11 +260,8 @@ export function kerasToOnnx(model: KerasModel, custom: CustomConverters = {}): O
     trace: '',
     weightsOf: (layer) => model.weights.get(layerName(layer)) ?? [],
   };
-  const outputs = convertGraph(conversion, model.config, place, undefined);
-  const names = kerasGraph(model.config).outputs.map((ref) => ref.layer);
-  outputs.forEach((output, i) => {
-    graph.output(names[i] as string, output);
-  });
+  for (const { layer, tensor } of convertGraph(conversion, model.config, place, undefined))
+    graph.output(layer, tensor);
   return { model: graph.build('model'), trace: conversion.trace };
 }
 

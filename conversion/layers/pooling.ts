@@ -1,8 +1,25 @@
 import type { SymbolicTensor } from '../onnx/index.ts';
-import { floatInput, type LayerConverter, numberOption, sizesOption, unsupported } from './layer.ts';
+import {
+  floatInput,
+  type LayerContext,
+  type LayerConverter,
+  numberOption,
+  sizesOption,
+  unsupported,
+} from './layer.ts';
 import { isChannelsFirst, spatialInput, spatialOutput } from './layout.ts';
-import { cast, elementwise, reduce, unsqueeze } from './shapes.ts';
+import { cast, elementwise, reduce, slice, unsqueeze } from './shapes.ts';
 import { type Window, windowAttributes, windowedSizes } from './windows.ts';
+
+/** Without what lies behind the last window where that is smaller than its stride: the runtime's MaxPool would pad by less than nothing. */
+function withoutRest(layer: LayerContext, x: SymbolicTensor, { kernel, strides }: Window): SymbolicTensor {
+  const ranges = x.shape.slice(2).flatMap((size, i) => {
+    const stride = strides[i] as number;
+    const end = (Math.ceil(size / stride) - 1) * stride + (kernel[i] as number);
+    return size > 0 && size > end ? [{ axis: i + 2, start: 0, end }] : [];
+  });
+  return slice(layer, x, ranges);
+}
 
 /**
  * Keras `MaxPooling1D..3D`, `AveragePooling1D..3D`. `same` pads with what does not count, as ONNX does.
@@ -11,7 +28,7 @@ import { type Window, windowAttributes, windowedSizes } from './windows.ts';
 export const pooling =
   (op: 'MaxPool' | 'AveragePool', rank: number): LayerConverter =>
   (layer) => {
-    const x = spatialInput(layer, floatInput(layer));
+    const whole = spatialInput(layer, floatInput(layer));
     const kernel = sizesOption(layer, 'pool_size', rank, 2);
     const strides =
       (layer.config['strides'] ?? null) === null
@@ -19,6 +36,8 @@ export const pooling =
         : sizesOption(layer, 'strides', rank, numberOption(layer, 'pool_size', 2));
     const padding = String(layer.config['padding'] ?? 'valid').toLowerCase();
     const window: Window = { kernel, strides, dilations: kernel.map(() => 1), padding };
+    const isCut = op === 'MaxPool' && padding === 'same';
+    const x = isCut ? withoutRest(layer, whole, window) : whole;
     const sizes = x.shape.slice(2);
     const shape = [...x.shape.slice(0, 2), ...windowedSizes(layer, sizes, window)];
     const { pads: _, ...attributes } = windowAttributes(layer, sizes, window);

@@ -10,7 +10,7 @@ import { beforeStart, concat, elementwise, reshape, scalar, slice } from './shap
  * @see https://keras.io/api/layers/recurrent_layers/time_distributed/
  */
 export const timeDistributed: LayerConverter = (layer) => {
-  const x = onlyInput({ ...layer, inputs: layer.inputs.slice(0, 1) });
+  const x = onlyInput(layer);
   const inside = layer.config['layer'] as LayerConfig;
   if (x.mask !== undefined && /RNN|LSTM|GRU|Masking|Softmax|Attention/.test(inside.class_name)) {
     throw unsupported(layer, `a mask for a ${inside.class_name} inside`);
@@ -18,7 +18,8 @@ export const timeDistributed: LayerConverter = (layer) => {
   const rest = x.shape.slice(2);
   if (rest.some((dim) => dim < 0)) throw unsupported(layer, `steps of an open shape [${x.shape}]`);
   const rows = { ...reshape(layer, x, [-1, ...rest]) };
-  const [y] = layer.inner(inside, 'layer', [rows]) as [SymbolicTensor];
+  const [y, ...more] = layer.inner(inside, 'layer', [rows]) as [SymbolicTensor, ...SymbolicTensor[]];
+  if (more.length > 0) throw unsupported(layer, `${1 + more.length} outputs of what is inside`);
   const steps = x.shape[1] as number;
   const shape = y.shape.slice(1);
   if (shape.some((dim) => dim < 0)) throw unsupported(layer, 'an inside of an open shape');

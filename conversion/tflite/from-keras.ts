@@ -1,5 +1,5 @@
 import { ConversionError } from '../errors.ts';
-import { kerasGraph, type LayerCall, refsIn, type TensorRef } from '../keras/graph.ts';
+import { kerasGraph, type LayerCall, referredTo, refsIn, type TensorRef } from '../keras/graph.ts';
 import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
 import { unreadArguments, writtenByKeras } from '../keras/unread-arguments.ts';
 import { GraphBuilder } from './graph-builder.ts';
@@ -98,19 +98,12 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
         `what the argument ${unread} changes is not known here; leave it out`,
       );
     const weights = model.weights.get(layerName(layer)) ?? [];
-    const values = convertLayer(layer, layerName(layer), weights, operandsOf(call).map(resolved), kwargs);
+    const values = convertLayer(layer, layerName(layer), weights, operandsOf(call).flatMap(resolved), kwargs);
     done.set(keyOf(ref), values);
     trace.push({ at: keyOf(ref), tensor: (values[0] as Value).name });
   };
 
-  const resolved = (ref: TensorRef): Value => {
-    const value = done.get(keyOf(ref))?.[ref.tensor];
-    if (value !== undefined) return value;
-    throw new ConversionError(
-      'CONVERSION_SOURCE_CORRUPT',
-      `The config asks for output ${ref.tensor} of '${ref.layer}', which has none such`,
-    );
-  };
+  const resolved = (ref: TensorRef) => referredTo(ref, done.get(keyOf(ref)));
 
   for (const ref of source.inputs) if (!done.has(keyOf(ref))) convert(ref);
   for (const output of source.outputs) {
@@ -125,9 +118,9 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
     );
   }
   const program = simplify({
-    graphs: graph.graphs(source.outputs.map(resolved)),
+    graphs: graph.graphs(source.outputs.flatMap(resolved)),
     inputNames: distinct(source.inputs.map((ref) => ref.layer)),
-    outputNames: distinct(source.outputs.map((ref) => ref.layer)),
+    outputNames: distinct(source.outputs.flatMap((ref) => resolved(ref).map(() => ref.layer))),
   });
   return { program, trace };
 }

@@ -108,6 +108,15 @@ export function isClose(actual: Tensor, reference: Tensor): boolean {
   return maxAbsError <= exactTolerance * maxAbsReference;
 }
 
+/** @throws ConversionError CONVERSION_PARITY_FAILED where a model has more outputs than its reference, or fewer */
+function refuseOtherCount(actual: readonly unknown[], reference: readonly unknown[]): void {
+  if (actual.length === reference.length) return;
+  throw new ConversionError(
+    'CONVERSION_PARITY_FAILED',
+    `Parity: the model has ${actual.length} outputs, by its config it has ${reference.length}`,
+  );
+}
+
 /** The worst of the outputs, each relative to its own size. */
 export function compare(
   actual: readonly Tensor[],
@@ -115,6 +124,7 @@ export function compare(
   budget: Budget,
   seed: number,
 ) {
+  refuseOtherCount(actual, reference);
   const worst = actual
     .map((tensor, i) => difference(tensor, reference[i] as Tensor))
     .map((d) => {
@@ -291,6 +301,7 @@ function zeroErrorOf({ source, custom }: Trial, inputs: readonly Tensor[]): numb
 async function judge(trial: Trial): Promise<Parity> {
   const { products, source, conversion, signature, seed, custom } = trial;
   const { inputs, reference } = await referenceOn(trial);
+  refuseOtherCount(signature.outputs, reference);
   const judged = judgedValues(conversion.model, signature, reference);
   const { actual, expected, ends } = judged.of(
     await run(conversion.open(judged.added), inputs, signature, judged.wanted),

@@ -84,6 +84,52 @@ describe('the parity gate', () => {
       });
     },
   );
+
+  it('stops a conversion that gives fewer outputs than the config', async () => {
+    const config = { name: 'last', units: 2, return_state: true, trainable: true };
+    const shapes = { kernel: [6, 2], recurrent_kernel: [2, 2], bias: [2] };
+    const source: KerasModel = {
+      ...model,
+      config: {
+        class_name: 'Sequential',
+        config: {
+          name: 'net',
+          layers: [
+            { class_name: 'InputLayer', config: { name: 'x', batch_shape: [null, 3, 6], dtype: 'float32' } },
+            { class_name: 'SimpleRNN', config },
+          ],
+        },
+      },
+      weights: new Map([
+        [
+          'last',
+          Object.entries(shapes).map(([name, shape]) => {
+            const size = shape.reduce((a, b) => a * b, 1);
+            return { name: `cell/${name}`, shape, data: new Float32Array(size).fill(0.5) };
+          }),
+        ],
+      ]),
+    };
+    const conversion = kerasToOnnx(source);
+    const gate = async (onnx: ModelProto) => {
+      const { signature, ...candidate } = shipped(onnx);
+      return kerasParity(source, { ...conversion, ...candidate }, signature, 1);
+    };
+    expect(await gate(conversion.model)).toMatchObject({ passed: true });
+    const broken = clone(ModelProtoSchema, conversion.model);
+    broken.graph!.output.pop();
+    await expect(gate(broken)).rejects.toMatchObject({
+      code: 'CONVERSION_PARITY_FAILED',
+      message: expect.stringContaining('has 1 outputs, by its config it has 2'),
+    });
+  });
+
+  it('compares as many outputs as there are', () => {
+    const one: Tensor = { shape: [1], data: Float64Array.of(1) };
+    const failure = expect.objectContaining({ code: 'CONVERSION_PARITY_FAILED' });
+    expect(() => compare([one], [one, one], { relativeError: 1 }, 0)).toThrow(failure);
+    expect(() => compare([one, one], [one], { relativeError: 1 }, 0)).toThrow(failure);
+  });
 });
 
 describe('an output that is nothing but zeros', () => {

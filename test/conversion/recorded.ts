@@ -79,6 +79,8 @@ export const deviationsOf = async (path: string, recorded: RecordedModel): Promi
 /** The same of a model that is converted. */
 export async function deviationsIn(conversion: Conversion, recorded: RecordedModel): Promise<Deviation[]> {
   const answers = await answersOf(conversion, recorded.inputs);
+  if (answers.length !== recorded.outputs.length)
+    throw new Error(`${answers.length} outputs, expected ${recorded.outputs.length}`);
   const largestInput = recorded.inputs.reduce(
     (max, { data }) => Math.max(max, largestOf(data.filter(Number.isFinite))),
     0,

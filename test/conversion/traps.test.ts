@@ -120,6 +120,33 @@ it.each(names.filter((name) => name.includes('rounds')))(
   },
 );
 
+it.each(names.filter((name) => name.includes('several') && !name.includes('refused')))(
+  'a Sequential hands on all that a layer gives, and so does the gate’s reference: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => /several.*refused/.test(name)))(
+  'what is given several tensors where one is taken is refused by its name: %s',
+  async (name) => {
+    for (const file of recorded.expected[name]!.files) {
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringMatching(/^Layer '.*(several inputs|gives 2)/),
+      });
+    }
+  },
+);
+
+it.each(names.filter((name) => name.includes('attended')))(
+  'a query that may hear nothing hears all keys alike, as float32 has it: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('pool-leaves')))(
+  'a pool whose windows leave something between them: %s',
+  expectRight,
+);
+
 it('LoRA in .h5 is called by its name with the way out, and in .keras is right', async () => {
   const model = recorded.expected['keras3-lora']!;
   const [hdf5, archive] = model.files.map((file) => recorded.path(file)) as [string, string];

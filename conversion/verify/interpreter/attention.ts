@@ -14,8 +14,9 @@ import {
   zip,
 } from './tensor.ts';
 
-/** float32's sum: next to -1e9 a score is nothing, and Keras's answers show it. */
-const far = (score: number) => Math.fround(Math.fround(score) - 1e9);
+/** float32's sum: next to -1e9 a score is nothing, and Keras's answers show it where all keys of a query are as far. 1 masks nothing. */
+const pushed = (score: number, mask: number) =>
+  mask === 1 ? score : Math.fround(Math.fround(score) + Math.fround(Math.fround(1 - mask) * -1e9));
 
 /** Softmax of scores [..., T, S]; where `allowed` says 0 the score is pushed away. */
 function shares(
@@ -27,7 +28,7 @@ function shares(
   return softmax(
     generate(scores.shape, (at) => {
       const score = get(scores, at);
-      return allowed(at) ? score : replace ? -1e9 : far(score);
+      return allowed(at) ? score : replace ? -1e9 : pushed(score, 0);
     }),
   );
 }
@@ -183,8 +184,7 @@ export const multiHeadAttention: Evaluate = (input) => {
   const isKeras3 = input.dialect === 'keras-3';
   const isAlone = qm === undefined && vm === undefined && km === undefined && !causal;
   // Keras 2 adds what is missing to 1, whatever the numbers are.
-  const added = (at: readonly number[]) =>
-    get(scores, at) + (explicit === undefined ? 0 : (1 - explicitAt(explicit, at)) * -1e9);
+  const added = (at: readonly number[]) => pushed(get(scores, at), explicitAt(explicit as Tensor, at));
   let weights =
     !isKeras3 && isAlone && explicit !== undefined
       ? softmax(generate(scores.shape, added))

@@ -144,7 +144,7 @@ function* runModel(
     return outputs;
   };
   if (model.class_name === 'Sequential') {
-    let x: readonly Tensor[] = inputs.slice(0, 1);
+    let x = inputs;
     for (const layer of layers) {
       const key = `${nameOf(layer)}:0`;
       if (layer.class_name !== 'InputLayer') {
@@ -152,7 +152,7 @@ function* runModel(
           run,
           layer,
           weightsOf(layer),
-          { inputs: x.slice(0, 1), args: x.slice(0, 1), kwargs: {} },
+          { inputs: x, args: x.length === 1 ? x : [x], kwargs: {} },
           `${prefix}${key}`,
         );
       }

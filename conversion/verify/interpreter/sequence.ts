@@ -233,16 +233,21 @@ function sideBySide(a: Tensor, b: Tensor): Tensor {
   return { shape: [...a.shape.slice(0, -1), wa + wb], data };
 }
 
+function only(tensors: readonly Tensor[]): Tensor {
+  const [tensor, ...more] = tensors;
+  if (tensor === undefined || more.length > 0)
+    throw new Error(`the reference takes steps of one tensor, not of ${tensors.length}`);
+  return tensor;
+}
+
 /** Each step through the layer inside. */
 export const timeDistributed: Evaluate = (input) => {
-  const x = first(input);
+  const x = only(input.inputs);
   const [batch, steps] = x.shape as [number, number];
   const inside = input.layer.config['layer'] as LayerConfig;
   const outputs = Array.from({ length: steps }, (_, t) => {
     const now = cut(x, 1, t, t + 1);
-    return input.inner(inside, 'layer', [
-      { shape: [batch, ...x.shape.slice(2)], data: now.data },
-    ])[0] as Tensor;
+    return only(input.inner(inside, 'layer', [{ shape: [batch, ...x.shape.slice(2)], data: now.data }]));
   });
   const shape = (outputs[0] as Tensor).shape.slice(1);
   const width = (outputs[0] as Tensor).data.length / batch;
