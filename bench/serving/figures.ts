@@ -37,8 +37,10 @@ export interface Figures {
   readonly times: number;
   readonly seconds: number;
   readonly openLoopShare: number;
-  /** onnxruntime-node alone, at its best batch. */
-  readonly raw: Readonly<Record<ModelName, { readonly batch: number; readonly rowsPerCpuSecond: number }>>;
+  /** onnxruntime-node alone, at its best batch; and what two such processes at once keep of that. */
+  readonly raw: Readonly<
+    Record<ModelName, { readonly batch: number; readonly rowsPerCpuSecond: number; readonly twoKeep: number }>
+  >;
   /** How many times as fast as JSON.parse the scanner reads numbers of so many digits. */
   readonly scanner: Readonly<Record<4 | 17, number>>;
   /** Servers that were not installed. */

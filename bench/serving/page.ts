@@ -84,7 +84,7 @@ export function page(figures: Figures): string {
     '',
     'The generator turns without sleep. Answers that it waited for while another process had its core are left out of the latencies, of every server alike; how many is in the table.',
     '',
-    `Cores is how many a server kept busy: less than one a worker where the generator could ask no faster. Two processes and the generator share the cores: the floor's own two keep ${[32, 64].map((connections) => `${floorKeeps(figures, connections).toFixed(2)} of the figure of one over ${connections} connections`).join(', ')}.`,
+    `Cores is how many a server kept busy: less than one a worker where the generator could ask no faster. Two processes and the generator share the cores: the floor's own two keep ${[32, 64].map((connections) => `${floorKeeps(figures, connections).toFixed(2)} of the figure of one over ${connections} connections`).join(', ')}; two processes that do nothing but run the model keep ${figures.raw.mlp.twoKeep.toFixed(2)} (mlp) and ${figures.raw.wide.twoKeep.toFixed(2)} (wide) of what one does in a CPU second.`,
     '',
     '| server | model | form | workers | connections | requests/CPU-second | requests/s | cores | p99 ms at 30 % | left out | failed |',
     '|---|---|---|---|---|---|---|---|---|---|---|',
