@@ -33,8 +33,8 @@ export interface Figures {
   readonly machine: string;
   /** Of the last minute when the run ended: how much else the machine did. */
   readonly loadAverage: number;
-  /** Each load is given so often for so long, and the best of it counts. */
-  readonly times: number;
+  /** So often each load is given, and the best of it counts: for half of `seconds` with every connection busy, for all of them at 30 %. */
+  readonly times: { readonly full: number; readonly calm: number };
   readonly seconds: number;
   readonly openLoopShare: number;
   /** onnxruntime-node alone, at its best batch; and what two such processes at once keep of that. */

@@ -54,8 +54,11 @@ function groupsOf(): Contender[][] {
 
 /** Share of its own capacity at which a server's latency is looked at. */
 const openLoopShare = 0.3;
-/** Each load is given so often, and the best of it counts, of every server alike: what else the machine does only takes away. */
-const times = 5;
+/**
+ * Each load is given so often, and the best of it counts, of every server alike: what else the machine does only takes away. It does so
+ * for seconds on end: with every connection busy, half as long and more often meets a calm moment; a latency wants its many requests.
+ */
+const times = { full: 12, calm: 5 };
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const root = await mkdtemp(join(tmpdir(), 'modelmile-bench-models-'));
@@ -93,6 +96,7 @@ function rowOf(
 /** The best of each load. They take turns, so that a busy minute of the machine is not one server's alone. */
 async function inTurn(
   loads: readonly LoadOrder[],
+  times: number,
   isBetter: (a: LoadReport, b: LoadReport) => boolean,
 ): Promise<LoadReport[]> {
   const best: LoadReport[] = [];
@@ -136,7 +140,7 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
       const able = started.flatMap(({ name, workers, connections, running }) => {
         const request = (servers[name] as Server)[form]?.(model);
         if (request === undefined) return [];
-        const [warmUpMs, durationMs] = [Math.max(500, seconds * 250), seconds * 1000];
+        const [warmUpMs, durationMs] = [Math.max(500, seconds * 250), seconds * 500];
         const { port, pid: serverPid } = running;
         return connections.map((count) => ({
           name,
@@ -146,6 +150,7 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
       });
       const full = await inTurn(
         able.map(({ order }) => order),
+        times.full,
         isCheaper,
       );
       const seen = able.map(({ name, workers, order }, index) =>
@@ -155,7 +160,12 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
       // In the order of `seen`, in which single workers come first.
       const single = form === 'json' && model === 'mlp' ? seen.filter(({ workers }) => workers === 1) : [];
       const calm = await inTurn(
-        single.map((row, index) => ({ ...(able[index] as (typeof able)[number]).order, rate: rateOf(row) })),
+        single.map((row, index) => ({
+          ...(able[index] as (typeof able)[number]).order,
+          durationMs: seconds * 1000,
+          rate: rateOf(row),
+        })),
+        times.calm,
         isSooner,
       );
       for (const [index, row] of seen.entries()) {
@@ -191,7 +201,7 @@ async function alone<T>(name: string, env: Readonly<Record<string, string>> = {}
 
 /** onnxruntime-node alone: rows per CPU second at its best batch, and what of it two such processes keep when they run at once. */
 async function raw(model: ModelName): Promise<Figures['raw'][ModelName]> {
-  const env = { MODEL: paths[model], SECONDS: String(Math.min(seconds, 3)) };
+  const env = { MODEL: paths[model], TIMES: String(times.full), SECONDS: String(Math.min(seconds / 6, 0.5)) };
   const rates = () => alone<Record<string, number>>('raw', env);
   const [batch, rowsPerCpuSecond] = Object.entries(await rates()).reduce((a, b) => (b[1] > a[1] ? b : a));
   const both = await Promise.all([rates(), rates()]);

@@ -71,7 +71,7 @@ export function page(figures: Figures): string {
     figures.command,
     '```',
     '',
-    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}; the best of ${figures.times} times ${figures.seconds} s, of every server alike; requests per CPU second of the server's whole process tree, so that a busy machine distorts little.`,
+    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}; the best of ${figures.times.full} times ${figures.seconds / 2} s with every connection busy and of ${figures.times.calm} times ${figures.seconds} s at 30 %, of every server alike; requests per CPU second of the server's whole process tree, so that a busy machine distorts little.`,
     figures.missing.length === 0 ? '' : `Not installed, so not measured: ${figures.missing.join(', ')}.`,
     '',
     ...Object.keys(pictures(figures)).map((name) => `![${name}](pictures/${name})`),
