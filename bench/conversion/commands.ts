@@ -25,26 +25,29 @@ export interface CommandRow {
   readonly official: Used;
 }
 
-/** The run of least CPU time of several: what disturbs a machine only adds. @throws Error where a run fails */
-function best(python: string, runs: number, command: readonly string[], out: string): Used {
-  const all = Array.from({ length: runs }, (): Used => {
-    rmSync(out, { recursive: true, force: true });
-    const { stdout, stderr } = spawnSync(python, [join(peers, 'measured.py'), ...command], {
-      cwd: checkout,
-      encoding: 'utf8',
-    });
-    const { code, ...used } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Used & { code: number };
-    if (code !== 0) throw new Error(`${command.join(' ')}: ${stderr.slice(-2000)}`);
-    return used;
+/** @throws Error where the command fails */
+function measure(python: string, command: readonly string[], out: string): Used {
+  rmSync(out, { recursive: true, force: true });
+  const { stdout, stderr } = spawnSync(python, [join(peers, 'measured.py'), ...command], {
+    cwd: checkout,
+    encoding: 'utf8',
   });
+  const { code, ...used } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Used & { code: number };
+  if (code !== 0) throw new Error(`${command.join(' ')}: ${stderr.slice(-2000)}`);
+  return used;
+}
+
+/** The run of least CPU time of several: what disturbs a machine only adds. */
+function best(all: readonly Used[]): Used {
   const least = all.reduce((a, b) => (b.cpuSeconds < a.cpuSeconds ? b : a));
   return { ...least, wallSeconds: Math.min(...all.map(({ wallSeconds }) => wallSeconds)) };
 }
 
 /** Node itself, doing nothing: what every command starts from. */
-export const nodeAlone = (python: string): Used => best(python, 5, [process.execPath, '-e', '0'], '/nowhere');
+export const nodeAlone = (python: string): Used =>
+  best(Array.from({ length: 5 }, () => measure(python, [process.execPath, '-e', '0'], '/nowhere')));
 
-/** Both converters on one model, each a process of its own that starts cold. */
+/** Both converters on one model, each a process of its own that starts cold. They take turns: a machine may be slow for minutes. */
 export function compareCommands(
   python: string,
   models: string,
@@ -55,16 +58,21 @@ export function compareCommands(
   const source = join(models, `${model}.h5`);
   const out = join(folder, 'converted');
   const convert = ['convert', source, '--out', join(out, '1')];
+  const commands = {
+    ours: [process.execPath, 'toolchain/bin/modelmile.mjs', ...convert],
+    npx: ['npx', 'modelmile', ...convert],
+    official: [python, join(peers, 'official.py'), source, `${out}.onnx`],
+  };
+  const turns = Array.from({ length: runs }, () => ({
+    ours: measure(python, commands.ours, out),
+    npx: measure(python, commands.npx, out),
+    official: measure(python, commands.official, out),
+  }));
   return {
     model,
     sourceBytes: statSync(source).size,
-    ours: best(python, runs, [process.execPath, 'toolchain/bin/modelmile.mjs', ...convert], out),
-    npx: best(python, runs, ['npx', 'modelmile', ...convert], out),
-    official: best(
-      python,
-      Math.min(runs, 2),
-      [python, join(peers, 'official.py'), source, `${out}.onnx`],
-      out,
-    ),
+    ours: best(turns.map(({ ours }) => ours)),
+    npx: best(turns.map(({ npx }) => npx)),
+    official: best(turns.map(({ official }) => official)),
   };
 }
