@@ -30,7 +30,25 @@ export class Slice {
 /** `...` of an index. */
 export const ellipsis = Symbol('...');
 
-/** One call of a layer: a shared layer has several. Arguments are JSON with TensorRef, Slice and `ellipsis` inside. */
+/** Numbers of which the file says the type: arrays, and what Keras 3 takes for a float though it is whole. */
+export class TypedNumbers {
+  readonly value: unknown;
+  /** As NumPy calls it. */
+  readonly dtype: string;
+
+  constructor(value: unknown, dtype: string) {
+    this.value = value;
+    this.dtype = dtype;
+  }
+}
+
+/** An argument as JSON alone has it. */
+export function untyped(value: unknown): unknown {
+  if (value instanceof TypedNumbers) return value.value;
+  return Array.isArray(value) ? value.map(untyped) : value;
+}
+
+/** One call of a layer: a shared layer has several. Arguments are JSON with TensorRef, TypedNumbers, Slice and `ellipsis` inside. */
 export interface LayerCall {
   readonly layer: LayerConfig;
   readonly args: readonly unknown[];
@@ -77,7 +95,7 @@ export function resolve<T>(value: unknown, tensors: (ref: TensorRef) => readonly
     return found.length === 1 ? found[0] : found;
   }
   if (Array.isArray(value)) return value.map((item) => resolve(item, tensors));
-  if (value === null || typeof value !== 'object') return value;
+  if (value === null || typeof value !== 'object' || value instanceof TypedNumbers) return value;
   if (value instanceof Slice) {
     const { start, stop, step } = value;
     return new Slice({
@@ -221,7 +239,7 @@ function keras3Value(value: unknown): unknown {
     case '__numpy__':
     case '__tensor__':
     case '__array__':
-      return config['value'];
+      return new TypedNumbers(config['value'], String(config['dtype']));
     default:
       return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, keras3Value(item)]));
   }

@@ -7,7 +7,16 @@ import { operation, operationName, operations } from '../layers/operations/index
 import { refuseWholeNumbers } from '../layers/whole-numbers.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { callsInOrder, takesMasks } from './call-order.ts';
-import { isModel, kerasGraph, type LayerCall, referredTo, refsIn, resolve, type TensorRef } from './graph.ts';
+import {
+  isModel,
+  kerasGraph,
+  type LayerCall,
+  referredTo,
+  refsIn,
+  resolve,
+  type TensorRef,
+  untyped,
+} from './graph.ts';
 import {
   customRow,
   type KerasModel,
@@ -79,12 +88,15 @@ export function isConvertible(
   return Object.hasOwn(operations, operationName({ className: layer.class_name, config: layer.config }));
 }
 
-function converterOf(context: LayerContext, custom: CustomConverters): LayerConverter {
-  const own = customRow(custom, context.className);
+function converterOf(
+  layer: Pick<LayerContext, 'name' | 'className' | 'isOperation'>,
+  custom: CustomConverters,
+): LayerConverter {
+  const own = customRow(custom, layer.className);
   if (own !== undefined) return own.convert;
-  if (context.isOperation) return operation;
-  if (Object.hasOwn(layers, context.className)) return layers[context.className as keyof typeof layers];
-  throw unsupported(context, 'there is no converter for this class');
+  if (layer.isOperation) return operation;
+  if (Object.hasOwn(layers, layer.className)) return layers[layer.className as keyof typeof layers];
+  throw unsupported(layer, 'there is no converter for this class');
 }
 
 function refuse(layer: Pick<LayerContext, 'name' | 'className'>, unread: readonly string[]): void {
@@ -144,15 +156,25 @@ function convertLayer(
     };
     return convertGraph(conversion, layer, inside, call.inputs.map(masked)).map(({ tensor }) => tensor);
   }
-  const context: LayerContext = {
-    graph: conversion.graph,
+  const of = {
     name,
     className: layer.class_name,
+    isOperation: isOperation(layer, conversion.dialect),
+  };
+  const converter = converterOf(of, conversion.custom);
+  const isRaw = converter === operation;
+  const context: LayerContext = {
+    ...of,
+    graph: conversion.graph,
     config: layer.config,
     dialect: conversion.dialect,
     weights,
-    ...call,
-    isOperation: isOperation(layer, conversion.dialect),
+    // What is no raw operation takes numbers as they are.
+    args: isRaw ? call.args : call.args.map(untyped),
+    kwargs: isRaw
+      ? call.kwargs
+      : Object.fromEntries(Object.entries(call.kwargs).map(([key, value]) => [key, untyped(value)])),
+    inputs: call.inputs,
     isHalf: conversion.isHalf,
     inner: (inner, attribute, inputs, kwargs = {}) =>
       convertLayer(
@@ -165,8 +187,6 @@ function convertLayer(
       ),
   };
   const isOwn = customRow(conversion.custom, layer.class_name) !== undefined;
-  const converter = converterOf(context, conversion.custom);
-  const isRaw = converter === operation;
   const result = isOwn ? converter(context) : readingAll(context, converter);
   const [first, ...rest] = (Array.isArray(result) ? result : [result]) as [
     SymbolicTensor,

@@ -3,6 +3,7 @@ import type { KerasDialect, KerasModel, LayerConfig } from '../keras/model.ts';
 import { withHdf5 } from './hdf5.ts';
 import { type Hdf5File, textAttribute } from './hdf5-file.ts';
 import { legacyWeights } from './keras-weights.ts';
+import { withTypedOperands } from './operand-types.ts';
 import { parsePythonJson } from './python-json.ts';
 import type { Reader } from './reader.ts';
 
@@ -12,7 +13,7 @@ const signature = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
 export function parseConfig(text: string, where: string): LayerConfig {
   let config: LayerConfig;
   try {
-    config = parsePythonJson(text) as LayerConfig;
+    config = parsePythonJson(withTypedOperands(text)) as LayerConfig;
   } catch (error) {
     throw new ConversionError(
       'CONVERSION_SOURCE_CORRUPT',

@@ -59,6 +59,11 @@ it.each(names.filter((name) => name.includes('whole')))(
   expectRight,
 );
 
+it.each(names.filter((name) => name.includes('of-floats') || name.includes('of-long')))(
+  'a number that is written as a float makes floats of whole numbers, and an array has its own type: %s',
+  expectRight,
+);
+
 it.each(names.filter((name) => name.includes('no-axes')))(
   'over no axes every number is its own: %s',
   expectRight,

@@ -1,3 +1,4 @@
+import { TypedNumbers, untyped } from '../../keras/graph.ts';
 import { type DataType, dataTypes } from '../../manifest/index.ts';
 import { dataOf, type SymbolicTensor } from '../../onnx/index.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
@@ -9,7 +10,11 @@ export const isTensor = (value: unknown): value is SymbolicTensor =>
   value !== null && typeof value === 'object' && 'dtype' in value && 'name' in value && 'shape' in value;
 
 /** An argument by position or by one of its names; options of Keras 3's operations are in the config, where Keras 2 has a layer's. */
-export function argument(layer: LayerContext, position: number, ...names: string[]): unknown {
+export const argument = (layer: LayerContext, position: number, ...names: string[]): unknown =>
+  untyped(operand(layer, position, ...names));
+
+/** The same of what a tensor meets: TypedNumbers stay such. */
+export function operand(layer: LayerContext, position: number, ...names: string[]): unknown {
   if (position >= 0 && layer.args[position] !== undefined) return layer.args[position];
   for (const name of names) {
     const value = layer.kwargs[name] ?? (layer.isOperation ? layer.config[name] : undefined);
@@ -73,17 +78,18 @@ export const isWhole = ({ dtype }: SymbolicTensor): boolean => dtype === 'int32'
 
 /** Two operands in a common type: floating point wins, a plain number takes the other's. */
 export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTensor, SymbolicTensor] {
-  const types = [a, b].filter(isTensor).map(({ dtype }) => dtype);
+  const types = [a, b].flatMap((v) => (isTensor(v) || v instanceof TypedNumbers ? [v.dtype] : []));
   const anyFloat =
-    types.some((type) => type.startsWith('float')) || [a, b].some((v) => !isTensor(v) && !isWholeNumber(v));
-  const dtype: DataType = anyFloat ? 'float32' : wholeType(types);
-  const operand = (value: unknown) =>
-    isTensor(value) ? cast(layer, value, dtype) : constantOf(layer, value, dtype);
-  return [operand(a), operand(b)];
+    types.some((type) => type.includes('float')) ||
+    [a, b].map(untyped).some((v) => !isTensor(v) && !isWholeNumber(v));
+  const dtype: DataType = anyFloat ? 'float32' : wholeType(types as DataType[]);
+  const inType = (value: unknown) =>
+    isTensor(value) ? cast(layer, value, dtype) : constantOf(layer, untyped(value), dtype);
+  return [inType(a), inType(b)];
 }
 
 export const twoOf = (layer: LayerContext) =>
-  pair(layer, argument(layer, 0, 'x1', 'x', 'a'), argument(layer, 1, 'x2', 'y', 'b'));
+  pair(layer, operand(layer, 0, 'x1', 'x', 'a'), operand(layer, 1, 'x2', 'y', 'b'));
 
 /** Whole numbers as they are, anything else as float32. */
 export const numbers = (layer: LayerContext, x: SymbolicTensor) => (isWhole(x) ? x : floats(layer, x));

@@ -12,6 +12,7 @@ import {
   isWhole,
   numbers,
   type Operation,
+  operand,
   pair,
   tensorArgument,
   twoOf,
@@ -176,7 +177,7 @@ export const converted: Operation = (layer) =>
 
 export const where: Operation = (layer) => {
   const condition = cast(layer, tensorArgument(layer, 0, 'condition'), 'bool');
-  const [a, b] = pair(layer, argument(layer, 1, 'x', 'x1'), argument(layer, 2, 'y', 'x2'));
+  const [a, b] = pair(layer, operand(layer, 1, 'x', 'x1'), operand(layer, 2, 'y', 'x2'));
   return elementwise(layer, 'Where', [condition, a, b], a.dtype);
 };
 
