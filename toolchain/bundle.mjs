@@ -139,6 +139,11 @@ async function make(folder) {
   for (const { path, contents } of outputFiles) hash.update(basename(path)).update(contents);
   const name = hash.digest('hex').slice(0, 16);
   mkdirSync(folder, { recursive: true });
+  // One of this name that lost a file stands in the way.
+  const sizeOf = (path) => statSync(path, { throwIfNoEntry: false })?.size;
+  const isLike = ({ path, contents }) => sizeOf(join(folder, name, basename(path))) === contents.length;
+  if (sizeOf(join(folder, name)) !== undefined && !outputFiles.every(isLike))
+    rmSync(join(folder, name), { recursive: true });
   writeWhole(join(folder, name), (unfinished) => {
     mkdirSync(unfinished);
     for (const { path, contents } of outputFiles) writeFileSync(join(unfinished, basename(path)), contents);
@@ -159,14 +164,14 @@ async function make(folder) {
   return join(folder, name);
 }
 
-/** Of the bundle that is there, where it is of these very sources. */
-function kept(folder) {
+/** Of the bundle that is there, where it is of these very sources and has the file. */
+function kept(folder, file) {
   try {
     const { checkout: madeIn, name, states } = JSON.parse(readFileSync(join(folder, 'current.json'), 'utf8'));
     // A copy of a checkout has its sources elsewhere.
     if (madeIn !== checkout) return undefined;
     const isCurrent = Object.entries(states).every(([source, state]) => stateOf(source) === state);
-    return isCurrent ? join(folder, name) : undefined;
+    return isCurrent && statSync(join(folder, name, file)).size > 0 ? join(folder, name) : undefined;
   } catch {
     return undefined;
   }
@@ -179,7 +184,7 @@ function kept(folder) {
 export async function bundled(source) {
   const folder = join(homeFolder(), 'cache', 'bundle');
   try {
-    return pathToFileURL(join(kept(folder) ?? (await make(folder)), fileOf(source))).href;
+    return pathToFileURL(join(kept(folder, fileOf(source)) ?? (await make(folder)), fileOf(source))).href;
   } catch {
     return undefined;
   }

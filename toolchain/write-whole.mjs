@@ -4,8 +4,8 @@ import { renameSync, rmSync } from 'node:fs';
 /** Written whole or not at all, for others may be starting at the same time. */
 export function writeWhole(path, write) {
   const unfinished = `${path}.${randomUUID()}.part`;
-  write(unfinished);
   try {
+    write(unfinished);
     renameSync(unfinished, path);
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });

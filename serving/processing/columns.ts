@@ -16,6 +16,9 @@ export function columnTensor(name: string, cells: readonly (Cell | Uint8Array)[]
       data: Float64Array.from(cells, (cell) => (cell as number) ?? Number.NaN),
     };
   }
-  const data = cells.map((cell) => (cell instanceof Uint8Array ? cell : String(cell ?? '')));
+  const data = cells.map((cell) => {
+    if (cell instanceof Uint8Array) return cell;
+    return Number.isNaN(cell) ? '' : String(cell ?? '');
+  });
   return { name, dtype: 'string', shape, data };
 }

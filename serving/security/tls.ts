@@ -57,14 +57,16 @@ export class TlsGate {
     const { certFile, keyFile, clientCaFile } = settings;
     const paths = [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])];
     let server: Server | undefined;
+    let served: Buffer | undefined;
     const read = ([cert, key, ca]: readonly Buffer[]): TlsOptions => {
       assertWhole('certFile', cert as Buffer);
       if (ca !== undefined) assertWhole('clientCaFile', ca);
-      // Served it is at a start, where there is no better one, so that the rest of the server can be looked at.
-      if (server !== undefined) assertCurrent(cert as Buffer);
+      // At a start there is none that works better, and one that has expired meanwhile holds no other file up.
+      if (served?.equals(cert as Buffer) === false) assertCurrent(cert as Buffer);
       const options: TlsOptions = { cert, key, ca, minVersion: 'TLSv1.2' };
       // Throws where the certificate and the key do not belong together, before anything is changed.
       createServer(options);
+      served = cert;
       return options;
     };
     const onChange = (options: TlsOptions) => {

@@ -152,14 +152,16 @@ export class JsonReader {
     try {
       return [this.value()].flat(depth);
     } catch (fault) {
-      this.at = start;
-      // A bare word in a list, which JSON.parse does not take: one by one.
-      if (this.#policy !== 'token' || depth === 0 || !this.isArray()) throw fault;
+      if (this.#policy !== 'token') throw fault;
     }
+    // It may be a bare word in a list, which JSON.parse does not take.
+    this.at = start;
     const values: unknown[] = [];
-    this.array(() => {
-      for (const value of this.values(depth - 1)) values.push(value);
-    });
+    const read = (deeper: number): void => {
+      if (deeper > 0 && this.isArray()) this.array(() => read(deeper - 1));
+      else values.push(this.value());
+    };
+    read(depth);
     return values;
   }
 

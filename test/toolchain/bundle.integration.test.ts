@@ -90,6 +90,10 @@ describe('the command as npx runs it', () => {
     const made = statSync(path).mtimeMs;
     expect(await inspect()).toEqual(seen);
     expect(statSync(path).mtimeMs).toBe(made);
+    const script = join(folder, 'command.cjs');
+    writeFileSync(script, '');
+    expect(await inspect()).toEqual(seen);
+    expect(statSync(script).size).toBeGreaterThan(0);
   }, 60_000);
 
   it('is bundled again when a source has changed', async () => {
