@@ -1,10 +1,11 @@
 import { variableOf } from '../keras/model.ts';
 import type { SymbolicTensor } from '../onnx/index.ts';
-import { activate, overAxis } from './activations.ts';
+import { activate, activationName, overAxis } from './activations.ts';
 import {
   floatInput,
   type LayerConverter,
   numberOption,
+  onlyInput,
   permuted,
   unsupported,
   weight,
@@ -14,10 +15,14 @@ import { anywhere, channelsFirst, channelsLast } from './layout.ts';
 import { axisOf, elementwise, reduce, scalar } from './shapes.ts';
 
 /**
- * Keras `Activation`: a function of activations.ts by name.
+ * Keras `Activation`: a function of activations.ts by name; `linear` leaves whole numbers what they are.
  * @see https://keras.io/api/layers/core_layers/activation/
  */
-export const activation: LayerConverter = (layer) => activate(layer, floatInput(layer));
+export const activation: LayerConverter = (layer) => {
+  const x = onlyInput(layer);
+  const isLeft = x.dtype !== 'float32' && activationName(layer.config['activation']) === 'linear';
+  return isLeft ? x : activate(layer, floatInput(layer));
+};
 
 /** What Keras puts where a mask is false before the softmax. */
 const masked = -1e9;

@@ -24,13 +24,17 @@ function notEqual(layer: Parameters<LayerConverter>[0], x: SymbolicTensor, value
 }
 
 /**
- * Keras `Masking`: steps that equal `mask_value` in every feature are set to 0 and masked.
+ * Keras `Masking`: steps that equal `mask_value` in every feature are set to 0 and masked; whole numbers stay such.
  * @see https://keras.io/api/layers/core_layers/masking/
  */
 export const masking: LayerConverter = (layer) => {
-  const x = floatInput(layer);
-  const differs = cast(layer, notEqual(layer, x, numberOption(layer, 'mask_value', 0)), 'float32');
+  const x = onlyInput(layer);
+  const differs = cast(
+    layer,
+    notEqual(layer, floatInput(layer), numberOption(layer, 'mask_value', 0)),
+    'float32',
+  );
   const kept = reduce(layer, 'ReduceMax', differs, [-1], true);
   const mask = cast(layer, reduce(layer, 'ReduceMax', differs, [-1], false), 'bool');
-  return { ...elementwise(layer, 'Mul', [x, kept]), mask };
+  return { ...elementwise(layer, 'Mul', [x, cast(layer, kept, x.dtype)]), mask };
 };

@@ -18,9 +18,10 @@ import {
 import type { SourceModel } from '../readers/reader.ts';
 import { withTemporaryFolder } from '../temporary-folder.ts';
 import { openOnnx } from '../verify/accuracy.ts';
+import { tableSizes } from '../verify/input-bounds.ts';
 import { withMaskedSteps } from '../verify/masked-steps.ts';
 import { joined, modelParity } from '../verify/model-parity.ts';
-import { type Candidate, exactBudget, kerasParity, tableSizes } from '../verify/parity.ts';
+import { type Candidate, exactBudget, kerasParity } from '../verify/parity.ts';
 import { randomRows } from '../verify/random-rows.ts';
 import { readSampleRows, type SampleRows } from '../verify/sample-rows.ts';
 import { openShipped } from '../verify/session.ts';

@@ -3,7 +3,8 @@ import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
 import type { OnnxConversion } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
-import { type ModelProto, type ValueInfoProto, valueInfo } from '../onnx/index.ts';
+import { type ValueInfoProto, valueInfo } from '../onnx/index.ts';
+import { tableSizes, wholeDivisors, withoutZeroDivisors } from './input-bounds.ts';
 import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
 import { permute } from './interpreter/tensor.ts';
 import { judgedValues } from './logits.ts';
@@ -212,34 +213,6 @@ function withChannelsFirst(x: Tensor): Tensor {
   return permute(x, [0, rank - 1, ...Array.from({ length: rank - 2 }, (_, i) => i + 1)]);
 }
 
-/** For each input that indexes tables (Embedding): the size of the smallest. */
-export function tableSizes(model: ModelProto): Map<string, number> {
-  const graph = model.graph!;
-  const tables = new Map(graph.initializer.map((tensor) => [tensor.name, Number(tensor.dims[0] ?? 0n)]));
-  const passing = new Set([
-    'Cast',
-    'Concat',
-    'Identity',
-    'Reshape',
-    'Slice',
-    'Squeeze',
-    'Transpose',
-    'Unsqueeze',
-  ]);
-  const sizes = new Map<string, number>();
-  for (const { name } of graph.input) {
-    const reached = new Set([name]);
-    for (const node of graph.node) {
-      if (passing.has(node.opType) && node.input.some((input) => reached.has(input)))
-        for (const output of node.output) reached.add(output);
-      const size = tables.get(node.input[0] ?? '');
-      if (node.opType === 'Gather' && size !== undefined && reached.has(node.input[1] as string))
-        sizes.set(name, Math.min(size, sizes.get(name) ?? size));
-    }
-  }
-  return sizes;
-}
-
 /** Runs the reference on random inputs, with larger open sizes where it cannot run on small ones. */
 async function referenceOn({ products, source, conversion, signature, seed, custom }: Trial) {
   const bounds = tableSizes(conversion.model);
@@ -247,7 +220,8 @@ async function referenceOn({ products, source, conversion, signature, seed, cust
   let failure: unknown;
   for (const size of isOpen ? openSizes : openSizes.slice(0, 1)) {
     const random = randomInputs(signature, seed, bounds, size);
-    const inputs = withMaskedSteps(random, signature, source, bounds, seed);
+    const divisible = withoutZeroDivisors(random, signature, conversion.model);
+    const inputs = withMaskedSteps(divisible, signature, source, bounds, seed);
     try {
       const reference = await referenceOutputs(products.multiply, source, inputs, custom);
       if (reference.every((output) => output.data.length > 0)) return { inputs, reference };
@@ -322,6 +296,11 @@ async function judge(trial: Trial): Promise<Parity> {
     const end = compare([actual], [expected], budget, seed);
     if (result.passed && !end.passed) result = end;
   }
+  if (!Number.isFinite(result.maxAbsError) && wholeDivisors(conversion.model.graph!).length > 0)
+    throw new ConversionError(
+      'CONVERSION_UNSUPPORTED',
+      'The model converts, but there is nothing to check it by: whole numbers may be divided by 0, which has no answer; keep 0 out of it, as maximum(x, 1) does',
+    );
   if (!result.passed) {
     const layer = await firstDivergence(trial, inputs);
     const where = layer === undefined ? '' : `; the first layer that differs is '${layer}'`;

@@ -1,7 +1,8 @@
 import type { Signature } from '../manifest/index.ts';
 import type { ModelProto } from '../onnx/index.ts';
+import { tableSizes } from './input-bounds.ts';
 import { answers } from './model-parity.ts';
-import { openSizes, randomInputs, tableSizes } from './parity.ts';
+import { openSizes, randomInputs } from './parity.ts';
 import type { SampleRows } from './sample-rows.ts';
 
 /**

@@ -64,6 +64,44 @@ it.each(names.filter((name) => name.includes('of-floats') || name.includes('of-l
   expectRight,
 );
 
+it('what whole numbers become is of the type that Keras says', async () => {
+  for (const file of recorded.expected['keras3-whole-types-keras3']!.files) {
+    const { outputs } = (await convert(recorded.path(file))).manifest.signatures['serving_default']!;
+    expect(outputs.map(({ dtype }) => dtype)).toEqual([
+      'int32',
+      'int8',
+      'int32',
+      'int32',
+      'int8',
+      'int8',
+      'int8',
+      'float32',
+      'int64',
+    ]);
+  }
+});
+
+it.each(names.filter((name) => name.includes('unsigned-long')))(
+  'whole numbers of 64 bits without a sign are refused by name where they are computed with: %s',
+  async (name) => {
+    for (const file of recorded.expected[name]!.files) {
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringContaining('it computes with uint64; cast to int64 before'),
+      });
+    }
+  },
+);
+
+it('whole numbers that may be divided by 0 are no fault of the conversion', async () => {
+  for (const file of recorded.expected['keras3-perhaps-by-0-keras3']!.files) {
+    await expect(convert(recorded.path(file))).rejects.toMatchObject({
+      code: 'CONVERSION_UNSUPPORTED',
+      message: expect.stringContaining('divided by 0'),
+    });
+  }
+});
+
 it.each(names.filter((name) => name.includes('no-axes')))(
   'over no axes every number is its own: %s',
   expectRight,

@@ -76,6 +76,14 @@ export function wholeType(types: readonly DataType[]): DataType {
 /** Whole numbers that are computed with as such; the shorter ones, which run over sooner, the runtime mostly does not take. */
 export const isWhole = ({ dtype }: SymbolicTensor): boolean => dtype === 'int32' || dtype === 'int64';
 
+/** What is computed with as int64, for neither int32 nor float32 holds all of uint32. */
+export const signed = (layer: LayerContext, x: SymbolicTensor) =>
+  x.dtype === 'uint32' ? cast(layer, x, 'int64') : x;
+
+/** Short whole numbers as those that are computed with as such. */
+export const widened = (layer: LayerContext, x: SymbolicTensor) =>
+  /^u?int(8|16)$/.test(x.dtype) ? cast(layer, x, 'int32') : signed(layer, x);
+
 /** Two operands in a common type: floating point wins, a plain number takes the other's. */
 export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTensor, SymbolicTensor] {
   const types = [a, b].flatMap((v) => (isTensor(v) || v instanceof TypedNumbers ? [v.dtype] : []));

@@ -1,3 +1,4 @@
+import { TypedNumbers } from '../../keras/graph.ts';
 import type { DataType } from '../../manifest/index.ts';
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { applyNamed } from '../activations.ts';
@@ -14,10 +15,12 @@ import {
   type Operation,
   operand,
   pair,
+  signed,
   tensorArgument,
   twoOf,
   typeArgument,
   typeName,
+  widened,
 } from './arguments.ts';
 
 export const binary =
@@ -33,6 +36,8 @@ export const extremeOfTwo =
 /** 1, 0 or -1, of the type that is given; of int64 the runtime's looks at the lower half only (1.30). */
 export const sign: Operation = (layer) => {
   const x = first(layer);
+  if (x.dtype === 'uint32')
+    throw unsupported(layer, 'the sign of uint32, which TensorFlow takes wrong; cast it to int64 before');
   if (x.dtype !== 'int64') return elementwise(layer, 'Sign', [x]);
   const is = (op: string) =>
     cast(layer, elementwise(layer, op, [x, scalar(layer, 0, x.dtype)], 'bool'), x.dtype);
@@ -73,10 +78,17 @@ function divisor(layer: LayerContext, b: SymbolicTensor): { b: SymbolicTensor; i
 
 /** Python's: rounds towards minus infinity. */
 export const floorDivide: Operation = (layer) => {
-  const [a, given] = twoOf(layer);
+  const operands = twoOf(layer);
+  // Float32 holds the short ones; of a divisor that is computed it would not tell 0.
+  const widen = isTensor(argument(layer, 1, 'x2', 'y', 'b')) ? widened : signed;
+  const [a, given] = operands.map((x) => widen(layer, x)) as typeof operands;
+  return cast(layer, flooredQuotient(layer, a, given), operands[0].dtype);
+};
+
+function flooredQuotient(layer: LayerContext, a: SymbolicTensor, given: SymbolicTensor): SymbolicTensor {
   if (!isWhole(a)) {
     const quotient = elementwise(layer, 'Div', [floats(layer, a), floats(layer, given)]);
-    return cast(layer, elementwise(layer, 'Floor', [quotient]), a.dtype);
+    return elementwise(layer, 'Floor', [quotient]);
   }
   const { b, isOpposite } = divisor(layer, given);
   const quotient = elementwise(layer, 'Div', [a, b]);
@@ -89,12 +101,23 @@ export const floorDivide: Operation = (layer) => {
   const floored = elementwise(layer, 'Sub', [quotient, cast(layer, isOff, a.dtype)]);
   if (isOpposite === undefined) return floored;
   return elementwise(layer, 'Where', [isOpposite, elementwise(layer, 'Neg', [a]), floored], a.dtype);
+}
+
+/** Python's: has the sign of the divisor. To Keras 3 a plain whole number is an int32 here. */
+export const modulo: Operation = (layer) => {
+  const typed = (value: unknown) =>
+    layer.isOperation && Number.isInteger(value) ? new TypedNumbers(value, 'int32') : value;
+  const operands = pair(
+    layer,
+    typed(operand(layer, 0, 'x1', 'x', 'a')),
+    typed(operand(layer, 1, 'x2', 'y', 'b')),
+  );
+  const [x, y] = operands.map((each) => widened(layer, each)) as typeof operands;
+  const left = isWhole(x) ? elementwise(layer, 'Mod', [x, divisor(layer, y).b]) : remainder(layer, x, y);
+  return cast(layer, left, operands[0].dtype);
 };
 
-/** Python's: has the sign of the divisor. */
-export const modulo: Operation = (layer) => {
-  const [x, y] = twoOf(layer);
-  if (isWhole(x)) return elementwise(layer, 'Mod', [x, divisor(layer, y).b]);
+function remainder(layer: LayerContext, x: SymbolicTensor, y: SymbolicTensor): SymbolicTensor {
   const [a, b] = [floats(layer, x), floats(layer, y)];
   // What is left of a division that rounds would be off by as much as the divisor where the quotient is large.
   const left = elementwise(layer, 'Mod', [a, b], undefined, { fmod: 1n });
@@ -103,7 +126,7 @@ export const modulo: Operation = (layer) => {
   const isSame = elementwise(layer, 'Equal', [isBelow(left), isBelow(b)], 'bool');
   const isKept = elementwise(layer, 'Or', [isWholly, isSame], 'bool');
   return elementwise(layer, 'Where', [isKept, left, elementwise(layer, 'Add', [left, b])], 'float32');
-};
+}
 
 /** Of whole numbers, to a power that is in the file: by squares, which run over as TensorFlow's do; the runtime's Pow goes by float64. */
 export const power: Operation = (layer) => {
@@ -183,9 +206,10 @@ export const where: Operation = (layer) => {
 
 export const clip: Operation = (layer) => {
   const given = first(layer);
-  if (!isWhole(given) && !given.dtype.startsWith('float'))
+  const isBool = given.dtype === 'bool' && layer.isOperation;
+  if (!isBool && !isWhole(given) && !given.dtype.startsWith('float'))
     throw unsupported(layer, `bounds of ${given.dtype}; cast it to int32 or float32 before`);
-  const x = numbers(layer, given);
+  const x = isBool ? cast(layer, given, 'int32') : numbers(layer, given);
   const low = argument(layer, 1, 'clip_value_min', 'x_min', 'min_value');
   const high = argument(layer, 2, 'clip_value_max', 'x_max', 'max_value');
   // In this order, for a lower bound above the upper one has the last word.
@@ -236,12 +260,13 @@ export const gelu: Operation = (layer) => {
 };
 
 export const relu: Operation = (layer) => {
-  const given = ['alpha', 'negative_slope', 'max_value', 'threshold'].find(
+  const more = ['alpha', 'negative_slope', 'max_value', 'threshold'].find(
     (key) => Number(layer.kwargs[key] ?? 0) !== 0,
   );
-  if (given !== undefined) throw unsupported(layer, `relu with ${given}`);
-  const x = first(layer);
-  if (isWhole(x)) return extremeOf(layer, 'Max', [x, scalar(layer, 0, x.dtype)]);
+  if (more !== undefined) throw unsupported(layer, `relu with ${more}`);
+  const given = first(layer);
+  const x = signed(layer, given);
+  if (isWhole(x)) return cast(layer, extremeOf(layer, 'Max', [x, scalar(layer, 0, x.dtype)]), given.dtype);
   return named('relu')(layer);
 };
 
@@ -261,5 +286,5 @@ export const notEqual: Operation = (layer) =>
 /** What is whole stays as it is. */
 export const roundHalfEven: Operation = (layer) => {
   const x = first(layer);
-  return isWhole(x) ? x : elementwise(layer, 'Round', [floats(layer, x)]);
+  return isWhole(x) || x.dtype === 'uint32' ? x : elementwise(layer, 'Round', [floats(layer, x)]);
 };

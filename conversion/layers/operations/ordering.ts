@@ -4,7 +4,7 @@ import { axisOf, cast, dimOf } from '../shapes.ts';
 import { argument, first, integer, type Operation } from './arguments.ts';
 
 /** The first `count` values along an axis and where they stood, int32; all where it is left out. Of equal values the earlier comes first. */
-function ordered(
+export function ordered(
   layer: LayerContext,
   x: SymbolicTensor,
   axis: number,

@@ -14,7 +14,7 @@ function multiplied(
   if (types.every((type) => type === 'int8')) return multiply(operands.map((x) => cast(layer, x, 'int32')));
   const type = wholeType(types);
   if (type !== 'int32' && type !== 'int64')
-    throw unsupported(layer, `a product of ${type}, which runs over; cast to int32 or float32 before`);
+    throw unsupported(layer, `a product of ${type}; cast it to int32 or float32 before`);
   return cast(layer, multiply(operands.map((x) => floats(layer, x))), type);
 }
 

@@ -1,17 +1,7 @@
+import type { DataType } from '../../manifest/index.ts';
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
-import {
-  axisOf,
-  cast,
-  concat,
-  elementwise,
-  extremeOf,
-  farEnd,
-  reduce,
-  scalar,
-  slice,
-  squeeze,
-} from '../shapes.ts';
+import { axisOf, cast, concat, elementwise, farEnd, reduce, scalar, slice, squeeze } from '../shapes.ts';
 import {
   argument,
   axesOf,
@@ -22,8 +12,10 @@ import {
   keepDims,
   numbers,
   type Operation,
+  signed,
   typeArgument,
 } from './arguments.ts';
+import { ordered } from './ordering.ts';
 
 /** Of floats. */
 export const reduction =
@@ -33,32 +25,22 @@ export const reduction =
     return reduce(layer, op, x, axesOf(layer, x.shape.length), keepDims(layer));
   };
 
-/** One axis folded to a size of 1, halves with each other: for what the runtime's own reductions get wrong of whole numbers. */
-function foldedOver(
-  layer: LayerContext,
-  x: SymbolicTensor,
-  axis: number,
-  join: (pair: readonly SymbolicTensor[]) => SymbolicTensor,
-): SymbolicTensor {
+/** One axis multiplied, halves with each other: the runtime's own goes no farther than the largest number, Mul runs over. */
+function productOver(layer: LayerContext, x: SymbolicTensor, axis: number, given: DataType): SymbolicTensor {
   let y = x;
   for (let size = x.shape[axis] as number; size !== 1; size = y.shape[axis] as number) {
     if (size < 1)
-      throw unsupported(layer, `an open number of ${x.dtype} in one; cast them to float32 before`);
+      throw unsupported(
+        layer,
+        `the product of ${size < 0 ? 'an open number' : 'none'} of ${given}; cast them to float32 before`,
+      );
     const half = Math.floor(size / 2);
     const part = (start: number, end: number) => slice(layer, y, [{ axis, start, end }]);
-    const halves = join([part(0, half), part(half, 2 * half)]);
+    const halves = elementwise(layer, 'Mul', [part(0, half), part(half, 2 * half)]);
     y = size % 2 === 0 ? halves : concat(layer, [halves, part(size - 1, size)], axis);
   }
   return y;
 }
-
-/** The runtime multiplies no whole numbers beyond the largest; Mul runs over. */
-const productOver = (layer: LayerContext, x: SymbolicTensor, axis: number) =>
-  foldedOver(layer, x, axis, (pair) => elementwise(layer, 'Mul', pair));
-
-/** The largest or smallest of int64, of which the runtime's ReduceMax and ReduceMin compare the lower halves (1.30). */
-const longExtremeOver = (layer: LayerContext, op: 'Max' | 'Min', x: SymbolicTensor, axis: number) =>
-  foldedOver(layer, x, axis, (pair) => extremeOf(layer, op, pair));
 
 /** The sum over one axis: the last of the running sums, for the runtime adds up int64 in float64. */
 function sumOver(layer: LayerContext, x: SymbolicTensor, axis: number): SymbolicTensor {
@@ -85,13 +67,14 @@ export const total =
     // Of int32 the runtime's sums stop at the largest number.
     const x = cast(layer, given, 'int64');
     const axes = axesOf(layer, x.shape.length);
-    const over = op === 'ReduceProd' ? productOver : given.dtype === 'int64' ? sumOver : undefined;
+    const isNone = axes.some((axis) => x.shape[axis] === 0);
+    const over = op === 'ReduceProd' ? productOver : given.dtype === 'int64' && !isNone ? sumOver : undefined;
     const sumOrProduct =
       over === undefined
         ? reduce(layer, op, x, axes, keepDims(layer))
         : kept(
             layer,
-            axes.reduce((y, axis) => over(layer, y, axis), x),
+            axes.reduce((y, axis) => over(layer, y, axis, given.dtype), x),
             axes,
           );
     const isUnsigned = given.dtype.startsWith('uint');
@@ -107,14 +90,13 @@ export const extreme =
   (layer) => {
     const given = first(layer);
     const isShort = !isWhole(given) && !given.dtype.startsWith('float');
-    if (given.dtype === 'int64') {
-      const axes = axesOf(layer, given.shape.length);
-      const which = op === 'ReduceMax' ? 'Max' : 'Min';
-      return kept(
-        layer,
-        axes.reduce((y, axis) => longExtremeOver(layer, which, y, axis), given),
-        axes,
-      );
+    const long = signed(layer, given);
+    // Of int64 the runtime's ReduceMax and ReduceMin compare the lower halves (1.30); its TopK does not.
+    if (long.dtype === 'int64') {
+      const axes = axesOf(layer, long.shape.length);
+      const isLargest = op === 'ReduceMax';
+      const best = axes.reduce((y, axis) => ordered(layer, y, axis, isLargest, 1)[0], long);
+      return cast(layer, kept(layer, best, axes), given.dtype);
     }
     const x = isShort ? cast(layer, given, 'int32') : numbers(layer, given);
     const y = reduce(layer, op, x, axesOf(layer, x.shape.length), keepDims(layer));
@@ -152,17 +134,6 @@ export const variance =
     return root ? elementwise(layer, 'Sqrt', [y]) : y;
   };
 
-/** 1 where the largest or smallest of an axis stands. The runtime's ArgMax takes no int64, and float64 does not hold all of them. */
-function isBest(
-  layer: LayerContext,
-  op: 'ArgMax' | 'ArgMin',
-  x: SymbolicTensor,
-  axis: number,
-): SymbolicTensor {
-  const best = longExtremeOver(layer, op === 'ArgMax' ? 'Max' : 'Min', x, axis);
-  return cast(layer, elementwise(layer, 'Equal', [x, best], 'bool'), 'int32');
-}
-
 export const argOf =
   (op: 'ArgMax' | 'ArgMin'): Operation =>
   (layer) => {
@@ -170,28 +141,33 @@ export const argOf =
     const value = argument(layer, 1, 'axis');
     if (typeof value !== 'number') throw unsupported(layer, 'an axis must be given');
     const axis = axisOf(value, given.shape.length);
-    const isLong = given.dtype === 'int64';
-    const x = isLong
-      ? isBest(layer, op, given, axis)
-      : given.dtype === 'int32'
-        ? given
-        : floats(layer, given);
     const keep = keepDims(layer);
+    const dtype = layer.isOperation ? 'int32' : typeArgument(layer, 2, 'int64', 'output_type');
+    const long = signed(layer, given);
+    // The runtime's ArgMax takes no int64.
+    if (long.dtype === 'int64') {
+      const [, best] = ordered(layer, long, axis, op === 'ArgMax', 1);
+      return cast(layer, keep ? best : squeeze(layer, best, [axis]), dtype);
+    }
+    const x = given.dtype === 'int32' ? given : floats(layer, given);
     const shape = x.shape.flatMap((dim, i) => (i === axis ? (keep ? [1] : []) : [dim]));
     const places = layer.graph.node(
-      isLong ? 'ArgMax' : op,
+      op,
       [x],
       { name: `${layer.name}/${op.toLowerCase()}`, shape, dtype: 'int64' },
       { axis: BigInt(axis), keepdims: keep ? 1n : 0n },
     );
-    return cast(layer, places, layer.isOperation ? 'int32' : typeArgument(layer, 2, 'int64', 'output_type'));
+    return cast(layer, places, dtype);
   };
 
 export const cumulative: Operation = (layer) => {
   const given = first(layer);
-  const x = numbers(layer, given);
+  // Keras 3 counts what is true.
+  const x = given.dtype === 'bool' && layer.isOperation ? cast(layer, given, 'int32') : given;
   const dtype = typeArgument(layer, -1, x.dtype, 'dtype');
-  if (dtype !== given.dtype) throw unsupported(layer, `sums of ${given.dtype} as ${dtype}; cast it before`);
+  if (!isWhole(x) && !x.dtype.startsWith('float'))
+    throw unsupported(layer, `running sums of ${x.dtype}; cast it to int32 or float32 before`);
+  if (dtype !== x.dtype) throw unsupported(layer, `sums of ${x.dtype} as ${dtype}; cast it before`);
   const axis = scalar(layer, integer(layer, 0, 1, 'axis'), 'int64');
   const [exclusive, reverse] = ['exclusive', 'reverse'].map((key) => argument(layer, -1, key) === true);
   return layer.graph.node(
