@@ -93,6 +93,18 @@ it.each(names.filter((name) => name.includes('unsigned-long')))(
   },
 );
 
+it.each(names.filter((name) => name.includes('numbers-joined')))(
+  'numbers that are joined to tensors are not left out in silence: %s',
+  async (name) => {
+    for (const file of recorded.expected[name]!.files) {
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringMatching(/numbers among the tensors|the argument 0/),
+      });
+    }
+  },
+);
+
 it('whole numbers that may be divided by 0 are no fault of the conversion', async () => {
   for (const file of recorded.expected['keras3-perhaps-by-0-keras3']!.files) {
     await expect(convert(recorded.path(file))).rejects.toMatchObject({

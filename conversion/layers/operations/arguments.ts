@@ -58,6 +58,9 @@ export function tensorArgument(layer: LayerContext, position: number, ...names: 
 const isWholeNumber = (value: unknown): boolean =>
   Array.isArray(value) ? value.every(isWholeNumber) : typeof value === 'boolean' || Number.isInteger(value);
 
+const hasNumber = (value: unknown): boolean =>
+  Array.isArray(value) ? value.some(hasNumber) : typeof value === 'number';
+
 /** The type that holds whole numbers of several: as wide as they are, and where only some have a sign, twice as wide as those without. */
 export function wholeType(types: readonly DataType[]): DataType {
   const whole = types.filter((type) => type !== 'bool');
@@ -90,7 +93,9 @@ export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTens
   const anyFloat =
     types.some((type) => type.includes('float')) ||
     [a, b].map(untyped).some((v) => !isTensor(v) && !isWholeNumber(v));
-  const dtype: DataType = anyFloat ? 'float32' : wholeType(types as DataType[]);
+  const common: DataType = anyFloat ? 'float32' : wholeType(types as DataType[]);
+  // To Keras 3 what is true is 1 where it meets a number; TensorFlow does not let them meet.
+  const dtype = common === 'bool' && layer.isOperation && [a, b].some(hasNumber) ? 'int32' : common;
   const inType = (value: unknown) =>
     isTensor(value) ? cast(layer, value, dtype) : constantOf(layer, untyped(value), dtype);
   return [inType(a), inType(b)];
@@ -120,8 +125,14 @@ export const keepDims = (layer: LayerContext) => argument(layer, -1, 'keepdims',
 
 export const tensorList = (layer: LayerContext): SymbolicTensor[] => {
   const value = argument(layer, 0, 'values', 'xs', 'x', 'arrays');
-  const list = (Array.isArray(value) ? value : [value]).filter(isTensor);
+  const given = Array.isArray(value) ? value : [value];
+  const list = given.filter(isTensor);
   if (list.length === 0) throw unsupported(layer, 'a list of tensors is expected');
+  if (list.length < given.length)
+    throw unsupported(
+      layer,
+      'numbers among the tensors that it joins; make a tensor of them, as x[:, :1] * 0 + 1',
+    );
   const anyFloat = list.some(({ dtype }) => dtype.startsWith('float'));
   return list.map((x) => (anyFloat ? floats(layer, x) : x));
 };
