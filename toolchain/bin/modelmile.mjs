@@ -8,9 +8,15 @@ import { runCompiled } from '../compiled-script.mjs';
 import { fileAccessRefusal } from '../file-access.mjs';
 import { ensureInstalled, progressLine } from '../install.mjs';
 
-// A command lives for seconds, on a small heap beside large arrays: compiling what is not hot, and marking ahead each time that arrays of
-// some ten megabytes are asked for, costs more than it saves. Set here, where no marking can be under way; servers are other processes.
-for (const flag of ['--no-incremental-marking', '--interrupt-budget=400000', '--expose-gc'])
+// A command lives for seconds, on a small heap beside large arrays: compiling what is not hot, marking ahead each time that arrays of
+// some ten megabytes are asked for, and marking anew before the heap is five times what lives in it, cost more than they save. Set here,
+// where no marking can be under way; servers are other processes.
+for (const flag of [
+  '--no-incremental-marking',
+  '--interrupt-budget=400000',
+  '--expose-gc',
+  '--heap-growing-percent=400',
+])
   setFlagsFromString(flag);
 // What knows that much is free may say so: only contexts made from here on have the function.
 globalThis.gc = runInNewContext('gc');
