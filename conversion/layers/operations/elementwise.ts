@@ -33,14 +33,21 @@ export const extremeOfTwo =
   (layer) =>
     extremeOf(layer, op, twoOf(layer));
 
+/** Where a tensor is equal to a number, less or greater. */
+const compared = (
+  layer: LayerContext,
+  op: 'Equal' | 'Less' | 'Greater',
+  x: SymbolicTensor,
+  value: number,
+): SymbolicTensor => elementwise(layer, op, [x, scalar(layer, value, x.dtype)], 'bool');
+
 /** 1, 0 or -1, of the type that is given; of int64 the runtime's looks at the lower half only (1.30). */
 export const sign: Operation = (layer) => {
   const x = first(layer);
   if (x.dtype === 'uint32')
     throw unsupported(layer, 'the sign of uint32, which TensorFlow takes wrong; cast it to int64 before');
   if (x.dtype !== 'int64') return elementwise(layer, 'Sign', [x]);
-  const is = (op: string) =>
-    cast(layer, elementwise(layer, op, [x, scalar(layer, 0, x.dtype)], 'bool'), x.dtype);
+  const is = (op: 'Greater' | 'Less') => cast(layer, compared(layer, op, x, 0), x.dtype);
   return elementwise(layer, 'Sub', [is('Greater'), is('Less')]);
 };
 
@@ -70,8 +77,7 @@ function divisor(layer: LayerContext, b: SymbolicTensor): { b: SymbolicTensor; i
   const known = isTensor(given) ? undefined : [given].flat(8).map(Number);
   if (known?.includes(0)) throw unsupported(layer, 'whole numbers divided by 0');
   if (known !== undefined && !known.includes(-1)) return { b };
-  const is = (value: number) => elementwise(layer, 'Equal', [b, scalar(layer, value, b.dtype)], 'bool');
-  const [isZero, isOpposite] = [is(0), is(-1)];
+  const [isZero, isOpposite] = [compared(layer, 'Equal', b, 0), compared(layer, 'Equal', b, -1)];
   const isOdd = elementwise(layer, 'Or', [isZero, isOpposite], 'bool');
   return { b: elementwise(layer, 'Where', [isOdd, scalar(layer, 1, b.dtype), b], b.dtype), isOpposite };
 }
@@ -94,9 +100,12 @@ function flooredQuotient(layer: LayerContext, a: SymbolicTensor, given: Symbolic
   const quotient = elementwise(layer, 'Div', [a, b]);
   const back = elementwise(layer, 'Mul', [quotient, b]);
   const isCut = elementwise(layer, 'Not', [elementwise(layer, 'Equal', [back, a], 'bool')], 'bool');
-  const isNegative = (x: SymbolicTensor) =>
-    elementwise(layer, 'Less', [x, scalar(layer, 0, x.dtype)], 'bool');
-  const isBelow = elementwise(layer, 'Xor', [isNegative(a), isNegative(b)], 'bool');
+  const isBelow = elementwise(
+    layer,
+    'Xor',
+    [a, b].map((x) => compared(layer, 'Less', x, 0)),
+    'bool',
+  );
   const isOff = elementwise(layer, 'And', [isCut, isBelow], 'bool');
   const floored = elementwise(layer, 'Sub', [quotient, cast(layer, isOff, a.dtype)]);
   if (isOpposite === undefined) return floored;
@@ -121,9 +130,13 @@ function remainder(layer: LayerContext, x: SymbolicTensor, y: SymbolicTensor): S
   const [a, b] = [floats(layer, x), floats(layer, y)];
   // What is left of a division that rounds would be off by as much as the divisor where the quotient is large.
   const left = elementwise(layer, 'Mod', [a, b], undefined, { fmod: 1n });
-  const isBelow = (value: SymbolicTensor) => elementwise(layer, 'Less', [value, scalar(layer, 0)], 'bool');
-  const isWholly = elementwise(layer, 'Equal', [left, scalar(layer, 0)], 'bool');
-  const isSame = elementwise(layer, 'Equal', [isBelow(left), isBelow(b)], 'bool');
+  const isWholly = compared(layer, 'Equal', left, 0);
+  const isSame = elementwise(
+    layer,
+    'Equal',
+    [left, b].map((x) => compared(layer, 'Less', x, 0)),
+    'bool',
+  );
   const isKept = elementwise(layer, 'Or', [isWholly, isSame], 'bool');
   return elementwise(layer, 'Where', [isKept, left, elementwise(layer, 'Add', [left, b])], 'float32');
 }
@@ -176,7 +189,7 @@ export const log1p: Operation = (layer) => {
   const plus = (value: number) => elementwise(layer, 'Add', [x, scalar(layer, value)]);
   const share = elementwise(layer, 'Div', [x, plus(2)]);
   const near = elementwise(layer, 'Mul', [elementwise(layer, 'Atanh', [share]), scalar(layer, 2)]);
-  const isNear = elementwise(layer, 'Less', [elementwise(layer, 'Abs', [x]), scalar(layer, 0.5)], 'bool');
+  const isNear = compared(layer, 'Less', elementwise(layer, 'Abs', [x]), 0.5);
   return elementwise(layer, 'Where', [isNear, near, elementwise(layer, 'Log', [plus(1)])], 'float32');
 };
 
