@@ -50,8 +50,11 @@ function logSoftmax(x: Tensor): Tensor {
 
 const pointwise = (f: (v: number) => number) => (x: Tensor) => map(x, f);
 
-/** Keras's activations as their formulas, written from the documentation and apart from layers/. */
-export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> = {
+/**
+ * Keras's activations as their formulas, written from the documentation and apart from layers/.
+ * `memory` is for those that have a use for it: as large as `x`, and may be its own.
+ */
+export const functions: Record<string, (x: Tensor, dialect: string, memory?: Float64Array) => Tensor> = {
   celu: pointwise((v) => (v > 0 ? v : Math.expm1(v))),
   elu: pointwise((v) => (v > 0 ? v : Math.expm1(v))),
   exponential: pointwise(Math.exp),
@@ -67,8 +70,8 @@ export const functions: Record<string, (x: Tensor, dialect: string) => Tensor> =
   log_sigmoid: pointwise((v) => -softplus(-v)),
   log_softmax: (x) => logSoftmax(x),
   mish: pointwise((v) => v * Math.tanh(softplus(v))),
-  relu: (x) => rectified(x),
-  relu6: (x) => rectified(x, 6),
+  relu: (x, _dialect, memory) => rectified(x, Number.POSITIVE_INFINITY, memory),
+  relu6: (x, _dialect, memory) => rectified(x, 6, memory),
   selu: pointwise((v) => 1.0507009873554805 * (v > 0 ? v : 1.6732632423543772 * Math.expm1(v))),
   sigmoid: pointwise(sigmoid),
   silu: pointwise((v) => v * sigmoid(v)),

@@ -1,7 +1,7 @@
 import { ellipsis, Slice } from '../../keras/graph.ts';
 import { customRow, type KerasModel, type LayerConfig, named, type Weight } from '../../keras/model.ts';
 import { type Evaluate, isTensor, type LayerInput } from './layer-input.ts';
-import { evaluate, steps } from './layers.ts';
+import { evaluate, inOwnMemory, steps } from './layers.ts';
 import { knowsOperation, operation } from './operations/index.ts';
 import { type Asking, answered, answeredBy, type Product } from './products.ts';
 import type { Tensor } from './tensor.ts';
@@ -35,6 +35,17 @@ interface Run {
   readonly isRounded: boolean;
   /** Numbers whose mask Keras 3's attention over heads has taken off: nobody after it finds one. */
   readonly unmasked: WeakSet<Float64Array>;
+  /** Numbers of which no other value has a part. */
+  readonly unshared: WeakSet<Float64Array>;
+}
+
+type Call = Pick<LayerInput, 'args' | 'kwargs' | 'inputs'>;
+
+/** Of the values that a call is the last to take, the memory that it may write over. */
+function spareOf(run: Run, last: readonly Tensor[]): ReadonlySet<Float64Array> {
+  // Whoever wants what is in between, or what every layer has made of it, wants it as it was.
+  if (run.values !== undefined || run.isRounded) return new Set();
+  return new Set(last.map(({ data }) => data).filter((data) => run.unshared.has(data)));
 }
 
 /** Reads `[layer, call, tensor]`, in Keras 2's form or Keras 3's; undefined for anything else. */
@@ -76,12 +87,37 @@ function argument(value: unknown, names: ReadonlySet<string>, read: (at: Mention
   return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, argument(item, names, read)]));
 }
 
-/** One layer on its inputs; a model inside is run. */
+/**
+ * One layer on its inputs; a model inside is run.
+ * @param last inputs that no other call takes any more
+ */
 function* runLayer(
   run: Run,
   layer: LayerConfig,
   weights: readonly Weight[],
-  call: Pick<LayerInput, 'args' | 'kwargs' | 'inputs'>,
+  call: Call,
+  path: string,
+  last: readonly Tensor[] = [],
+): Asking<readonly Tensor[]> {
+  const isOwn = inOwnMemory.has(layer.class_name) && customRow(run.custom, layer.class_name) === undefined;
+  const spare = isOwn ? spareOf(run, last) : new Set<Float64Array>();
+  // All others may give an input on, or a part of it.
+  const given = [...call.inputs, ...Object.values(call.kwargs).flat(9).filter(isTensor)].map(
+    ({ data }) => data,
+  );
+  for (const data of given) if (!spare.has(data)) run.unshared.delete(data);
+  const outputs = yield* computed(run, layer, weights, { ...call, spare }, path);
+  for (const { data } of outputs)
+    if (isOwn && (spare.has(data) || !given.includes(data))) run.unshared.add(data);
+    else run.unshared.delete(data);
+  return outputs;
+}
+
+function* computed(
+  run: Run,
+  layer: LayerConfig,
+  weights: readonly Weight[],
+  call: Call & Pick<LayerInput, 'spare'>,
   path: string,
 ): Asking<readonly Tensor[]> {
   const below = (prefix: string) =>
@@ -154,6 +190,7 @@ function* runModel(
           weightsOf(layer),
           { inputs: x, args: x.length === 1 ? x : [x], kwargs: {} },
           `${prefix}${key}`,
+          x,
         );
       }
       remember(key, x);
@@ -212,6 +249,7 @@ function* runModel(
       weightsOf(layer),
       callOf(node, names, read),
       `${prefix}${key}`,
+      needed.filter((one) => takers.get(keyOf(one)) === 1).map(read),
     );
     done.set(key, outputs);
     remember(key, outputs);
@@ -315,6 +353,13 @@ function reference(
   ...[model, inputs, custom = {}, isRounded = false]: Parameters<typeof runReference>
 ): Asking<readonly Tensor[]> {
   const weightsOf = (layer: LayerConfig) => model.weights.get(nameOf(layer)) ?? [];
-  const run = { dialect: model.dialect, custom, values, isRounded, unmasked: new WeakSet<Float64Array>() };
+  const run = {
+    dialect: model.dialect,
+    custom,
+    values,
+    isRounded,
+    unmasked: new WeakSet<Float64Array>(),
+    unshared: new WeakSet<Float64Array>(),
+  };
   return runModel(run, model.config, weightsOf, inputs, '');
 }

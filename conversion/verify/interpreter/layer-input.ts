@@ -13,6 +13,8 @@ export interface LayerInput {
   /** The call's arguments, tensors in place. */
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Numbers of inputs that nobody looks at after this call: what comes out may be written over them. */
+  readonly spare: ReadonlySet<Float64Array>;
   /** Runs a layer inside this one, whose variables begin with `attribute/`. */
   readonly inner: (
     layer: LayerConfig,
@@ -29,6 +31,10 @@ export const isTensor = (value: unknown): value is Tensor =>
   value !== null && typeof value === 'object' && (value as Tensor).data instanceof Float64Array;
 
 export const first = ({ inputs }: LayerInput): Tensor => inputs[0] as Tensor;
+
+/** Memory for what is made of `x` number by number: its own, where that is spare. Fresh memory costs more than what is written to it. */
+export const memoryLike = ({ spare }: LayerInput, { data }: Tensor): Float64Array =>
+  spare.has(data) ? data : new Float64Array(data.length);
 
 /** The first of the keys whose value is a number. */
 export function number({ layer }: LayerInput, keys: readonly string[], fallback: number): number {
@@ -86,5 +92,5 @@ export function activated(x: Tensor, input: LayerInput, key = 'activation'): Ten
   if (name === undefined) return input.inner(value as LayerConfig, key, [x])[0] as Tensor;
   const f = functions[name];
   if (f === undefined) throw new Error(`the reference does not know the activation '${name}'`);
-  return f(x, input.dialect);
+  return f(x, input.dialect, input.spare.has(x.data) ? x.data : undefined);
 }

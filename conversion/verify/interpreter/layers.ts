@@ -18,12 +18,13 @@ import {
   isTensor,
   type LayerInput,
   matrixOf,
+  memoryLike,
   number,
   optional,
   stored,
   variable,
 } from './layer-input.ts';
-import { average, concatenate, dot, each, extreme, merge, multiplied } from './merging.ts';
+import { added, average, concatenate, dot, each, extreme, merge, multiplied } from './merging.ts';
 import {
   axesOf,
   batchNormalization,
@@ -58,7 +59,7 @@ const relu: Evaluate = (input) => {
   const slope = number(input, ['negative_slope'], 0);
   const max = number(input, ['max_value'], Number.POSITIVE_INFINITY);
   const threshold = number(input, ['threshold'], 0);
-  if (slope === 0 && threshold === 0) return rectified(first(input), max);
+  if (slope === 0 && threshold === 0) return rectified(first(input), max, memoryLike(input, first(input)));
   return map(first(input), (v) => (v >= max ? max : v >= threshold ? v : slope * (v - threshold)));
 };
 
@@ -142,7 +143,7 @@ export const evaluate: Record<string, Evaluate> = {
   AdaptiveMaxPooling1D: adaptivePooling('max', 1),
   AdaptiveMaxPooling2D: adaptivePooling('max', 2),
   AdaptiveMaxPooling3D: adaptivePooling('max', 3),
-  Add: merge(plus),
+  Add: added,
   AdditiveAttention: denseAttention(true),
   AlphaDropout: same,
   Attention: denseAttention(false),
@@ -244,6 +245,20 @@ export const evaluate: Record<string, Evaluate> = {
   ZeroPadding2D: zeroPadding(2),
   ZeroPadding3D: zeroPadding(3),
 };
+
+/** What comes out of these is in memory of its own, unless it is an input. */
+export const inOwnMemory: ReadonlySet<string> = new Set([
+  'Activation',
+  'Add',
+  'BatchNormalization',
+  'Conv1D',
+  'Conv2D',
+  'Conv3D',
+  'Dense',
+  'DepthwiseConv1D',
+  'DepthwiseConv2D',
+  'ReLU',
+]);
 
 /** Of those whose products are worth more than a loop: the same, for who has something better. */
 export const steps: Readonly<Record<string, (input: LayerInput) => Asking<Tensor>>> = {

@@ -30,10 +30,16 @@ export const each =
 export const merge =
   (f: (a: Tensor, b: Tensor) => Tensor): Evaluate =>
   (input) => {
-    const y = evened(input.inputs).reduce(f);
+    const y = evened(input.inputs).reduce((a, b) => f(a, b));
     const mask = mergedMask(input);
     return mask === undefined ? { shape: y.shape, data: y.data } : { ...y, mask };
   };
+
+export const added: Evaluate = (input) =>
+  merge((a, b) => {
+    const spare = [a, b].find(({ data }) => input.spare.has(data) && data.length === a.data.length);
+    return plus(a, b, spare?.data);
+  })(input);
 
 /** Where a step of [N, steps] counts. */
 const counts = (x: Tensor, mask: Tensor, i: number): boolean => {

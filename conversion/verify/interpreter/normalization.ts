@@ -1,4 +1,13 @@
-import { type Evaluate, first, flag, type LayerInput, number, optional, variable } from './layer-input.ts';
+import {
+  type Evaluate,
+  first,
+  flag,
+  type LayerInput,
+  memoryLike,
+  number,
+  optional,
+  variable,
+} from './layer-input.ts';
 import { axisAt, map, mean, reshaped, sizeOf, sum, type Tensor, variance, zip } from './tensor.ts';
 
 /** Length 1 along some axes: Keras 2 bounds the square of the length, Keras 3 the length. */
@@ -125,7 +134,7 @@ export const batchNormalization: Evaluate = (input) => {
   const inside = sizeOf(x.shape.slice(at + 1));
   const factors = gamma ?? new Float64Array(mu.length).fill(1);
   const shifts = beta ?? new Float64Array(mu.length);
-  const data = new Float64Array(x.data.length);
+  const data = memoryLike(input, x);
   if (inside === 1) scaleEach(data, x.data, mu, deviation, factors, shifts);
   else
     for (let i = 0, c = 0; i < data.length; i += inside, c = (c + 1) % mu.length)

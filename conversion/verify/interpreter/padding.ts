@@ -24,12 +24,17 @@ function pickedOrZero(x: Tensor, axis: number, places: readonly number[]): Tenso
   const inner = sizeOf(x.shape.slice(axis + 1));
   const size = x.shape[axis] as number;
   const data = new Float64Array(outer * places.length * inner);
-  for (let n = 0; n < outer; n++)
-    places.forEach((place, i) => {
-      if (place < 0) return;
-      const from = (n * size + place) * inner;
-      data.set(x.data.subarray(from, from + inner), (n * places.length + i) * inner);
-    });
+  for (let at = 0; at < places.length; ) {
+    const start = places[at] as number;
+    // Neighbours that were neighbours go together.
+    let count = 1;
+    while (start >= 0 && places[at + count] === start + count) count++;
+    for (let n = 0; start >= 0 && n < outer; n++) {
+      const from = (n * size + start) * inner;
+      data.set(x.data.subarray(from, from + count * inner), (n * places.length + at) * inner);
+    }
+    at += count;
+  }
   return { shape: x.shape.map((dim, i) => (i === axis ? places.length : dim)), data };
 }
 

@@ -110,11 +110,14 @@ export function zip(a: Tensor, b: Tensor, f: (a: number, b: number) => number): 
   return generate(shape, (at) => f(read(a, at), read(b, at)));
 }
 
-/** `a + b`; a function that is called for every number costs many times the sum. */
-export function plus(a: Tensor, b: Tensor): Tensor {
+/**
+ * `a + b`; a function that is called for every number costs many times the sum.
+ * @param memory as large as `a`, where `b` is not larger; may be that of one of them that is as large
+ */
+export function plus(a: Tensor, b: Tensor, memory?: Float64Array): Tensor {
   if (!endsWith(a.shape, b.shape)) return zip(a, b, (p, q) => p + q);
   const [xs, ys] = [a.data, b.data];
-  const data = new Float64Array(xs.length);
+  const data = memory ?? new Float64Array(xs.length);
   for (let start = 0; start < data.length; start += ys.length)
     for (let i = 0; i < ys.length; i++) data[start + i] = (xs[start + i] as number) + (ys[i] as number);
   return { shape: a.shape, data };
@@ -123,9 +126,12 @@ export function plus(a: Tensor, b: Tensor): Tensor {
 /** Twice a number below it is a number. */
 const mostDoubled = 2 ** 1023;
 
-/** max(x, 0), and at most `high`. */
-export function rectified({ shape, data: xs }: Tensor, high = Number.POSITIVE_INFINITY): Tensor {
-  const data = new Float64Array(xs.length);
+/** max(x, 0), and at most `high`. @param data memory for it, as large as `x`: may be its own */
+export function rectified(
+  { shape, data: xs }: Tensor,
+  high = Number.POSITIVE_INFINITY,
+  data: Float64Array = new Float64Array(xs.length),
+): Tensor {
   for (let i = 0; i < data.length; i++) {
     // Signs are beyond what a processor foretells: a choice by them takes four times as long as (x + |x|) / 2, which is the same.
     const x = xs[i] as number;
