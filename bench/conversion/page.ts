@@ -81,7 +81,7 @@ export function page(figures: Figures): string {
     figures.command,
     '```',
     '',
-    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}. The best of ${figures.runs} runs of each command, in turns; Node alone takes ${seconds(figures.nodeAlone.cpuSeconds)} of CPU time and ${megabytes(figures.nodeAlone.peakBytes)}.`,
+    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}. The best of ${figures.runs} runs of each command, in turns, all without \`NODE_EXTRA_CA_CERTS\`, whose certificates Node reads at each start; Node alone takes ${seconds(figures.nodeAlone.cpuSeconds)} of CPU time and ${megabytes(figures.nodeAlone.peakBytes)}.`,
     '',
     '| target | wanted | seen | |',
     '|---|---|---|---|',
