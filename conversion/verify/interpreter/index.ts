@@ -1,7 +1,8 @@
-import { ellipsis, Slice } from '../../keras/graph.ts';
 import { customRow, type KerasModel, type LayerConfig, named, type Weight } from '../../keras/model.ts';
+import { orderOfCalls, sorted } from './call-order.ts';
 import { type Evaluate, isTensor, type LayerInput } from './layer-input.ts';
 import { evaluate, inOwnMemory, steps } from './layers.ts';
+import { callOf, type Mention, mentions } from './mentions.ts';
 import { knowsOperation, operation } from './operations/index.ts';
 import { type Asking, answered, answeredBy, type Product } from './products.ts';
 import type { Tensor } from './tensor.ts';
@@ -17,8 +18,6 @@ export interface ReferenceRun {
 
 /** References of classes that are not Keras's own, by class name. */
 export type CustomReferences = Readonly<Record<string, { readonly reference: Evaluate }>>;
-
-type Mention = readonly [layer: string, call: number, tensor: number];
 
 const nameOf = (layer: LayerConfig) => String(layer.config['name'] ?? layer.name);
 const insideOf = (layer: LayerConfig) =>
@@ -46,45 +45,6 @@ function spareOf(run: Run, last: readonly Tensor[]): ReadonlySet<Float64Array> {
   // Whoever wants what is in between, or what every layer has made of it, wants it as it was.
   if (run.values !== undefined || run.isRounded) return new Set();
   return new Set(last.map(({ data }) => data).filter((data) => run.unshared.has(data)));
-}
-
-/** Reads `[layer, call, tensor]`, in Keras 2's form or Keras 3's; undefined for anything else. */
-function mention(value: unknown, names: ReadonlySet<string>): Mention | undefined {
-  const history = (value as { config?: { keras_history?: unknown } } | null)?.config?.keras_history ?? value;
-  if (!Array.isArray(history) || typeof history[0] !== 'string' || !names.has(history[0])) return undefined;
-  return Number.isInteger(history[1]) && Number.isInteger(history[2])
-    ? [history[0], history[1], history[2]]
-    : undefined;
-}
-
-/** Every mention inside a value. */
-function mentions(value: unknown, names: ReadonlySet<string>): Mention[] {
-  const found = mention(value, names);
-  // Keras 2 keeps the other arguments behind the first.
-  if (found !== undefined) return [found, ...(Array.isArray(value) ? mentions(value.slice(3), names) : [])];
-  return value !== null && typeof value === 'object'
-    ? Object.values(value).flatMap((item) => mentions(item, names))
-    : [];
-}
-
-/** An argument as the config writes it, with values in the place of mentions. */
-function argument(value: unknown, names: ReadonlySet<string>, read: (at: Mention) => Tensor): unknown {
-  const found = mention(value, names);
-  if (found !== undefined) return read(found);
-  if (Array.isArray(value)) {
-    if (value[0] === '_CONSTANT_VALUE') return value[2];
-    return value.map((item) => argument(item, names, read));
-  }
-  if (value === null || typeof value !== 'object') return value;
-  const fields = value as Record<string, unknown>;
-  const config = (fields['config'] ?? {}) as Record<string, unknown>;
-  if (fields['class_name'] === '__ellipsis__') return ellipsis;
-  if (fields['class_name'] === '__slice__') return new Slice(config);
-  if (fields['class_name'] === '__tuple__')
-    return argument(fields['items'] ?? config['items'] ?? config['value'], names, read);
-  if (String(fields['class_name']).startsWith('__')) return config['value'];
-  if ('start' in fields && 'step' in fields) return new Slice(fields);
-  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, argument(item, names, read)]));
 }
 
 /**
@@ -265,63 +225,6 @@ function* runModel(
     for (const at of orderOfCalls(ends, callsOf, keyOf)) yield* compute(at);
   for (const end of ends) yield* compute(end);
   return ends.map(read);
-}
-
-/** With the names of every dictionary in order. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
-}
-
-/** The order in which Keras 3 makes the calls of a model: by their distance from the ends, which is that of a layer's farthest call. */
-function orderOfCalls(
-  ends: readonly Mention[],
-  needsOf: (at: Mention) => readonly Mention[],
-  keyOf: (at: Mention) => string,
-): Mention[] {
-  const done = new Map<string, Mention>();
-  const walk = (at: Mention) => {
-    if (done.has(keyOf(at))) return;
-    for (const needed of needsOf(at)) walk(needed);
-    done.set(keyOf(at), at);
-  };
-  ends.forEach(walk);
-  const distances = new Map<string, number>();
-  const farthest = new Map<string, number>();
-  for (const [key, at] of [...done].reverse()) {
-    const distance = Math.max(distances.get(key) ?? 0, farthest.get(at[0]) ?? 0);
-    farthest.set(at[0], distance);
-    distances.set(key, distance);
-    for (const needed of needsOf(at).map(keyOf))
-      distances.set(needed, Math.max(distance + 1, distances.get(needed) ?? 0));
-  }
-  const first = [...distances].sort(([, a], [, b]) => b - a);
-  return first.map(([key]) => done.get(key) as Mention);
-}
-
-/** The arguments of one call, from either form of node. */
-function callOf(node: unknown, names: ReadonlySet<string>, read: (at: Mention) => Tensor) {
-  const tensorsIn = (value: unknown): Tensor[] =>
-    Array.isArray(value)
-      ? value.flatMap(tensorsIn)
-      : value !== null && typeof value === 'object' && 'data' in value
-        ? [value as Tensor]
-        : [];
-  if (!Array.isArray(node)) {
-    const { args, kwargs } = node as { args: unknown[]; kwargs?: Record<string, unknown> };
-    const values = args.map((value) => argument(value, names, read));
-    return {
-      args: values,
-      inputs: tensorsIn(values),
-      kwargs: argument(kwargs ?? {}, names, read) as Record<string, unknown>,
-    };
-  }
-  const entries = (typeof node[0] === 'string' ? [node] : node) as unknown[][];
-  const values = entries.map((entry) => argument(entry.slice(0, 3), names, read));
-  const kwargs = argument(entries[0]?.[3] ?? {}, names, read) as Record<string, unknown>;
-  return { args: values.length === 1 ? values : [values], inputs: tensorsIn(values), kwargs };
 }
 
 /**
