@@ -17,7 +17,7 @@ import { readLabelledSet } from './verify/labelled-set.ts';
 import { sha256Of, type VersionFiles } from './version-files.ts';
 
 /** Bump when the same source and options give other bytes: it is part of every cache key. */
-export const converterVersion = '0.4.8';
+export const converterVersion = '0.4.9';
 
 /** The source's conversion = f(parameters, structure, method): the source file is the first two. */
 export interface ConvertOptions {

@@ -59,7 +59,7 @@ const floatInputOfFirst: (layer: Parameters<LayerConverter>[0]) => SymbolicTenso
   floatInput({ ...layer, inputs: layer.inputs.slice(0, 1) });
 
 /**
- * Keras `ReLU(max_value, negative_slope, threshold)`: min(x, max) from the threshold on, slope * (x - threshold) below it.
+ * Keras `ReLU(max_value, negative_slope, threshold)`: min(x, max) above the threshold, slope * (x - threshold) up to it.
  * @see https://keras.io/api/layers/activation_layers/relu/
  */
 export const relu: LayerConverter = (layer) => {
@@ -69,22 +69,22 @@ export const relu: LayerConverter = (layer) => {
   return anywhere(layer, [floatInput(layer)], ([input]) => {
     const x = input as SymbolicTensor;
     const named = { name: `${layer.name}/relu`, shape: x.shape };
-    let y: SymbolicTensor;
+    const bounded = (y: SymbolicTensor) =>
+      typeof max === 'number' ? elementwise(layer, 'Min', [y, scalar(layer, max)]) : y;
     // One operator, which the runtime takes into the convolution before it.
     if (threshold === 0 && slope === 0 && typeof max === 'number')
       return layer.graph.node('Clip', [x, scalar(layer, 0), scalar(layer, max)], named);
     if (threshold !== 0) {
       const limit = scalar(layer, threshold);
       const below = elementwise(layer, 'Mul', [elementwise(layer, 'Sub', [x, limit]), scalar(layer, slope)]);
-      const isAbove = elementwise(layer, 'GreaterOrEqual', [x, limit], 'bool');
-      y = elementwise(layer, 'Where', [isAbove, x, below], 'float32');
-    } else {
-      y =
-        slope === 0
-          ? layer.graph.node('Relu', [x], named)
-          : layer.graph.node('LeakyRelu', [x], named, { alpha: slope });
+      const isAbove = elementwise(layer, 'Greater', [x, limit], 'bool');
+      return elementwise(layer, 'Where', [isAbove, bounded(x), below], 'float32');
     }
-    return typeof max === 'number' ? elementwise(layer, 'Min', [y, scalar(layer, max)]) : y;
+    return bounded(
+      slope === 0
+        ? layer.graph.node('Relu', [x], named)
+        : layer.graph.node('LeakyRelu', [x], named, { alpha: slope }),
+    );
   });
 };
 

@@ -86,11 +86,16 @@ export const merge =
     return op === 'Mul' ? maskedProduct(layer, inputs) : maskedExtreme(layer, op, inputs);
   };
 
-/** Keras `Average`. */
-export const average: LayerConverter = (layer) =>
-  anywhere(layer, operands(layer), (inputs) =>
-    elementwise(layer, 'Mul', [fold(layer, 'Add', inputs), scalar(layer, 1 / inputs.length)]),
-  );
+/** Keras `Average`; the sum of whole numbers is one, which runs over, their average is none. */
+export const average: LayerConverter = (layer) => {
+  const given = operands(layer);
+  if (given.some(({ dtype }) => dtype === 'uint8'))
+    throw unsupported(layer, 'the sum of uint8 runs over beyond 255; cast it to float32 before');
+  return anywhere(layer, given, (inputs) => {
+    const sum = asFloat(layer, fold(layer, 'Add', inputs));
+    return elementwise(layer, 'Mul', [sum, scalar(layer, 1 / inputs.length)]);
+  });
+};
 
 /**
  * Keras `Concatenate` along one axis.

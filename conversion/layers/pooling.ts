@@ -8,7 +8,7 @@ import {
   unsupported,
 } from './layer.ts';
 import { isChannelsFirst, spatialInput, spatialOutput } from './layout.ts';
-import { cast, elementwise, reduce, slice, unsqueeze } from './shapes.ts';
+import { cast, dimOf, elementwise, reduce, slice, unsqueeze } from './shapes.ts';
 import { type Window, windowAttributes, windowedSizes } from './windows.ts';
 
 /** Without what lies behind the last window where that is smaller than its stride: the runtime's MaxPool would pad by less than nothing. */
@@ -18,7 +18,30 @@ function withoutRest(layer: LayerContext, x: SymbolicTensor, { kernel, strides }
     const end = (Math.ceil(size / stride) - 1) * stride + (kernel[i] as number);
     return size > 0 && size > end ? [{ axis: i + 2, start: 0, end }] : [];
   });
-  return slice(layer, x, ranges);
+  const open = kernel.flatMap((width, i) => {
+    const stride = strides[i] as number;
+    return x.shape[i + 2] === -1 && width < stride ? [{ axis: i + 2, width, stride }] : [];
+  });
+  return open.reduce((y, axis) => withoutOpenRest(layer, y, axis), slice(layer, x, ranges));
+}
+
+/** The same of an axis whose size is known at run time: up to (ceil(size / stride) - 1) * stride + width, or its end. */
+function withoutOpenRest(
+  layer: LayerContext,
+  x: SymbolicTensor,
+  { axis, width, stride }: { axis: number; width: number; stride: number },
+): SymbolicTensor {
+  const { graph } = layer;
+  const number = (value: number) => graph.int64s(`${layer.name}/value`, [value]);
+  const last = elementwise(layer, 'Sub', [dimOf(layer, x, axis), number(1)]);
+  // Of whole numbers Div leaves out the rest.
+  const start = elementwise(layer, 'Mul', [
+    elementwise(layer, 'Div', [last, number(stride)]),
+    number(stride),
+  ]);
+  const end = elementwise(layer, 'Add', [start, number(width)]);
+  const name = `${layer.name}/slice`;
+  return graph.node('Slice', [x, number(0), end, number(axis)], { name, shape: x.shape });
 }
 
 /**

@@ -17,11 +17,16 @@ function axesOf(layer: LayerContext, rank: number): number[] {
     .sort((a, b) => a - b);
 }
 
-/** A variable over some axes, with sizes of 1 for the others. */
-function along(layer: LayerContext, name: string, axes: readonly number[], rank: number): SymbolicTensor {
-  const { shape } = weight(layer, name);
-  const dims = Array.from({ length: rank }, (_, i) =>
-    axes.includes(i) ? (shape[axes.indexOf(i)] as number) : 1,
+/** A variable over some axes, with sizes of 1 for the others: as Keras does, in the order of its numbers, whatever the order of its axes. */
+function along(
+  layer: LayerContext,
+  name: string,
+  x: SymbolicTensor,
+  axes: readonly number[],
+): SymbolicTensor {
+  const [only] = weight(layer, name).shape;
+  const dims = x.shape.map((size, i) =>
+    !axes.includes(i) ? 1 : axes.length === 1 ? (only as number) : size,
   );
   return weightConstant(layer, name, undefined, dims);
 }
@@ -61,6 +66,7 @@ export const layerNormalization: LayerConverter = (layer) => {
   const scale = layer.config['scale'] !== false;
   const center = layer.config['center'] !== false;
   if (layer.config['rms_scaling'] === true) throw unsupported(layer, 'rms_scaling; use RMSNormalization');
+  if (axes.includes(0)) throw unsupported(layer, 'axis 0: an answer would depend on the other rows');
   const last = axes.length === 1 && axes[0] === rank - 1;
   if (last && scale) {
     const operands = [x, weightConstant(layer, 'gamma'), ...(center ? [weightConstant(layer, 'beta')] : [])];
@@ -72,8 +78,8 @@ export const layerNormalization: LayerConverter = (layer) => {
     );
   }
   let y = standardized(layer, x, axes, epsilon);
-  if (scale) y = elementwise(layer, 'Mul', [y, along(layer, 'gamma', axes, rank)]);
-  return center ? elementwise(layer, 'Add', [y, along(layer, 'beta', axes, rank)]) : y;
+  if (scale) y = elementwise(layer, 'Mul', [y, along(layer, 'gamma', x, axes)]);
+  return center ? elementwise(layer, 'Add', [y, along(layer, 'beta', x, axes)]) : y;
 };
 
 /** Keras 3 `RMSNormalization`: x * scale / sqrt(mean(x²) + epsilon). */
@@ -81,7 +87,7 @@ export const rmsNormalization: LayerConverter = (layer) => {
   const x = floatInput(layer);
   const axes = axesOf(layer, x.shape.length);
   const y = dividedByRoot(layer, x, axes, numberOption(layer, 'epsilon', 1e-6));
-  return elementwise(layer, 'Mul', [y, along(layer, 'scale', axes, x.shape.length)]);
+  return elementwise(layer, 'Mul', [y, along(layer, 'scale', x, axes)]);
 };
 
 /** Keras `UnitNormalization`: length 1 over some axes. Keras 2: sqrt(max(sum x², 1e-12)); Keras 3: max(sqrt(sum x²), 1e-12). */
@@ -124,9 +130,8 @@ export const groupNormalization: LayerConverter = (layer) => {
     dtype: 'int64',
   });
   let y = layer.graph.node('Reshape', [normal, shape], { name: `${layer.name}/ungroup`, shape: x.shape });
-  if (layer.config['scale'] !== false)
-    y = elementwise(layer, 'Mul', [y, along(layer, 'gamma', [axis], rank)]);
+  if (layer.config['scale'] !== false) y = elementwise(layer, 'Mul', [y, along(layer, 'gamma', x, [axis])]);
   return layer.config['center'] === false
     ? y
-    : elementwise(layer, 'Add', [y, along(layer, 'beta', [axis], rank)]);
+    : elementwise(layer, 'Add', [y, along(layer, 'beta', x, [axis])]);
 };

@@ -44,13 +44,18 @@ export function elementwise(
   return layer.graph.node(op, inputs, output, attributes);
 }
 
-/** The larger or smaller of two. Of int64 the runtime's Max and Min compare the lower halves only (1.30). */
+/** The larger or smaller of two. Of int64 the runtime's Max and Min compare the lower halves only (1.30), of 16 bits it has none. */
 export function extremeOf(
   layer: LayerContext,
   op: 'Max' | 'Min',
   [a, b]: readonly SymbolicTensor[],
 ): SymbolicTensor {
-  if (a!.dtype !== 'int64') return elementwise(layer, op, [a!, b!]);
+  const given = a!.dtype;
+  if (given === 'int16' || given === 'uint16') {
+    const long = [a!, b!].map((x) => cast(layer, x, 'int32'));
+    return cast(layer, elementwise(layer, op, long), given);
+  }
+  if (given !== 'int64') return elementwise(layer, op, [a!, b!]);
   const isFirst = elementwise(layer, op === 'Max' ? 'Greater' : 'Less', [a!, b!], 'bool');
   return elementwise(layer, 'Where', [isFirst, a!, b!], 'int64');
 }

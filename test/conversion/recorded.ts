@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { type Conversion, convert } from '../../conversion/index.ts';
+import { parsePythonJson } from '../../conversion/readers/python-json.ts';
 import { openVersion, runSession, runtimeTensor } from '../../conversion/verify/session.ts';
 
 interface Recorded {
@@ -18,12 +19,14 @@ export interface RecordedModel {
   readonly outputs: readonly Recorded[];
   /** How far Keras's own float32 is from that, for each output. */
   readonly kerasErrors: readonly number[];
+  /** Of what type Keras's own outputs are, as NumPy calls it; archives of before do not say. */
+  readonly types?: readonly string[];
 }
 
 /** An archive of recorded models in fixtures/; `path` gives a file of one, with what lies in the same folder of the archive. */
 export function openRecorded(archive: string) {
   const members = unzipSync(readFileSync(new URL(`./fixtures/${archive}`, import.meta.url)));
-  const expected = JSON.parse(new TextDecoder().decode(members['expected.json'])) as Record<
+  const expected = parsePythonJson(new TextDecoder().decode(members['expected.json'])) as Record<
     string,
     RecordedModel
   >;
@@ -61,7 +64,15 @@ export async function answersOf({ manifest, files }: Conversion, inputs: readonl
   }
 }
 
-const largestOf = (data: readonly number[]) => data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+const largestOf = (data: readonly number[]) =>
+  data.filter(Number.isFinite).reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+
+/** What is infinite or no number is so on both sides, or all is lost. */
+function distance(expected: number, actual: number): number {
+  if (Object.is(expected, actual) || expected === actual) return 0;
+  const error = Math.abs(expected - actual);
+  return Number.isFinite(error) ? error : Number.POSITIVE_INFINITY;
+}
 
 /** How far an output of a converted model is from the recorded one, and what float32 may be off by. */
 export interface Deviation {
@@ -81,17 +92,15 @@ export async function deviationsIn(conversion: Conversion, recorded: RecordedMod
   const answers = await answersOf(conversion, recorded.inputs);
   if (answers.length !== recorded.outputs.length)
     throw new Error(`${answers.length} outputs, expected ${recorded.outputs.length}`);
-  const largestInput = recorded.inputs.reduce(
-    (max, { data }) => Math.max(max, largestOf(data.filter(Number.isFinite))),
-    0,
-  );
+  const largestInput = recorded.inputs.reduce((max, { data }) => Math.max(max, largestOf(data)), 0);
   return answers.map((answer, i) => {
     const { shape, data } = recorded.outputs[i]!;
     if (String(answer.shape) !== String(shape))
       throw new Error(`output ${i} is [${answer.shape}], expected [${shape}]`);
     const largest = largestOf(data);
-    const kerasError = recorded.kerasErrors[i]!;
-    const error = data.reduce((max, v, k) => Math.max(max, Math.abs(v - (answer.data[k] as number))), 0);
+    // Of infinite numbers Keras's own distance is none.
+    const kerasError = recorded.kerasErrors[i]! || 0;
+    const error = data.reduce((max, v, k) => Math.max(max, distance(v, answer.data[k] as number)), 0);
     const lastPlace = largest === 0 ? 2 ** -23 * largestInput : 0;
     return { error, allowed: Math.max(1e-5 * largest, 4 * kerasError, lastPlace), kerasError, largest };
   });
@@ -99,7 +108,15 @@ export async function deviationsIn(conversion: Conversion, recorded: RecordedMod
 
 /** What is wrong with a converted model's answers. */
 export async function faultsOf(path: string, recorded: RecordedModel): Promise<string[]> {
-  return (await deviationsOf(path, recorded)).flatMap(({ error, allowed }, i) =>
+  const conversion = await convert(path);
+  const { outputs } = conversion.manifest.signatures['serving_default']!;
+  // Every float is a float32.
+  const wanted = recorded.types?.map((type) => type.replace('float64', 'float32')) ?? [];
+  const types = wanted.flatMap((type, i) =>
+    outputs[i]?.dtype === type ? [] : [`output ${i} is ${outputs[i]?.dtype}, expected ${type}`],
+  );
+  const numbers = (await deviationsIn(conversion, recorded)).flatMap(({ error, allowed }, i) =>
     error <= allowed ? [] : [`output ${i} is off by ${error}, allowed are ${allowed}`],
   );
+  return [...types, ...numbers];
 }

@@ -40,12 +40,16 @@ export function constantOf(layer: LayerContext, value: unknown, dtype: DataType)
   return layer.graph.constant(`${layer.name}/value`, dtype, dims, dataOf(dtype, numbers));
 }
 
-/** JSON was read into float64: of a larger whole number the last digits are lost. */
+/** JSON was read into float64: of a larger whole number the last digits are lost; in a narrower type a number would be another. */
 function refuseRounded(layer: LayerContext, numbers: readonly number[], dtype: DataType): void {
+  if (!/^u?int/.test(dtype)) return;
   const isLong = dtype === 'int64' || dtype === 'uint64';
   const rounded = isLong && numbers.find((value) => !Number.isSafeInteger(value));
   if (typeof rounded === 'number')
     throw unsupported(layer, `the whole number ${rounded}, which is beyond 2^53`);
+  const held = dataOf(dtype, numbers);
+  const lost = numbers.find((value, i) => value !== Number(held[i]));
+  if (lost !== undefined) throw unsupported(layer, `the number ${lost}, which is no ${dtype}`);
 }
 
 export function tensorArgument(layer: LayerContext, position: number, ...names: string[]): SymbolicTensor {
@@ -93,7 +97,8 @@ export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTens
   const anyFloat =
     types.some((type) => type.includes('float')) ||
     [a, b].map(untyped).some((v) => !isTensor(v) && !isWholeNumber(v));
-  const common: DataType = anyFloat ? 'float32' : wholeType(types as DataType[]);
+  const isPlain = types.length === 0 && layer.isOperation;
+  const common: DataType = anyFloat ? 'float32' : isPlain ? 'bool' : wholeType(types as DataType[]);
   // To Keras 3 what is true is 1 where it meets a number; TensorFlow does not let them meet.
   const dtype = common === 'bool' && layer.isOperation && [a, b].some(hasNumber) ? 'int32' : common;
   const inType = (value: unknown) =>
@@ -101,8 +106,20 @@ export function pair(layer: LayerContext, a: unknown, b: unknown): [SymbolicTens
   return [inType(a), inType(b)];
 }
 
-export const twoOf = (layer: LayerContext) =>
-  pair(layer, operand(layer, 0, 'x1', 'x', 'a'), operand(layer, 1, 'x2', 'y', 'b'));
+const left = (layer: LayerContext) => operand(layer, 0, 'x1', 'x', 'a');
+const right = (layer: LayerContext) => operand(layer, 1, 'x2', 'y', 'b');
+
+export const twoOf = (layer: LayerContext) => pair(layer, left(layer), right(layer));
+
+/** The same where Keras 3 makes tensors of plain numbers before it looks at types: of whole numbers int32, or int64 where that does not hold them. */
+export function twoTensorsOf(layer: LayerContext): [SymbolicTensor, SymbolicTensor] {
+  const typed = (value: unknown) => {
+    if (!layer.isOperation || !hasNumber(value) || !isWholeNumber(value)) return value;
+    const isShort = [value].flat(8).every((number) => Number(number) === (Number(number) | 0));
+    return new TypedNumbers(value, isShort ? 'int32' : 'int64');
+  };
+  return pair(layer, typed(left(layer)), typed(right(layer)));
+}
 
 /** Whole numbers as they are, anything else as float32. */
 export const numbers = (layer: LayerContext, x: SymbolicTensor) => (isWhole(x) ? x : floats(layer, x));

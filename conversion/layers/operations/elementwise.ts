@@ -1,4 +1,3 @@
-import { TypedNumbers } from '../../keras/graph.ts';
 import type { DataType } from '../../manifest/index.ts';
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { applyNamed } from '../activations.ts';
@@ -18,15 +17,21 @@ import {
   signed,
   tensorArgument,
   twoOf,
+  twoTensorsOf,
   typeArgument,
   typeName,
   widened,
 } from './arguments.ts';
 
 export const binary =
-  (op: string, dtype?: DataType): Operation =>
+  (op: string): Operation =>
   (layer) =>
-    elementwise(layer, op, twoOf(layer), dtype);
+    elementwise(layer, op, twoOf(layer));
+
+export const comparison =
+  (op: string): Operation =>
+  (layer) =>
+    elementwise(layer, op, twoTensorsOf(layer), 'bool');
 
 export const extremeOfTwo =
   (op: 'Max' | 'Min'): Operation =>
@@ -112,15 +117,9 @@ function flooredQuotient(layer: LayerContext, a: SymbolicTensor, given: Symbolic
   return elementwise(layer, 'Where', [isOpposite, elementwise(layer, 'Neg', [a]), floored], a.dtype);
 }
 
-/** Python's: has the sign of the divisor. To Keras 3 a plain whole number is an int32 here. */
+/** Python's: has the sign of the divisor. */
 export const modulo: Operation = (layer) => {
-  const typed = (value: unknown) =>
-    layer.isOperation && Number.isInteger(value) ? new TypedNumbers(value, 'int32') : value;
-  const operands = pair(
-    layer,
-    typed(operand(layer, 0, 'x1', 'x', 'a')),
-    typed(operand(layer, 1, 'x2', 'y', 'b')),
-  );
+  const operands = twoTensorsOf(layer);
   const [x, y] = operands.map((each) => widened(layer, each)) as typeof operands;
   const left = isWhole(x) ? elementwise(layer, 'Mod', [x, divisor(layer, y).b]) : remainder(layer, x, y);
   return cast(layer, left, operands[0].dtype);
@@ -214,8 +213,22 @@ export const converted: Operation = (layer) =>
 export const where: Operation = (layer) => {
   const condition = cast(layer, tensorArgument(layer, 0, 'condition'), 'bool');
   const [a, b] = pair(layer, operand(layer, 1, 'x', 'x1'), operand(layer, 2, 'y', 'x2'));
-  return elementwise(layer, 'Where', [condition, a, b], a.dtype);
+  return chosen(layer, condition, a, b);
 };
+
+/** The runtime chooses among uint8 and what is computed with as such. */
+function chosen(
+  layer: LayerContext,
+  condition: SymbolicTensor,
+  a: SymbolicTensor,
+  b: SymbolicTensor,
+): SymbolicTensor {
+  const held = (x: SymbolicTensor) =>
+    x.dtype === 'uint8' ? x : x.dtype === 'bool' ? cast(layer, x, 'uint8') : widened(layer, x);
+  const [first, second] = [held(a), held(b)];
+  const y = elementwise(layer, 'Where', [condition, first, second], first.dtype);
+  return cast(layer, y, a.dtype);
+}
 
 export const clip: Operation = (layer) => {
   const given = first(layer);
@@ -278,10 +291,27 @@ export const relu: Operation = (layer) => {
   );
   if (more !== undefined) throw unsupported(layer, `relu with ${more}`);
   const given = first(layer);
-  const x = signed(layer, given);
-  if (isWhole(x)) return cast(layer, extremeOf(layer, 'Max', [x, scalar(layer, 0, x.dtype)]), given.dtype);
-  return named('relu')(layer);
+  return wholly(given) ? bounded(layer, given) : named('relu')(layer);
 };
+
+export const relu6: Operation = (layer) => {
+  const given = first(layer);
+  return wholly(given) ? bounded(layer, given, 6) : named('relu6')(layer);
+};
+
+const wholly = ({ dtype }: SymbolicTensor): boolean => /^u?int/.test(dtype);
+
+/** Whole numbers from 0 to a bound, as such: of the type that they are given in. */
+function bounded(layer: LayerContext, given: SymbolicTensor, high?: number): SymbolicTensor {
+  const x = widened(layer, given);
+  const limit = (value: number) => scalar(layer, value, x.dtype);
+  const positive = given.dtype.startsWith('uint') ? x : extremeOf(layer, 'Max', [x, limit(0)]);
+  return cast(
+    layer,
+    high === undefined ? positive : extremeOf(layer, 'Min', [positive, limit(high)]),
+    given.dtype,
+  );
+}
 
 export const squaredDifference: Operation = (layer) => {
   const difference = elementwise(layer, 'Sub', twoOf(layer));
@@ -294,10 +324,10 @@ export const square: Operation = (layer) => {
 };
 
 export const notEqual: Operation = (layer) =>
-  elementwise(layer, 'Not', [elementwise(layer, 'Equal', twoOf(layer), 'bool')], 'bool');
+  elementwise(layer, 'Not', [comparison('Equal')(layer) as SymbolicTensor], 'bool');
 
 /** What is whole stays as it is. */
 export const roundHalfEven: Operation = (layer) => {
   const x = first(layer);
-  return isWhole(x) || x.dtype === 'uint32' ? x : elementwise(layer, 'Round', [floats(layer, x)]);
+  return wholly(x) ? x : elementwise(layer, 'Round', [floats(layer, x)]);
 };

@@ -1,7 +1,7 @@
 import type { SymbolicTensor } from '../../onnx/index.ts';
 import { type LayerContext, unsupported } from '../layer.ts';
 import { axisOf, cast, dimOf } from '../shapes.ts';
-import { argument, first, integer, type Operation } from './arguments.ts';
+import { argument, first, integer, type Operation, widened } from './arguments.ts';
 
 /** The first `count` values along an axis and where they stood, int32; all where it is left out. Of equal values the earlier comes first. */
 export function ordered(
@@ -11,6 +11,11 @@ export function ordered(
   isDescending: boolean,
   count?: number,
 ): [values: SymbolicTensor, places: SymbolicTensor] {
+  // The runtime orders no uint16 and no uint32.
+  if (/^uint(16|32)$/.test(x.dtype)) {
+    const [values, places] = ordered(layer, widened(layer, x), axis, isDescending, count);
+    return [cast(layer, values, x.dtype), places];
+  }
   const size = count ?? (x.shape[axis] as number);
   const shape = x.shape.map((dim, i) => (i === axis ? size : dim));
   const how = size < 0 ? dimOf(layer, x, axis) : layer.graph.int64s(`${layer.name}/count`, [size]);

@@ -60,7 +60,7 @@ const relu: Evaluate = (input) => {
   const max = number(input, ['max_value'], Number.POSITIVE_INFINITY);
   const threshold = number(input, ['threshold'], 0);
   if (slope === 0 && threshold === 0) return rectified(first(input), max, memoryLike(input, first(input)));
-  return map(first(input), (v) => (v >= max ? max : v >= threshold ? v : slope * (v - threshold)));
+  return map(first(input), (v) => (v > threshold ? Math.min(v, max) : slope * (v - threshold)));
 };
 
 const leaky: Evaluate = (input) => {

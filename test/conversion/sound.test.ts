@@ -1,0 +1,66 @@
+import { afterAll, expect, it } from '@jest/globals';
+import { convert } from '../../conversion/index.ts';
+import { faultsOf, openRecorded } from './recorded.ts';
+
+const recorded = openRecorded('sound.zip');
+afterAll(() => recorded.close());
+const names = Object.keys(recorded.expected);
+
+async function expectRight(name: string) {
+  const model = recorded.expected[name]!;
+  for (const file of model.files) {
+    expect({ file, faults: await faultsOf(recorded.path(file), model) }).toEqual({ file, faults: [] });
+  }
+}
+
+it.each(names.filter((name) => name.includes('open-pool')))(
+  'a pool that is smaller than its stride takes sizes that only a request tells: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('where-of')))(
+  'what is chosen from numbers alone has the type that Keras gives it: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('whole-')))(
+  'whole numbers of any length stay such, and of their type: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('compared-')))(
+  'whole numbers are compared with what their own type does not hold: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('average-') && !name.includes('refused')))(
+  'the sum of whole numbers is one, their average is none: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('norm-') && !name.includes('refused')))(
+  'a normalization over axes in any order: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('relu-bounds')))(
+  'a ReLU at its very bounds, and with a threshold above its largest value: %s',
+  expectRight,
+);
+
+it.each(names.filter((name) => name.includes('log-of-nothing')))(
+  'what is infinite by Keras and here is no fault: %s',
+  expectRight,
+);
+
+it.each([
+  ['average-uint8', 'the sum of uint8 runs over'],
+  ['norm-batch', 'axis 0'],
+])('what nothing could be checked by is refused by its name: %s', async (name, reason) => {
+  for (const dialect of ['keras2', 'keras3'])
+    for (const file of recorded.expected[`${dialect}-${name}-refused`]!.files)
+      await expect(convert(recorded.path(file))).rejects.toMatchObject({
+        code: 'CONVERSION_UNSUPPORTED_LAYER',
+        message: expect.stringContaining(reason),
+      });
+});
