@@ -5,6 +5,7 @@ import { outputMask } from '../layers/masks.ts';
 import { isTensor } from '../layers/operations/arguments.ts';
 import { operation, operationName, operations } from '../layers/operations/index.ts';
 import { refuseWholeNumbers } from '../layers/whole-numbers.ts';
+import type { DataType } from '../manifest/index.ts';
 import { GraphBuilder, type ModelProto, type SymbolicTensor } from '../onnx/index.ts';
 import { callsInOrder, takesMasks } from './call-order.ts';
 import {
@@ -27,11 +28,14 @@ import {
 } from './model.ts';
 import { unreadArguments, watched, writtenByKeras } from './unread-arguments.ts';
 
-/** Where a layer's first output lives in the ONNX graph: parity names the first layer that diverges by it. */
+/** Where an output of a layer lives in the ONNX graph: parity names the first layer that diverges by it. */
 export interface TracePoint {
   /** `<layer>:<call>`; inside a nested model `<model>:<call>/<layer>:<call>`. */
   readonly at: string;
+  /** Which of the call's outputs. */
+  readonly output: number;
   readonly tensor: string;
+  readonly dtype: DataType;
   /** Whether the tensor has the channels before the space, where Keras has them last. */
   readonly channelsFirst: boolean;
 }
@@ -238,11 +242,14 @@ function convertGraph(
     if (!isModel(layer) && takesMasks(layer, conversion.dialect))
       for (const { name, mask } of [...call.inputs, ...Object.values(call.kwargs).filter(isTensor)])
         if (mask !== undefined) conversion.unmasked.add(name);
-    const first = outputs[0] as SymbolicTensor;
-    conversion.trace.push({
-      at: `${place.trace}${keyOf(ref)}`,
-      tensor: (first.channelsFirst ?? first).name,
-      channelsFirst: first.channelsFirst !== undefined,
+    outputs.forEach(({ name, dtype, channelsFirst }, output) => {
+      conversion.trace.push({
+        at: `${place.trace}${keyOf(ref)}`,
+        output,
+        tensor: channelsFirst?.name ?? name,
+        dtype,
+        channelsFirst: channelsFirst !== undefined,
+      });
     });
   };
 

@@ -1,11 +1,17 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { ConversionError } from '../errors.ts';
 import type { KerasModel } from '../keras/model.ts';
-import type { OnnxConversion } from '../keras/to-onnx.ts';
+import type { OnnxConversion, TracePoint } from '../keras/to-onnx.ts';
 import type { Parity, Signature, TensorSpec } from '../manifest/index.ts';
 import { type ValueInfoProto, valueInfo } from '../onnx/index.ts';
 import { tableSizes, wholeDivisors, withoutZeroDivisors } from './input-bounds.ts';
-import { type CustomReferences, referenceOutputs, runReference, type Tensor } from './interpreter/index.ts';
+import {
+  type CustomReferences,
+  placeOf,
+  referenceOutputs,
+  runReference,
+  type Tensor,
+} from './interpreter/index.ts';
 import { permute } from './interpreter/tensor.ts';
 import { judgedValues } from './logits.ts';
 import { withMaskedSteps } from './masked-steps.ts';
@@ -185,26 +191,26 @@ async function firstDivergence(
   inputs: readonly Tensor[],
 ): Promise<string | undefined> {
   const reference = runReference(source, inputs, custom);
+  const valueAt = ({ at, output }: TracePoint) => reference.values.get(placeOf(at, output));
   const graph = conversion.model.graph!;
   const known = new Set([...graph.output, ...graph.input].map((info) => info.name));
   const made = new Set(graph.node.flatMap((node) => node.output));
   const points = conversion.trace.filter(
-    ({ tensor, at }) => !known.has(tensor) && made.has(tensor) && reference.values.has(at),
+    (point) => !known.has(point.tensor) && made.has(point.tensor) && valueAt(point) !== undefined,
   );
   const unique = [...new Map(points.map((point) => [point.tensor, point])).values()];
-  const outputs = unique.map(({ tensor, at }) => {
-    const shape = (reference.values.get(at) as Tensor).shape.map(() => -1);
-    return valueInfo({ name: tensor, dtype: 'float32', shape });
-  });
+  const outputs = unique.map((point) =>
+    valueInfo({ name: point.tensor, dtype: point.dtype, shape: valueAt(point)!.shape.map(() => -1) }),
+  );
   const values = await run(
     conversion.open(outputs),
     inputs,
     signature,
     unique.map((point) => point.tensor),
   ).catch(() => undefined);
-  const wrong = unique.find(({ at, channelsFirst }, i) => {
-    const whole = reference.values.get(at) as Tensor;
-    const expected = channelsFirst ? withChannelsFirst(whole) : whole;
+  const wrong = unique.find((point, i) => {
+    const whole = valueAt(point) as Tensor;
+    const expected = point.channelsFirst ? withChannelsFirst(whole) : whole;
     return values !== undefined && !isClose(values[i] as Tensor, expected);
   });
   return wrong?.at.replaceAll(/:\d+(?=\/|$)/g, '');

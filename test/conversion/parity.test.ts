@@ -2,6 +2,7 @@ import { clone } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
 import type { KerasModel } from '../../conversion/keras/model.ts';
 import { kerasToOnnx } from '../../conversion/keras/to-onnx.ts';
+import type { LayerContext } from '../../conversion/layers/layer.ts';
 import {
   type ModelProto,
   ModelProtoSchema,
@@ -121,6 +122,61 @@ describe('the parity gate', () => {
     await expect(gate(broken)).rejects.toMatchObject({
       code: 'CONVERSION_PARITY_FAILED',
       message: expect.stringContaining('has 1 outputs, by its config it has 2'),
+    });
+  });
+
+  it.each([
+    ['not its first', 'float32', 1],
+    ['of whole numbers', 'int32', 0],
+  ])('names the layer of which an output is off: %s', async (_, dtype, taken) => {
+    const tensor = (layer: string, output = 0) => ({
+      class_name: '__keras_tensor__',
+      config: { shape: [null, 6], dtype, keras_history: [layer, 0, output] },
+    });
+    const on = (...args: object[]) => [{ args, kwargs: {} }];
+    const input = { name: 'x', batch_shape: [null, 6], dtype };
+    const end = dense('end', 3, 'linear');
+    const source: KerasModel = {
+      ...model,
+      config: {
+        class_name: 'Functional',
+        config: {
+          name: 'net',
+          layers: [
+            { class_name: 'InputLayer', config: input, name: 'x', inbound_nodes: [] },
+            { class_name: 'Pair', config: { name: 'pair' }, name: 'pair', inbound_nodes: on(tensor('x')) },
+            { ...end, name: 'end', inbound_nodes: on(tensor('pair', taken)) },
+          ],
+          input_layers: [['x', 0, 0]],
+          output_layers: [['end', 0, 0]],
+        },
+      } as KerasModel['config'],
+      weights: new Map([['end', weights(6, 3, 1)]]),
+    };
+    /** The input and its double; what is taken is off by 1 in the conversion. */
+    const custom = {
+      Pair: {
+        convert: ({ graph, inputs }: LayerContext) => {
+          const [x] = inputs as [LayerContext['inputs'][0]];
+          const View = dtype === 'int32' ? Int32Array : Float32Array;
+          const sum = (b: typeof x, name: string) => graph.node('Add', [x, b], { name, shape: x.shape });
+          const one = graph.constant('one', x.dtype, [], View.of(1));
+          const both = [sum(graph.constant('none', x.dtype, [], View.of(0)), 'same'), sum(x, 'double')];
+          return both.map((y, i) =>
+            i === taken ? graph.node('Add', [y, one], { name: 'off', shape: x.shape }) : y,
+          );
+        },
+        reference: ({ inputs }: { inputs: readonly Tensor[] }) =>
+          [1, 2].map((factor) => ({ ...inputs[0]!, data: inputs[0]!.data.map((value) => factor * value) })),
+      },
+    };
+    const conversion = kerasToOnnx(source, custom);
+    const { signature, ...candidate } = shipped(conversion.model);
+    await expect(
+      kerasParity(source, { ...conversion, ...candidate }, signature, 1, custom),
+    ).rejects.toMatchObject({
+      code: 'CONVERSION_PARITY_FAILED',
+      message: expect.stringContaining("the first layer that differs is 'pair'"),
     });
   });
 

@@ -10,7 +10,10 @@ import type { Tensor } from './tensor.ts';
 export type { Evaluate } from './layer-input.ts';
 export type { Tensor } from './tensor.ts';
 
-/** Everything that a reference run computed, by `<layer>:<call>`, and the model's outputs in order. */
+/** Where the values of a reference run have an output of `<layer>:<call>`. */
+export const placeOf = (at: string, output: number): string => (output === 0 ? at : `${at}#${output}`);
+
+/** Everything that a reference run computed, by `placeOf`, and the model's outputs in order. */
 export interface ReferenceRun {
   readonly values: ReadonlyMap<string, Tensor>;
   readonly outputs: readonly Tensor[];
@@ -136,7 +139,9 @@ function* runModel(
 ): Asking<readonly Tensor[]> {
   const layers = insideOf(model) ?? [];
   const remember = (key: string, outputs: readonly Tensor[]) => {
-    run.values?.set(`${prefix}${key}`, outputs[0] as Tensor);
+    outputs.forEach((output, i) => {
+      run.values?.set(placeOf(`${prefix}${key}`, i), output);
+    });
     return outputs;
   };
   if (model.class_name === 'Sequential') {
