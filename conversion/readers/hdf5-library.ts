@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import type H5wasm from 'h5wasm/node';
 import { ConversionError } from '../errors.ts';
-import { elementReader, numbersOf } from './hdf5-elements.ts';
+import { elementReader, floatClass, numbersOf } from './hdf5-elements.ts';
 import type { Group, Hdf5File, Numbers } from './hdf5-file.ts';
+import { hasStrangeFloats } from './hdf5-floats.ts';
 import { limitMsFor, within } from './time-limit.ts';
 
 type LibraryGroup = InstanceType<typeof H5wasm.Group>;
@@ -55,12 +56,16 @@ class LibraryHdf5File implements Hdf5File {
   readonly #file: InstanceType<typeof H5wasm.File>;
   readonly #library: Awaited<ReturnType<typeof library>>;
   readonly #sizeBytes: number;
+  readonly #path: string;
   #readBytes = 0;
+  /** Once it is asked for. */
+  #hasStrangeFloats: boolean | undefined;
   /** By a group's path: the library makes the list anew each time, and a large model asks for thousands. */
   readonly #names = new Map<string, ReadonlySet<string>>();
 
   constructor(path: string, loaded: Awaited<ReturnType<typeof library>>) {
     this.#library = loaded;
+    this.#path = path;
     this.#sizeBytes = statSync(path).size;
     this.#file = new loaded.h5wasm.File(path, 'r');
     this.root = new OpenGroup(this.#file);
@@ -112,6 +117,11 @@ class LibraryHdf5File implements Hdf5File {
         `Variable '${path}' has an element type that is not a number`,
       );
     }
+    if (metadata.type === floatClass && this.#isStrange())
+      throw new ConversionError(
+        'CONVERSION_UNSUPPORTED',
+        `Variable '${path}' is in a file with floats of another form than IEEE 754's; save it as float32`,
+      );
     const count = shape.reduce((product, dim) => product * Number(dim), 1);
     this.#readBytes += count * size;
     // Keras stores variables as they are; packed ones (another writer's) get some room.
@@ -123,6 +133,11 @@ class LibraryHdf5File implements Hdf5File {
       );
     }
     return numbersOf(shape.map(Number), metadata, read, this.#raw(dataset, count * size));
+  }
+
+  #isStrange(): boolean {
+    this.#hasStrangeFloats ??= hasStrangeFloats(this.#path);
+    return this.#hasStrangeFloats;
   }
 
   /** The library decodes no float16, so the bytes are taken as they are. */
