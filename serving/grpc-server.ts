@@ -15,10 +15,12 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { uuidv7 } from 'uuidv7';
+import type { BodyLimits } from './body-limits.ts';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
 import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
+import { CallFlow } from './grpc/call-flow.ts';
 import type { Log } from './log.ts';
 import type { RequestMeter } from './monitoring/request-meter.ts';
 import { grpcProtocols } from './protocols/index.ts';
@@ -36,6 +38,10 @@ const protocols: readonly GrpcProtocol[] = Object.values(grpcProtocols);
 /** A client that does not answer a ping in time is gone; without pings its connection would stay for ever. */
 const keepaliveTimeMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
+/** Calls of one connection beyond these wait at the client: each may send 64 KiB before it is looked at. */
+const maxConcurrentStreams = 1000;
+/** How often calls are looked for that stand still. */
+const lookEveryMs = 5_000;
 
 export interface GrpcServerContext {
   readonly dataPlane: DataPlane;
@@ -45,15 +51,25 @@ export interface GrpcServerContext {
   readonly audit: Audit;
   readonly access: Access;
   readonly limiter: RateLimiter;
+  /** What REST and gRPC share. */
+  readonly limits: BodyLimits;
 }
 
 type Unary = ServerUnaryCall<Buffer, unknown>;
 type Stream = ServerDuplexStream<Buffer, unknown>;
+/** Where a call keeps who sends it and what it holds. In a WeakMap that would outlive the call: it refers to its own key. */
+const sender = Symbol('sender');
+interface Known extends Metadata {
+  [sender]?: { readonly caller: Caller; readonly flow: CallFlow };
+}
+type Encode = (message: unknown) => Buffer;
 
-const encode = (schema: DescMessage) => (message: unknown) => {
-  const bytes = toBinary(schema, create(schema, message as never));
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-};
+const encoderOf =
+  (schema: DescMessage): Encode =>
+  (message) => {
+    const bytes = toBinary(schema, create(schema, message as never));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
 
 /** Malformed bytes are the client's fault, which grpc-js would call an internal error. */
 function decode(schema: DescMessage, bytes: Buffer): never {
@@ -73,14 +89,14 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
   readonly #sockets = new Set<Socket>();
-  /** Who sends a call, by its metadata. */
-  readonly #callers = new WeakMap<Metadata, Caller>();
+  readonly #flows = new Set<CallFlow>();
+  readonly #look: NodeJS.Timeout;
   #gate: TlsGate | undefined;
 
   private constructor(context: GrpcServerContext) {
     this.#context = context;
     this.#server = new Server({
-      'grpc.max_receive_message_length': context.settings.maxBodyBytes,
+      'grpc.max_concurrent_streams': maxConcurrentStreams,
       'grpc.max_send_message_length': -1,
       'grpc.keepalive_time_ms': keepaliveTimeMs,
       'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
@@ -88,6 +104,9 @@ export class GrpcServer {
     });
     for (const { services } of protocols) for (const service of services) this.#add(service);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#look = setInterval(() => {
+      for (const flow of this.#flows) flow.look(performance.now());
+    }, lookEveryMs).unref();
   }
 
   /** @throws ServingError SERVING_BAD_SETTINGS where TLS is asked for and its files cannot be used */
@@ -112,29 +131,61 @@ export class GrpcServer {
         responseStream: isStream,
         requestSerialize: (message: Buffer) => message,
         requestDeserialize: (bytes: Buffer) => bytes,
-        responseSerialize: encode(method.output),
+        responseSerialize: (bytes: Buffer) => bytes,
         responseDeserialize: (bytes: Buffer) => bytes,
       };
+      const encode = encoderOf(method.output);
       handlers[method.localName] = isStream
-        ? (call: Stream) => this.#stream(service, method, call)
-        : (call: Unary, respond: sendUnaryData<unknown>) => void this.#unary(service, method, call, respond);
+        ? (call: Stream) => this.#stream(service, method, encode, call)
+        : (call: Unary, respond: sendUnaryData<unknown>) =>
+            void this.#unary(service, method, encode, call, respond);
     }
     this.#server.addService(definition as ServiceDefinition, handlers as UntypedServiceImplementation);
   }
 
   /** Nothing of a call is read before it is known who sends it: whoever is not let in fills no memory. */
-  readonly #introduced: ServerInterceptor = ({ path }, call) =>
-    new ServerInterceptingCall(call, {
+  readonly #introduced: ServerInterceptor = ({ path, requestStream }, call) => {
+    const startedMs = performance.now();
+    let known: Known | undefined;
+    const refuse = (error: unknown, metadata: Known) => {
+      const refusal = this.#refusalOf(error);
+      call.sendStatus(statusOf(refusal));
+      const callerId = metadata[sender]?.caller.id ?? '';
+      this.#measure({ path, metadata, startedMs, callerId, plane: undefined }, refusal);
+    };
+    const flow = new CallFlow(
+      call,
+      requestStream,
+      this.#context.limits,
+      (error) => refuse(error, known as Known),
+      () => this.#flows.delete(flow),
+    );
+    this.#flows.add(flow);
+    return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
-          onReceiveMetadata: async (metadata, proceed) => {
-            if (await this.#letIn(path, metadata, call)) proceed(metadata);
+          onReceiveMetadata: async (metadata: Known, proceed) => {
+            known = metadata;
+            try {
+              const found = this.#callerOf(metadata, call);
+              const caller = found instanceof Promise ? await found : found;
+              metadata[sender] = { caller, flow };
+            } catch (error) {
+              refuse(error, metadata);
+              return;
+            }
+            proceed(metadata);
+          },
+          onReceiveMessage: (message, admit) => flow.take(message, admit),
+          onReceiveHalfClose: (proceed) => {
+            flow.ended();
+            proceed();
           },
         }),
     });
+  };
 
-  async #letIn(path: string, metadata: Metadata, call: ServerInterceptingCallInterface): Promise<boolean> {
-    const startedMs = performance.now();
+  #callerOf(metadata: Metadata, call: ServerInterceptingCallInterface): Caller | Promise<Caller> {
     const credentials = {
       authorization: metadata.get('authorization')[0]?.toString(),
       host: call.getHost(),
@@ -143,15 +194,7 @@ export class GrpcServer {
       remoteAddress: call.getPeer(),
       getPeerCertificate: () => call.getAuthContext().sslPeerCertificate ?? {},
     };
-    try {
-      this.#callers.set(metadata, await this.#context.access.callerOf(credentials, peer));
-      return true;
-    } catch (error) {
-      const refusal = this.#refusalOf(error);
-      call.sendStatus(statusOf(refusal));
-      this.#measure({ path, metadata, startedMs, callerId: '', plane: undefined }, refusal);
-      return false;
-    }
+    return this.#context.access.callerOf(credentials, peer);
   }
 
   accept(socket: Socket): void {
@@ -167,18 +210,21 @@ export class GrpcServer {
   async #unary(
     service: GrpcService,
     method: DescMethod,
+    encode: Encode,
     call: Unary,
     respond: sendUnaryData<unknown>,
   ): Promise<void> {
     const running = new RunningCall(call);
     try {
       const answer = await this.#answer(service, method, call.request, running);
+      const bytes = encode(answer.message);
+      this.#flowOf(running).answer(bytes.length);
       if (answer.predictionId !== undefined) {
         const metadata = new Metadata();
         metadata.set(predictionIdHeader, answer.predictionId);
         call.sendMetadata(metadata);
       }
-      respond(null, answer.message);
+      respond(null, bytes);
       this.#measure(running, answer);
     } catch (error) {
       const refusal = this.#refusalOf(error);
@@ -188,25 +234,34 @@ export class GrpcServer {
   }
 
   /** Each message is answered by itself and in its order; one that fails does not end the stream. */
-  #stream(service: GrpcService, method: DescMethod, call: Stream): void {
+  #stream(service: GrpcService, method: DescMethod, encode: Encode, call: Stream): void {
     let last: Promise<void> = Promise.resolve();
-    call.on('data', (bytes: Buffer) => {
+    call.on('data', (message: Buffer) => {
       const running = new RunningCall(call);
-      const answer = this.#answer(service, method, bytes, running);
+      const flow = this.#flowOf(running);
+      const answer = this.#answer(service, method, message, running);
       answer.catch(() => {});
       last = last.then(async () => {
         try {
           const answered = await answer;
-          call.write(answered.message);
+          const bytes = encode(answered.message);
+          flow.answer(bytes.length);
+          call.write(bytes, () => flow.answered(message, bytes.length));
           this.#measure(running, answered);
         } catch (error) {
           const refusal = this.#refusalOf(error);
-          call.write(service.streamErrors?.[method.localName]?.(describe(refusal)));
+          const bytes = encode(service.streamErrors?.[method.localName]?.(describe(refusal)));
+          flow.answer(0);
+          call.write(bytes, () => flow.answered(message, 0));
           this.#measure(running, refusal);
         }
       });
     });
     call.on('end', () => void last.then(() => call.end()));
+  }
+
+  #flowOf({ metadata }: Measured): CallFlow {
+    return (metadata as Known)[sender]?.flow as CallFlow;
   }
 
   async #answer(
@@ -216,7 +271,7 @@ export class GrpcServer {
     running: RunningCall,
   ): Promise<GrpcAnswer> {
     const { dataPlane, limiter } = this.#context;
-    const caller = this.#callers.get(running.metadata) as Caller;
+    const caller = (running.metadata as Known)[sender]?.caller as Caller;
     await limiter.take(caller);
     running.callerId = caller.id;
     running.plane = dataPlane.for(caller);
@@ -265,6 +320,7 @@ export class GrpcServer {
     this.#gate?.close();
     this.#injector.drain(this.#context.settings.drainTimeoutMs);
     while (this.#sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    clearInterval(this.#look);
     this.#server.forceShutdown();
   }
 }
@@ -319,6 +375,7 @@ const describe = ({ code, message }: ServingError): string => new ServingError(c
 
 function statusOf(refusal: ServingError): StatusObject {
   const metadata = new Metadata();
-  if (refusal.http === 429 || refusal.http === 503) metadata.set('retry-after', '1');
+  if (refusal.http === 429 || refusal.http === 503)
+    metadata.set('retry-after', String(refusal.retryAfterSeconds));
   return { code: refusal.grpc, details: describe(refusal), metadata };
 }

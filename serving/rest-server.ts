@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { uuidv7 } from 'uuidv7';
+import type { BodyLimits } from './body-limits.ts';
 import { answerConsole, type ConsoleHistory, isConsolePath } from './console-routes.ts';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
@@ -15,7 +16,7 @@ import type { RequestMeter } from './monitoring/request-meter.ts';
 import { restProtocols } from './protocols/index.ts';
 import type { RestProtocol, RestRequest, RestResponse } from './protocols/protocol.ts';
 import { requestIdOf } from './request-id.ts';
-import { BodyLimits, IncomingRequest } from './rest-request.ts';
+import { IncomingRequest } from './rest-request.ts';
 import type { Access, Peer } from './security/access.ts';
 import type { Audit } from './security/audit.ts';
 import type { Caller } from './security/caller.ts';
@@ -51,6 +52,8 @@ export interface RestServerContext {
   readonly audit: Audit;
   readonly access: Access;
   readonly limiter: RateLimiter;
+  /** What REST and gRPC share. */
+  readonly limits: BodyLimits;
   readonly history: ConsoleHistory;
   /** Lets the workers that replaced this one answer. @throws ServingError where there are none */
   readonly forward: (request: StoredRequest) => Promise<StoredResponse>;
@@ -84,7 +87,6 @@ function route(
 export class RestServer {
   readonly #context: RestServerContext;
   readonly #server: Server;
-  readonly #limits: BodyLimits;
   readonly #lane: PlainLane;
   readonly #sockets = new Set<Socket>();
   #gate: TlsGate | undefined;
@@ -94,7 +96,6 @@ export class RestServer {
 
   private constructor(context: RestServerContext) {
     this.#context = context;
-    this.#limits = new BodyLimits(context.settings.maxBodyBytes);
     this.#server = createServer(
       {
         keepAliveTimeout: keepAliveTimeoutMs,
@@ -108,7 +109,7 @@ export class RestServer {
       keepAliveTimeoutMs,
       arrivalTimeoutMs: headersTimeoutMs,
       departureTimeoutMs: requestTimeoutMs,
-      limits: this.#limits,
+      limits: context.limits,
       onRequest: (head, body, connection) => void this.#handlePlain(head, body, connection),
       onOther: (socket) => this.#server.emit('connection', socket),
     });
@@ -148,7 +149,7 @@ export class RestServer {
       outgoing.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
       return;
     }
-    const request = new IncomingRequest(incoming, this.#limits);
+    const request = new IncomingRequest(incoming, this.#context.limits);
     await this.#answer(request, incoming.socket, (status, head, body) => {
       // What is left of a body that was refused is not read: the connection ends with the answer.
       if (this.#draining || !incoming.complete) head.push('connection', 'close');

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { BodyLimits } from './body-limits.ts';
 import type { RemovedVersion, Shadow } from './canary/calls.ts';
 import { type CanaryCalls, RemoteRunner } from './canary/remote-runner.ts';
 import type { Traffic } from './canary/traffic.ts';
@@ -125,6 +126,7 @@ class Worker {
       limiter: new RateLimiter((callerId, wanted, limits) =>
         this.#supervisor.call('lease', { callerId, wanted, limits }),
       ),
+      limits: new BodyLimits(settings.maxBodyBytes),
       forward: (request: StoredRequest) => this.#supervisor.call('forward', request),
       history: () => this.#supervisor.call('history', undefined),
     };

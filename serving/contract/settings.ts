@@ -98,7 +98,10 @@ export const ServingSettings = z.strictObject({
   threads: z.int().min(0).max(256).default(0),
   /** ONNX Runtime execution provider; `cuda` fails at start-up where the device is not really used. */
   executionProvider: z.enum(['cpu', 'cuda']).default('cpu'),
-  /** Largest request body, REST and gRPC; beyond it 413 / RESOURCE_EXHAUSTED states the limit. */
+  /**
+   * Largest request body, REST and gRPC; beyond it 413 / RESOURCE_EXHAUSTED states the limit. A worker holds four of that size at a time
+   * of all its callers, and one more of small requests; others are told when to try again.
+   */
   maxBodyBytes: z
     .int()
     .min(1024)

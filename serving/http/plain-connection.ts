@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { BodyLimits } from '../rest-request.ts';
+import type { BodyLimits } from '../body-limits.ts';
 import { LeanSocket } from './lean-socket.ts';
 import { type PlainHead, parsePlainHead } from './plain-head.ts';
 
@@ -123,7 +123,7 @@ export class PlainConnection {
 
   #hold(bytes: number): boolean {
     try {
-      this.#server.limits.hold(bytes);
+      this.#server.limits.hold(bytes, this.#held);
       this.#held += bytes;
       return true;
     } catch {

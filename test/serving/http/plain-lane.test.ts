@@ -1,10 +1,10 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server as NetServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { BodyLimits } from '../../../serving/body-limits.ts';
 import { LeanSocket } from '../../../serving/http/lean-socket.ts';
 import { parsePlainHead } from '../../../serving/http/plain-head.ts';
 import { PlainLane } from '../../../serving/http/plain-lane.ts';
-import { BodyLimits } from '../../../serving/rest-request.ts';
 import { seeded } from '../wire/numbers.ts';
 
 const limits = new BodyLimits(1_000_000);
@@ -239,8 +239,8 @@ describe('the plain lane', () => {
     const isFree = () => {
       try {
         // One byte that is held leaves no room for all that there is.
-        limits.hold(1);
-        limits.hold(4_000_000 - 1);
+        limits.hold(1, 0);
+        limits.hold(4_000_000 - 1, 1);
         limits.release(4_000_000);
         return true;
       } catch {

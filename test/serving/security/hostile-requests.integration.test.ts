@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { ServiceError } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -217,17 +218,31 @@ it('answers nobody who does not read: the next request waits for that', async ()
     let isFull = false;
     const grown = await growthOf(async () => {
       for (let time = 0; time < 100 && !isFull; time++) {
-        await Promise.race([
-          new Promise((resolve) => socket.write(many, resolve)),
-          new Promise((resolve) => setTimeout(resolve, 500)).then(() => {
-            isFull = true;
-          }),
-        ]);
+        const isWritten = new Promise((resolve) => socket.write(many, () => resolve(true)));
+        isFull = (await Promise.race([isWritten, sleep(500)])) !== true;
       }
     });
     socket.destroy();
     expect([way, isFull, grown < 200]).toEqual([way, true, true]);
   }
+});
+
+it('a body that comes a byte at a time holds no more than its bytes', async () => {
+  const socket = connect(server.state.rest.port, '127.0.0.1').resume();
+  const write = (bytes: string) => new Promise((resolve) => socket.write(bytes, 'latin1', resolve));
+  const bytes = '1\r\n \r\n'.repeat(50_000);
+  const grown = await growthOf(async () => {
+    await write(
+      'POST /v1/models/classifier:predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    for (let time = 0; time < 60; time++) {
+      await write(bytes);
+      expect((await predict('classifier', right)).status).toBe(200);
+    }
+    expect(socket.destroyed).toBe(false);
+  });
+  socket.destroy();
+  expect(grown).toBeLessThan(150);
 });
 
 describe('a request within a request', () => {
