@@ -53,6 +53,11 @@ it.each(names.filter((name) => name.includes('log-of-nothing')))(
   expectRight,
 );
 
+it.each(names.filter((name) => name.includes('power-')))(
+  'a whole number to powers that are computed runs over as TensorFlow’s does: %s',
+  expectRight,
+);
+
 it.each([
   ['average-uint8', 'the sum of uint8 runs over'],
   ['norm-batch', 'axis 0'],

@@ -140,25 +140,6 @@ function remainder(layer: LayerContext, x: SymbolicTensor, y: SymbolicTensor): S
   return elementwise(layer, 'Where', [isKept, left, elementwise(layer, 'Add', [left, b])], 'float32');
 }
 
-/** Of whole numbers, to a power that is in the file: by squares, which run over as TensorFlow's do; the runtime's Pow goes by float64. */
-export const power: Operation = (layer) => {
-  const [a, b] = twoOf(layer);
-  if (!isWhole(a)) return elementwise(layer, 'Pow', [a, b]);
-  const exponent = argument(layer, 1, 'x2', 'y', 'b');
-  if (typeof exponent !== 'number' || exponent < 0)
-    throw unsupported(
-      layer,
-      'whole numbers to a power that is negative or computed; cast them to float32 before',
-    );
-  let result: SymbolicTensor | undefined;
-  let square = a;
-  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) result = result === undefined ? square : elementwise(layer, 'Mul', [result, square]);
-    if (rest > 1) square = elementwise(layer, 'Mul', [square, square]);
-  }
-  return result ?? filledLike(layer, a, 1, a.dtype);
-};
-
 export const unary =
   (op: string): Operation =>
   (layer) =>
@@ -244,7 +225,7 @@ export const clip: Operation = (layer) => {
 };
 
 /** A number in every place, whatever is in the tensor. */
-const filledLike = (layer: LayerContext, x: SymbolicTensor, value: number, dtype: DataType) =>
+export const filledLike = (layer: LayerContext, x: SymbolicTensor, value: number, dtype: DataType) =>
   layer.graph.node('Expand', [scalar(layer, value, dtype), shapeOf(layer, x)], {
     name: `${layer.name}/like`,
     shape: x.shape,

@@ -22,7 +22,6 @@ import {
   modulo,
   named,
   notEqual,
-  power,
   relu,
   relu6,
   roundHalfEven,
@@ -54,6 +53,7 @@ import {
 } from './movement.ts';
 import { norm, normalize } from './norms.ts';
 import { argsort, sort, topK } from './ordering.ts';
+import { power } from './powers.ts';
 import { einsum, matmulOf } from './products.ts';
 import { argOf, cumulative, extreme, mean, reduction, total, truth, variance } from './reductions.ts';
 
