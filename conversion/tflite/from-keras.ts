@@ -1,6 +1,6 @@
 import { ConversionError } from '../errors.ts';
-import { kerasGraph, type LayerCall, referredTo, refsIn, type TensorRef } from '../keras/graph.ts';
-import { type KerasModel, type LayerConfig, layerName, type Weight } from '../keras/model.ts';
+import { isModel, kerasGraph, type LayerCall, referredTo, refsIn, type TensorRef } from '../keras/graph.ts';
+import { type KerasModel, type LayerConfig, layerName, type Weight, weightsUnder } from '../keras/model.ts';
 import { unreadArguments, writtenByKeras } from '../keras/unread-arguments.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { Program, Value } from './ir.ts';
@@ -10,7 +10,7 @@ import { simplify } from './passes/index.ts';
 
 /** Where a layer's first output lives, where it still has a value of its own: parity names the first layer that diverges by it. */
 export interface TracePoint {
-  /** `<layer>:<call>`. */
+  /** `<layer>:<call>`; inside a nested model `<model>:<call>/<layer>:<call>`. */
   readonly at: string;
   readonly tensor: string;
 }
@@ -46,41 +46,70 @@ function distinct(names: readonly string[]): string[] {
   });
 }
 
-/**
- * Converts a model call by call.
- * @throws ConversionError naming the layer for anything that TFLite cannot hold exactly.
- */
-export function kerasToTflite(model: KerasModel): TfliteConversion {
-  const source = kerasGraph(model.config);
-  const graph = GraphBuilder.main();
-  const done = new Map<string, readonly Value[]>();
-  const trace: TracePoint[] = [];
+/** What stays the same while a model and the models inside it are converted. */
+interface Conversion {
+  readonly graph: GraphBuilder;
+  readonly dialect: KerasModel['dialect'];
+  readonly trace: TracePoint[];
+}
 
-  const convertLayer = (
-    layer: LayerConfig,
-    name: string,
-    weights: readonly Weight[],
-    inputs: readonly Value[],
-    kwargs: Readonly<Record<string, unknown>>,
-  ): readonly Value[] => {
-    const context: LayerContext = {
-      graph,
-      name,
-      className: layer.class_name,
-      config: layer.config,
-      dialect: model.dialect,
-      weights,
-      inputs,
-      kwargs,
-      inner: (inside, itsWeights, itsInputs) =>
-        convertLayer(inside, `${name}/${layerName(inside)}`, itsWeights, itsInputs, {}),
+/** Where in the nesting a model is. */
+interface Place {
+  /** In front of names: `encoder/`. */
+  readonly name: string;
+  /** In front of trace points: `encoder:0/`. */
+  readonly trace: string;
+  readonly weightsOf: (layer: LayerConfig) => readonly Weight[];
+}
+
+/** One call of one layer: a model inside is gone into, anything else is a row of layers/. @param at its trace point */
+function convertLayer(
+  conversion: Conversion,
+  layer: LayerConfig,
+  { name, at, weights }: { name: string; at: string; weights: readonly Weight[] },
+  inputs: readonly Value[],
+  kwargs: Readonly<Record<string, unknown>>,
+): readonly Value[] {
+  if (isModel(layer)) {
+    const inside: Place = {
+      name: `${name}/`,
+      trace: `${at}/`,
+      weightsOf: (inner) => weightsUnder(weights, `layers/${layerName(inner)}`),
     };
-    if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
-      throw unsupported(context, 'there is no converter for this class');
-    }
-    const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
-    return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+    return convertGraph(conversion, layer, inside, inputs).map(({ value }) => value);
+  }
+  const context: LayerContext = {
+    graph: conversion.graph,
+    name,
+    className: layer.class_name,
+    config: layer.config,
+    dialect: conversion.dialect,
+    weights,
+    inputs,
+    kwargs,
+    inner: (inside, itsWeights, itsInputs) => {
+      const itsName = layerName(inside);
+      const its = { name: `${name}/${itsName}`, at: `${at}/${itsName}:0`, weights: itsWeights };
+      return convertLayer(conversion, inside, its, itsInputs, {});
+    },
   };
+  if (!Object.hasOwn(tfliteLayers, layer.class_name)) {
+    throw unsupported(context, 'there is no converter for this class');
+  }
+  const result = tfliteLayers[layer.class_name as keyof typeof tfliteLayers](context);
+  return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+}
+
+/** The calls of a model, inputs before the calls that take them. @returns its outputs, and the layers that give them */
+function convertGraph(
+  conversion: Conversion,
+  model: LayerConfig,
+  place: Place,
+  inputs?: readonly Value[],
+): readonly { layer: string; value: Value }[] {
+  const source = kerasGraph(model);
+  const done = new Map<string, readonly Value[]>();
+  const resolved = (ref: TensorRef) => referredTo(ref, done.get(keyOf(ref)));
 
   const convert = (ref: TensorRef): void => {
     const call = source.calls.get(ref.layer)?.[ref.call];
@@ -91,21 +120,32 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
       );
     }
     const { layer, kwargs } = call;
-    const [unread] = unreadArguments(kwargs, new Set(['initial_state', ...writtenByKeras(model.dialect)]));
+    const name = `${place.name}${layerName(layer)}`;
+    const [unread] = unreadArguments(
+      kwargs,
+      new Set(['initial_state', ...writtenByKeras(conversion.dialect)]),
+    );
     if (unread !== undefined)
       throw unsupported(
-        { name: layerName(layer), className: layer.class_name },
+        { name, className: layer.class_name },
         `what the argument ${unread} changes is not known here; leave it out`,
       );
-    const weights = model.weights.get(layerName(layer)) ?? [];
-    const values = convertLayer(layer, layerName(layer), weights, operandsOf(call).flatMap(resolved), kwargs);
+    const it = { name, at: `${place.trace}${keyOf(ref)}`, weights: place.weightsOf(layer) };
+    const values = convertLayer(conversion, layer, it, operandsOf(call).flatMap(resolved), kwargs);
     done.set(keyOf(ref), values);
-    trace.push({ at: keyOf(ref), tensor: (values[0] as Value).name });
+    conversion.trace.push({ at: it.at, tensor: (values[0] as Value).name });
   };
 
-  const resolved = (ref: TensorRef) => referredTo(ref, done.get(keyOf(ref)));
-
-  for (const ref of source.inputs) if (!done.has(keyOf(ref))) convert(ref);
+  if (inputs !== undefined && inputs.length !== source.inputs.length) {
+    throw new ConversionError(
+      'CONVERSION_SOURCE_CORRUPT',
+      `The model '${layerName(model)}' takes ${source.inputs.length} inputs and is given ${inputs.length}`,
+    );
+  }
+  source.inputs.forEach((ref, i) => {
+    if (inputs !== undefined) done.set(keyOf(ref), [inputs[i] as Value]);
+    else if (!done.has(keyOf(ref))) convert(ref);
+  });
   for (const output of source.outputs) {
     visit(
       output,
@@ -117,10 +157,26 @@ export function kerasToTflite(model: KerasModel): TfliteConversion {
       convert,
     );
   }
+  return source.outputs.flatMap((ref) => resolved(ref).map((value) => ({ layer: ref.layer, value })));
+}
+
+/**
+ * Converts a model call by call; models inside become a part of it.
+ * @throws ConversionError naming the layer for anything that TFLite cannot hold exactly.
+ */
+export function kerasToTflite(model: KerasModel): TfliteConversion {
+  const graph = GraphBuilder.main();
+  const trace: TracePoint[] = [];
+  const place: Place = {
+    name: '',
+    trace: '',
+    weightsOf: (layer) => model.weights.get(layerName(layer)) ?? [],
+  };
+  const outputs = convertGraph({ graph, dialect: model.dialect, trace }, model.config, place);
   const program = simplify({
-    graphs: graph.graphs(source.outputs.flatMap(resolved)),
-    inputNames: distinct(source.inputs.map((ref) => ref.layer)),
-    outputNames: distinct(source.outputs.flatMap((ref) => resolved(ref).map(() => ref.layer))),
+    graphs: graph.graphs(outputs.map(({ value }) => value)),
+    inputNames: distinct(kerasGraph(model.config).inputs.map((ref) => ref.layer)),
+    outputNames: distinct(outputs.map(({ layer }) => layer)),
   });
   return { program, trace };
 }
