@@ -2,6 +2,7 @@ import { ConversionError } from '../errors.ts';
 import type { Accuracy, Signature, TensorSpec } from '../manifest/index.ts';
 import type { VersionFiles } from '../version-files.ts';
 import { classOf, type LabelledSet } from './labelled-set.ts';
+import { rowShape } from './row-shape.ts';
 import { openVersion, runSession, runtimeTensor } from './session.ts';
 
 /** Rows per run: large enough to be fast, small enough for any model. */
@@ -45,12 +46,11 @@ export async function classify(
   open: typeof openOnnx = openOnnx,
 ): Promise<number[]> {
   const input = signature.inputs[0] as TensorSpec;
-  const rowShape = input.shape.slice(1);
-  const rowSize = rowShape.reduce((product, dim) => product * dim, 1);
-  if (signature.inputs.length !== 1 || (rowShape.every((dim) => dim >= 0) && rowSize !== set.rowSize)) {
+  const shape = rowShape(input.shape.slice(1), set.rowShape, set.rowSize);
+  if (signature.inputs.length !== 1 || shape === undefined) {
     throw new ConversionError(
       'CONVERSION_BAD_SAMPLES',
-      `The model takes ${signature.inputs.map((spec) => `'${spec.name}' [${spec.shape}]`).join(', ')}, the set has rows of ${set.rowSize}`,
+      `The model takes ${signature.inputs.map((spec) => `'${spec.name}' [${spec.shape}]`).join(', ')}, the set has rows of ${set.rowSize}: [${set.rowShape}]`,
     );
   }
   const opened = await open(files, signature);
@@ -59,7 +59,7 @@ export async function classify(
     for (let start = 0; start < set.rows; start += batchRows) {
       const rows = Math.min(batchRows, set.rows - start);
       const values = set.inputs.subarray(start * set.rowSize, (start + rows) * set.rowSize);
-      const [output] = await opened.run([{ shape: [rows, ...rowShape], data: Float64Array.from(values) }]);
+      const [output] = await opened.run([{ shape: [rows, ...shape], data: Float64Array.from(values) }]);
       const width = (output as Tensor).data.length / rows;
       for (let row = 0; row < rows; row++) {
         classes.push(classOf((output as Tensor).data.subarray(row * width, (row + 1) * width)));

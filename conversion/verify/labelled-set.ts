@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ConversionError } from '../errors.ts';
 import { parseNpz } from './npy.ts';
+import { shapeOfRow } from './row-shape.ts';
 
 /** Inputs with their true classes. */
 export interface LabelledSet {
@@ -9,6 +10,8 @@ export interface LabelledSet {
   readonly inputs: Float64Array;
   readonly rows: number;
   readonly rowSize: number;
+  /** Of a row in the file. */
+  readonly rowShape: readonly number[];
   readonly labels: readonly number[];
   /** Of the file's bytes. */
   readonly sha256: string;
@@ -32,7 +35,7 @@ function fromNpz(bytes: Uint8Array): Content {
   );
   // Scaled as the model's own pre-processing does it: in float32.
   const inputs = x.data.map((v) => Math.fround(v * scale));
-  return { inputs, rows, rowSize: inputs.length / Math.max(rows, 1), labels };
+  return { inputs, rows, rowSize: inputs.length / Math.max(rows, 1), rowShape: x.shape.slice(1), labels };
 }
 
 function fromJsonLines(bytes: Uint8Array): Content {
@@ -43,14 +46,18 @@ function fromJsonLines(bytes: Uint8Array): Content {
   const samples = lines.map((line) => JSON.parse(line) as { input: unknown; label: number });
   const rowsOfNumbers = samples.map(({ input }) => [input].flat(Number.POSITIVE_INFINITY) as number[]);
   const rowSize = rowsOfNumbers[0]?.length ?? 0;
+  const [rowShape = [], ...otherShapes] = samples.map(({ input }) => shapeOfRow([input].flat()));
   const odd = rowsOfNumbers.findIndex(
     (row) => row.length !== rowSize || row.some((v) => typeof v !== 'number'),
   );
   if (odd >= 0) throw new Error(`line ${odd + 1} does not have ${rowSize} numbers`);
+  const other = otherShapes.findIndex((shape) => String(shape) !== String(rowShape));
+  if (other >= 0) throw new Error(`line ${other + 2} is [${otherShapes[other]}], line 1 [${rowShape}]`);
   return {
     inputs: Float64Array.from(rowsOfNumbers.flat()),
     rows: samples.length,
     rowSize,
+    rowShape,
     labels: samples.map(({ label }) => label),
   };
 }

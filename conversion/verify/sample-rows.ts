@@ -4,6 +4,7 @@ import { ConversionError } from '../errors.ts';
 import type { Signature, TensorSpec } from '../manifest/index.ts';
 import type { Tensor } from './interpreter/index.ts';
 import { parseNpy, parseNpz } from './npy.ts';
+import { rowShape, shapeOfRow } from './row-shape.ts';
 
 /** Inputs that stand for what a model meets: what a lossy method is calibrated by and judged on. */
 export interface SampleRows {
@@ -20,7 +21,7 @@ type Arrays = ReadonlyMap<string, { readonly shape: readonly number[]; readonly 
 
 /** JSON lines: `{"input": [...]}` for one input, `{"inputs": {"name": [...]}}` for several; `output` and `outputs` alike. */
 function fromJsonLines(text: string): Arrays {
-  const columns = new Map<string, number[][]>();
+  const columns = new Map<string, { shape: readonly number[]; rows: number[][] }>();
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue;
     const { input, inputs, output, outputs } = JSON.parse(line) as {
@@ -30,15 +31,18 @@ function fromJsonLines(text: string): Arrays {
     for (const [name, value] of [...only, ...Object.entries({ ...inputs, ...outputs })]) {
       const row = [value].flat(Number.POSITIVE_INFINITY) as number[];
       if (!row.every(Number.isFinite)) throw new Error('a row holds what is no number');
-      const rows = columns.get(name) ?? [];
-      rows.push(row);
-      columns.set(name, rows);
+      const shape = shapeOfRow([value].flat());
+      const column = columns.get(name) ?? { shape, rows: [] };
+      if (String(shape) !== String(column.shape))
+        throw new Error(`'${name}' has rows of [${column.shape}] and of [${shape}]`);
+      column.rows.push(row);
+      columns.set(name, column);
     }
   }
   return new Map(
-    [...columns].map(([name, rows]) => [
+    [...columns].map(([name, { shape, rows }]) => [
       name,
-      { shape: [rows.length, rows[0]?.length ?? 0], data: Float64Array.from(rows.flat()) },
+      { shape: [rows.length, ...shape], data: Float64Array.from(rows.flat()) },
     ]),
   );
 }
@@ -55,8 +59,14 @@ function spread(
   scale: number,
 ): Tensor {
   if (!array.data.every(Number.isFinite)) throw new Error(`array for '${spec.name}' holds what is no number`);
-  const rowShape = spec.shape.slice(1).map((size, axis) => (size >= 0 ? size : (array.shape[axis + 1] ?? 1)));
-  const rowSize = rowShape.reduce((product, size) => product * size, 1);
+  const declared = spec.shape.slice(1);
+  // Flat data is as many rows as there is room for, where the size of one is known.
+  const fixed = declared.every((size) => size >= 0) ? declared : undefined;
+  const [given = 0, ...told] = array.shape;
+  const shape = fixed ?? rowShape(declared, told, array.data.length / given);
+  if (shape === undefined)
+    throw new Error(`input '${spec.name}' is [${spec.shape}], the file has [${array.shape}]`);
+  const rowSize = shape.reduce((product, size) => product * size, 1);
   const total = array.data.length / rowSize;
   if (!Number.isInteger(total) || total < 1) {
     throw new Error(
@@ -70,7 +80,7 @@ function spread(
     for (let i = 0; i < rowSize; i++)
       data[row * rowSize + i] = Math.fround((array.data[from + i] as number) * scale);
   }
-  return { shape: [rows, ...rowShape], data };
+  return { shape: [rows, ...shape], data };
 }
 
 /** One tensor of rows for each of the specs: by their names, or where there is one by one of the `others`. */
