@@ -47,6 +47,12 @@ async function candidate(sourcePath: string, options: ConvertOptions): Promise<C
  * later conversions need not measure.
  */
 export async function chooseMethod(sourcePath: string, options: ConvertOptions): Promise<Choice> {
+  if ((options.target ?? 'onnx') !== 'onnx') {
+    throw new ConversionError(
+      'CONVERSION_BAD_OPTION',
+      `Method 'auto' measures on the runtime that serves, which takes the target onnx alone; name a method of '${options.target}'`,
+    );
+  }
   const progress = options.onProgress ?? (() => {});
   const made: { method: string; conversion?: Conversion; why?: string }[] = [];
   for (const method of Object.keys(methods)) {

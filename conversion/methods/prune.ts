@@ -65,12 +65,14 @@ const strongest =
     return Array.from(norms, (_, channel) => !gone.has(channel));
   };
 
-function removeUnits(model: ModelProto, choose: Chooser): ModelProto {
+/** @returns undefined where there is none to take out */
+function removeUnits(model: ModelProto, choose: Chooser): ModelProto | undefined {
   const changed = clone(ModelProtoSchema, model);
   const graph = new Graph(changed);
   // Constants that several layers share would be cut twice.
   const uses = new Map<string, number>();
   const groups = new ChannelGroups(graph).prunable;
+  let isChanged = false;
   for (const node of graph.nodes) for (const name of node.input) uses.set(name, (uses.get(name) ?? 0) + 1);
   for (const group of groups) {
     const slices = [...group.makers, ...group.inside, ...group.takers];
@@ -78,21 +80,25 @@ function removeUnits(model: ModelProto, choose: Chooser): ModelProto {
     const kept = choose(graph, group);
     // A layer without a unit is none.
     if (!kept.includes(true)) kept[0] = true;
-    if (kept.includes(false)) remove(graph, group, kept);
+    if (!kept.includes(false)) continue;
+    remove(graph, group, kept);
+    isChanged = true;
   }
   graph.finish();
-  return changed;
+  return isChanged ? changed : undefined;
 }
 
 /** Zeros instead of the smallest weights of each matrix: the file stays as large and as fast, and compresses better on its way. */
-function zeroSmallest(model: ModelProto, share: number): ModelProto {
+function zeroSmallest(model: ModelProto, share: number): ModelProto | undefined {
   const changed = clone(ModelProtoSchema, model);
   const graph = new Graph(changed);
+  let isChanged = false;
   for (const name of graph.weightNames) {
     const { dims, data } = graph.weights(name)!;
     if (data.length < fewestWeights || dims.length < 2) continue;
     const sizes = data.map(Math.abs).sort();
     const threshold = sizes[Math.floor(share * data.length)] as number;
+    isChanged = true;
     graph.setConstant(
       name,
       'float32',
@@ -101,20 +107,27 @@ function zeroSmallest(model: ModelProto, share: number): ModelProto {
     );
   }
   graph.finish();
-  return changed;
+  return isChanged ? changed : undefined;
 }
 
 /** Ways to prune, by the word before the colon. */
-const ways: Readonly<Record<string, (model: ModelProto, share: number) => ModelProto>> = {
-  dead: (model) => removeUnits(model, isAlive),
+const ways: Readonly<Record<string, (model: ModelProto, share: number) => ModelProto | undefined>> = {
+  dead: (model) => removeUnits(model, isAlive) ?? model,
   structured: (model, share) => removeUnits(model, strongest(share)),
   unstructured: zeroSmallest,
+};
+
+/** Why a way that takes a share found nothing. */
+const reasons: Readonly<Record<string, string>> = {
+  structured:
+    'units go where dense and convolutional layers of weights of their own follow one another, and the share must be one of them at least; unstructured:<share> makes zeros of weights anywhere',
+  unstructured: `it looks at matrices of ${fewestWeights} weights and more`,
 };
 
 /**
  * Prunes a frozen model: `dead` (units that change nothing), `structured:0.5` (the weakest half of the units of every group of layers,
  * smaller and faster), `unstructured:0.8` (transfer size only).
- * @throws ConversionError CONVERSION_BAD_OPTION
+ * @throws ConversionError CONVERSION_BAD_OPTION, for a share of what the model does not have too
  */
 export function prune(model: ModelProto, how: string): ModelProto {
   const [word = '', text] = how.split(':');
@@ -126,5 +139,10 @@ export function prune(model: ModelProto, how: string): ModelProto {
       `prune '${how}' is none of dead, structured:<share>, unstructured:<share>, with a share from 0 to below 1, as in structured:0.5`,
     );
   }
-  return ways[word]!(model, share);
+  const pruned = ways[word]!(model, share);
+  if (pruned !== undefined || share === 0) return pruned ?? model;
+  throw new ConversionError(
+    'CONVERSION_BAD_OPTION',
+    `Pruning ${how} finds nothing to take out of this model: ${reasons[word]}`,
+  );
 }

@@ -211,6 +211,15 @@ describe('pruning', () => {
     expect(encodeModel(pruned).length).toBe(encodeModel(model).length);
   });
 
+  it.each(['structured:0.5', 'unstructured:0.5'])(
+    'refuses %s of a model that has nothing of the kind, which would be recorded as pruned',
+    async (how) => {
+      const model = await freeze(() => dense([12, 5], 1));
+      expect(() => prune(model, how)).toThrow(/finds nothing to take out of this model/);
+      expect(prune(model, 'dead')).toBe(model);
+    },
+  );
+
   it.each(['half', 'structured', 'structured:1', 'structured:-1', 'dead:0.5', 'unstructured:x'])(
     'refuses %s with what it takes',
     async (how) => {
@@ -237,6 +246,13 @@ describe('the digits', () => {
     const { manifest } = await convert(digits.model, { method: 'dynamic-int8', labels: digits.labels });
     const exact = await convert(digits.model);
     expect(exact.manifest.artifact.model.sizeBytes / manifest.artifact.model.sizeBytes).toBeGreaterThan(3.9);
+  });
+
+  it('get no auto for a target that the runtime does not measure', async () => {
+    const options = { method: 'auto', target: 'tflite', labels: digits.labels };
+    await expect(convert(digits.model, options)).rejects.toThrow(
+      /'auto' measures on the runtime that serves.*name a method of 'tflite'/,
+    );
   });
 
   it('get at least 3 times smaller by auto with at most half a point to lose', async () => {
