@@ -41,7 +41,8 @@ interface Contender {
 function groupsOf(): Contender[][] {
   const together: Contender[] = [
     { name: 'floor', workers: 1, connections: [connections] },
-    { name: 'modelmile', workers: 1, connections: [connections] },
+    // The half of them is what each of two workers has.
+    { name: 'modelmile', workers: 1, connections: [connections, connections / 2] },
     { name: 'floor', workers: 2, connections: [connections, 2 * connections] },
     { name: 'modelmile', workers: 2, connections: [connections, 2 * connections] },
   ];
@@ -157,8 +158,9 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
         rowOf(name, model, form, workers, order.connections, full[index] as LoadReport),
       );
       const rateOf = (row: Row) => openLoopShare * row.requestsPerSecond;
-      // In the order of `seen`, in which single workers come first.
-      const single = form === 'json' && model === 'mlp' ? seen.filter(({ workers }) => workers === 1) : [];
+      // In the order of `seen`, in which single workers with all connections come first.
+      const isSingle = (row: Row) => row.workers === 1 && row.connections === connections;
+      const single = form === 'json' && model === 'mlp' ? seen.filter(isSingle) : [];
       const calm = await inTurn(
         single.map((row, index) => ({
           ...(able[index] as (typeof able)[number]).order,

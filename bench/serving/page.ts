@@ -13,7 +13,7 @@ function bar(row: Row, value: number, text: string): Bar {
 
 /** The pictures, by their file names below docs/pictures. */
 export function pictures({ rows }: Figures): Record<string, string> {
-  const one = rows.filter((row) => row.workers === 1);
+  const one = rows.filter((row) => row.workers === 1 && row.connections === 32);
   const throughput = (model: Row['model'], form: Row['form'], title: string) =>
     bars(
       title,
