@@ -17,6 +17,7 @@ export const methods = {
   },
   'static-int8': {
     exact: false,
+    learns: true,
     summary: 'a quarter of the size and faster, for convolutions too; wants --calibration rows',
     apply: staticInt8,
   },

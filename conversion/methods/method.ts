@@ -13,6 +13,8 @@ export interface MethodContext {
 export interface Method {
   /** Exact methods are held to float32 rounding; the others to the budget. */
   readonly exact: boolean;
+  /** Whether it learns from the rows. Default false. */
+  readonly learns?: boolean;
   readonly summary: string;
   /** @throws ConversionError CONVERSION_UNSUPPORTED_METHOD where the model is not for this method, with what to use instead. */
   apply(model: ModelProto, context: MethodContext): Promise<ModelProto>;

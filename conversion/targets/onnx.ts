@@ -18,6 +18,7 @@ import {
 import type { SourceModel } from '../readers/reader.ts';
 import { withTemporaryFolder } from '../temporary-folder.ts';
 import { openOnnx } from '../verify/accuracy.ts';
+import { halves } from '../verify/halves.ts';
 import { tableSizes } from '../verify/input-bounds.ts';
 import { withMaskedSteps } from '../verify/masked-steps.ts';
 import { joined, modelParity } from '../verify/model-parity.ts';
@@ -190,11 +191,19 @@ async function applyMethod(
   const model = await method.apply(smaller, { signature, rows });
   const files = modelFiles(model, file, mostInlineBytes);
   const judged = [];
+  const parts = method.learns && given !== undefined ? halves(given.inputs, signature) : undefined;
+  if (parts !== undefined) {
+    const taught = await method.apply(smaller, { signature, rows: { inputs: parts.teach } });
+    const shipped = modelFiles(taught, file, mostInlineBytes);
+    judged.push(await modelParity(exact.model, shipped, signature, { inputs: parts.judge }, seed, budget));
+  }
   // Others than those that the method has seen.
   for (const kind of given === undefined ? await standIns(source, exact, seed + 2) : [given])
     judged.push(await modelParity(exact.model, files, signature, kind, seed, budget));
   const worst = judged.reduce((a, b) => (b.maxRelError > a.maxRelError ? b : a));
-  const parity = { ...worst, samples: judged.reduce((sum, { samples }) => sum + samples, 0) };
+  // Of rows that are given each is one, however often it is looked at.
+  const samples = given?.inputs[0]?.shape[0] ?? judged.reduce((sum, { samples }) => sum + samples, 0);
+  const parity = { ...worst, samples };
   if (!parity.passed) {
     const what = pruning === undefined ? `Method '${name}'` : `Pruning ${pruning} with method '${name}'`;
     throw new ConversionError(

@@ -1,5 +1,6 @@
 import { ConversionError } from '../errors.ts';
 import { type TfliteMethod, tfliteMethods } from '../tflite/methods.ts';
+import { halves } from '../verify/halves.ts';
 import { exactBudget } from '../verify/parity.ts';
 import { readSampleRows } from '../verify/sample-rows.ts';
 import { bytesOf } from '../version-files.ts';
@@ -39,12 +40,18 @@ export const tfliteTarget: Target = {
     if (method.exact) return { artifact: { format: 'tflite' }, files: files(exactBytes), signature, parity };
     const rows = calibration === undefined ? undefined : await readSampleRows(calibration, signature);
     const bytes = assemble(await method.apply(conversion.program, rows?.inputs));
-    const lossy = tfliteParity(model, conversion, bytes, signature, {
-      seed,
-      budget,
-      method: name,
-      ...(rows === undefined ? {} : { rows: rows.inputs }),
-    });
+    const judge = (made: Uint8Array, judging: typeof rows) =>
+      tfliteParity(model, conversion, made, signature, {
+        seed,
+        budget,
+        method: name,
+        ...(judging === undefined ? {} : { rows: judging.inputs }),
+      });
+    const parts = method.learns && rows !== undefined ? halves(rows.inputs, signature) : undefined;
+    const taught = parts && assemble(await method.apply(conversion.program, parts.teach));
+    const lossy = [judge(bytes, rows), ...(taught ? [judge(taught, { inputs: parts.judge })] : [])].reduce(
+      (a, b) => (b.maxRelError > a.maxRelError ? b : a),
+    );
     return {
       artifact: { format: 'tflite' },
       files: files(bytes),

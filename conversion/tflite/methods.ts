@@ -5,6 +5,8 @@ import type { Program } from './ir.ts';
 export interface TfliteMethod {
   /** Exact methods are held to float32 rounding; the others to the budget. */
   readonly exact: boolean;
+  /** Whether it learns from the rows. Default false. */
+  readonly learns?: boolean;
   readonly summary: string;
   /** @param calibration one tensor of rows per input, where the user gave rows. */
   apply(program: Program, calibration: readonly Tensor[] | undefined): Promise<Program>;
@@ -29,6 +31,7 @@ export const tfliteMethods = {
   },
   'static-int8': {
     exact: false,
+    learns: true,
     summary: 'quantize: weights and values as int8, with the ranges of calibration rows; floats in and out',
     apply: async (program, rows) => (await import('./quantize/calibrated.ts')).calibrated(program, rows),
   },

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { chooseMethod, convert } from '../../conversion/index.ts';
@@ -247,6 +249,29 @@ describe('the digits', () => {
     const exact = await convert(digits.model);
     expect(exact.manifest.artifact.model.sizeBytes / manifest.artifact.model.sizeBytes).toBeGreaterThan(3.9);
   });
+
+  it.each(['onnx', 'tflite'])(
+    'are held by static int8 to rows that it has not learnt from, where there are enough: %s',
+    async (target) => {
+      const folder = mkdtempSync(join(tmpdir(), 'modelmile-halves-'));
+      try {
+        // Every other row is a hundred times brighter than what the rest shows.
+        const random = seededRandom(7);
+        const row = (i: number) => Array.from({ length: 784 }, () => random() * (i % 2 === 0 ? 0.01 : 1));
+        const convertBy = (rows: number) => {
+          const calibration = join(folder, `${rows}.jsonl`);
+          const lines = Array.from({ length: rows }, (_, i) => JSON.stringify({ input: row(i) }));
+          writeFileSync(calibration, lines.join('\n'));
+          return convert(digits.model, { target, method: 'static-int8', calibration });
+        };
+        const { manifest } = await convertBy(63);
+        expect(manifest.parity.maxRelError).toBeLessThan(0.05);
+        await expect(convertBy(64)).rejects.toThrow(/'static-int8' moves the answers by/);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it('get no auto for a target that the runtime does not measure', async () => {
     const options = { method: 'auto', target: 'tflite', labels: digits.labels };
