@@ -105,10 +105,12 @@ async function build() {
       format: 'cjs',
       outExtension: { '.js': '.cjs' },
       define: { 'import.meta.url': 'ownUrl' },
-      banner: { js: '(function (require, exports, module, ownUrl) {' },
+      banner: { js: '(function (require, exports, module, ownUrl, importModule) {' },
       footer: { js: '})' },
     }),
   ]);
+  const [script] = made[1].outputFiles;
+  script.contents = Buffer.from(script.text.replaceAll(/\bimport\(/g, 'importModule('));
   // Where packages have their files is in the bundle too.
   const inputs = made.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { cachedDataVersionTag } from 'node:v8';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 import { writeWhole } from './write-whole.mjs';
 
@@ -33,8 +33,8 @@ function keep(path, data) {
 }
 
 /**
- * Runs a script, the expression of a function (require, exports, module, its URL); its functions are kept beside it as far as they have
- * been called when the process ends well.
+ * Runs a script, the expression of a function (require, exports, module, its URL, import); its functions are kept beside it as far as they
+ * have been called when the process ends well. What V8 has kept has lost who loads modules for it, so that `import()` is handed in.
  * @param use what it is run for: each calls other functions
  * @returns its exports
  */
@@ -45,13 +45,19 @@ export function runCompiled(path, use) {
   const script = new Script(readFileSync(path, 'latin1'), {
     filename: path,
     cachedData,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   if (script.cachedDataRejected !== false)
     process.once('exit', (code) => {
       if (code === 0) keep(keptAt, script.createCachedData());
     });
   const module = { exports: {} };
-  script.runInThisContext()(createRequire(path), module.exports, module, pathToFileURL(path).href);
+  const importModule = (specifier) => import(specifier);
+  script.runInThisContext()(
+    createRequire(path),
+    module.exports,
+    module,
+    pathToFileURL(path).href,
+    importModule,
+  );
   return module.exports;
 }

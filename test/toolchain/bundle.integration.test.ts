@@ -65,6 +65,18 @@ describe('the command as npx runs it', () => {
     expect([stdout, stderr]).toEqual([expect.stringContaining('from the bundle'), '']);
   }, 60_000);
 
+  it('loads modules from what V8 has kept of it, too', async () => {
+    // Read by a package of modules that is loaded for such files alone.
+    const newer = checkout.path('test', 'conversion', 'fixtures', 'keras2-sequential-latest.h5');
+    for (let run = 0; run < 2; run++)
+      expect(await bin('profile', newer, '--json')).toMatchObject({ code: 0, stderr: '' });
+    const folder = checkout.path('.modelmile', 'cache', 'bundle', bundles()[0] as string);
+    const kept = readdirSync(folder).filter((name) => name.startsWith('command.cjs.profile-'));
+    expect(kept).toHaveLength(1);
+    expect(readFileSync(join(folder, 'command.cjs'), 'utf8')).not.toMatch(/\bimport\(/);
+    rmSync(join(folder, kept[0] as string));
+  }, 60_000);
+
   it('keeps what V8 compiles of it for each command that ends well, and compiles anew what was damaged', async () => {
     const folder = checkout.path('.modelmile', 'cache', 'bundle', bundles()[0] as string);
     const compiled = () =>
