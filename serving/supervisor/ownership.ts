@@ -14,17 +14,22 @@ const noLinks: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUP
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;
 
+/** Undefined where there is no file. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** The other process that a file names; undefined where it is gone, or there is no file. */
 async function otherOwner(path: string): Promise<number | undefined> {
-  let text = '';
+  let text: string | undefined = '';
   for (let look = 0; look < emptyLooks && text === ''; look++) {
     if (look > 0) await wait(lookAgainMs);
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    text = await textOf(path);
   }
   const pid = Number(text);
   return pid > 0 && pid !== process.pid && isAlive(pid) ? pid : undefined;
@@ -64,7 +69,10 @@ async function removeStale(path: string): Promise<void> {
     return;
   }
   try {
-    if ((await otherOwner(path)) === undefined) await rm(path, { force: true });
+    // Another file may be there by now: that of a process that was gone before this look at it is nobody else's.
+    const before = await textOf(path);
+    const isStale = before !== undefined && (await otherOwner(path)) === undefined;
+    if (isStale && (await textOf(path)) === before) await rm(path, { force: true });
   } finally {
     await rm(taking, { recursive: true, force: true });
   }

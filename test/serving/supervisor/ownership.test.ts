@@ -2,6 +2,7 @@ import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -57,6 +58,34 @@ describe('the owner of a state folder', () => {
     spawnSync('touch', ['-d', '1 minute ago', taking]);
     await takeOwnership(folder);
     expect(readdirSync(folder)).toEqual(['owner.pid']);
+  });
+
+  it('is who comes while another looks for a file that is gone by now', async () => {
+    let takenAway = 0;
+    for (let turns = 0; turns < 200; turns++) {
+      rmSync(file, { force: true });
+      let comes: Promise<boolean> | undefined;
+      // Tells the first try that a file is there; some turns later one is.
+      const lateLink: typeof link = async (from, to) => {
+        if (comes !== undefined) return linkSync(from, to);
+        comes = (async () => {
+          for (let turn = 0; turn < turns % 50; turn++) await new Promise((next) => setImmediate(next));
+          try {
+            writeFileSync(file, String(process.ppid), { flag: 'wx' });
+            return true;
+          } catch {
+            return false;
+          }
+        })();
+        throw Object.assign(new Error('there is a file'), { code: 'EEXIST' });
+      };
+      const isMine = await takeOwnership(folder, lateLink).then(
+        () => true,
+        () => false,
+      );
+      if ((await comes) === isMine) takenAway++;
+    }
+    expect(takenAway).toBe(0);
   });
 
   it('is one only, where several find the file of a process that is gone', async () => {
