@@ -320,3 +320,12 @@ export function kerasGraph(model: LayerConfig): KerasGraph {
     `A model of class '${model.class_name}' is defined by Python code that is not in the file; rebuild it as Functional`,
   );
 }
+
+/** @throws ConversionError CONVERSION_SOURCE_CORRUPT where a model inside is given more inputs than it takes, or fewer */
+export function refuseOtherCount(model: LayerConfig, taken: number, given = taken): void {
+  if (given === taken) return;
+  throw new ConversionError(
+    'CONVERSION_SOURCE_CORRUPT',
+    `The model '${layerName(model)}' takes ${taken} inputs and is given ${given}`,
+  );
+}

@@ -14,6 +14,7 @@ import {
   type LayerCall,
   referredTo,
   refsIn,
+  refuseOtherCount,
   resolve,
   type TensorRef,
   untyped,
@@ -253,12 +254,7 @@ function convertGraph(
     });
   };
 
-  if (inputs !== undefined && inputs.length !== source.inputs.length) {
-    throw new ConversionError(
-      'CONVERSION_SOURCE_CORRUPT',
-      `The model '${layerName(model)}' takes ${source.inputs.length} inputs and is given ${inputs.length}`,
-    );
-  }
+  refuseOtherCount(model, source.inputs.length, inputs?.length);
   source.inputs.forEach((ref, i) => {
     if (inputs !== undefined) done.set(keyOf(ref), [inputs[i] as SymbolicTensor]);
     else if (!done.has(keyOf(ref))) convert(ref);

@@ -1,5 +1,13 @@
 import { ConversionError } from '../errors.ts';
-import { isModel, kerasGraph, type LayerCall, referredTo, refsIn, type TensorRef } from '../keras/graph.ts';
+import {
+  isModel,
+  kerasGraph,
+  type LayerCall,
+  referredTo,
+  refsIn,
+  refuseOtherCount,
+  type TensorRef,
+} from '../keras/graph.ts';
 import { type KerasModel, type LayerConfig, layerName, type Weight, weightsUnder } from '../keras/model.ts';
 import { unreadArguments, writtenByKeras } from '../keras/unread-arguments.ts';
 import { GraphBuilder } from './graph-builder.ts';
@@ -136,12 +144,7 @@ function convertGraph(
     conversion.trace.push({ at: it.at, tensor: (values[0] as Value).name });
   };
 
-  if (inputs !== undefined && inputs.length !== source.inputs.length) {
-    throw new ConversionError(
-      'CONVERSION_SOURCE_CORRUPT',
-      `The model '${layerName(model)}' takes ${source.inputs.length} inputs and is given ${inputs.length}`,
-    );
-  }
+  refuseOtherCount(model, source.inputs.length, inputs?.length);
   source.inputs.forEach((ref, i) => {
     if (inputs !== undefined) done.set(keyOf(ref), [inputs[i] as Value]);
     else if (!done.has(keyOf(ref))) convert(ref);

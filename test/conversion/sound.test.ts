@@ -1,61 +1,57 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { convert } from '../../conversion/index.ts';
-import { faultsOf, openRecorded } from './recorded.ts';
+import { expectRight } from './expect-right.ts';
+import { openRecorded } from './recorded.ts';
 
 const recorded = openRecorded('sound.zip');
 afterAll(() => recorded.close());
 const names = Object.keys(recorded.expected);
 
-async function expectRight(name: string) {
-  const model = recorded.expected[name]!;
-  for (const file of model.files) {
-    expect({ file, faults: await faultsOf(recorded.path(file), model) }).toEqual({ file, faults: [] });
-  }
-}
+const right = expectRight(recorded);
 
 it.each(names.filter((name) => name.includes('open-pool')))(
   'a pool that is smaller than its stride takes sizes that only a request tells: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('where-of')))(
   'what is chosen from numbers alone has the type that Keras gives it: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('whole-')))(
   'whole numbers of any length stay such, and of their type: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('compared-')))(
   'whole numbers are compared with what their own type does not hold: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('average-') && !name.includes('refused')))(
   'the sum of whole numbers is one, their average is none: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('norm-') && !name.includes('refused')))(
   'a normalization over axes in any order: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('relu-bounds')))(
   'a ReLU at its very bounds, and with a threshold above its largest value: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('log-of-nothing')))(
   'what is infinite by Keras and here is no fault: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('power-')))(
   'a whole number to powers that are computed runs over as TensorFlow’s does: %s',
-  expectRight,
+  right,
 );
 
 it.each([

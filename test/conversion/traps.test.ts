@@ -1,21 +1,17 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { convert } from '../../conversion/index.ts';
+import { expectRight } from './expect-right.ts';
 import { faultsOf, openRecorded } from './recorded.ts';
 
 const recorded = openRecorded('traps.zip');
 afterAll(() => recorded.close());
 const names = Object.keys(recorded.expected);
 
-async function expectRight(name: string) {
-  const model = recorded.expected[name]!;
-  for (const file of model.files) {
-    expect({ file, faults: await faultsOf(recorded.path(file), model) }).toEqual({ file, faults: [] });
-  }
-}
+const right = expectRight(recorded);
 
 it.each(names.filter((name) => name.includes('masks') && !name.includes('refused')))(
   'a mask goes through a raw operation where Keras hands on the very tensor, and through no other: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('masks-refused')))(
@@ -31,11 +27,11 @@ it.each(names.filter((name) => name.includes('masks-refused')))(
 );
 
 it('of two directions of which one is frozen each has its own variables', () =>
-  expectRight('keras3-frozen-direction'));
+  right('keras3-frozen-direction'));
 
 it.each(names.filter((name) => name.includes('frozen-before')))(
   'a variable is its own layer’s, however a layer inside was frozen: %s',
-  expectRight,
+  right,
 );
 
 it.each([
@@ -56,12 +52,12 @@ it.each([
 
 it.each(names.filter((name) => name.includes('whole')))(
   'whole numbers are computed with as such, however large: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('of-floats') || name.includes('of-long')))(
   'a number that is written as a float makes floats of whole numbers, and an array has its own type: %s',
-  expectRight,
+  right,
 );
 
 it('what whole numbers become is of the type that Keras says', async () => {
@@ -114,19 +110,16 @@ it('whole numbers that may be divided by 0 are no fault of the conversion', asyn
   }
 });
 
-it.each(names.filter((name) => name.includes('no-axes')))(
-  'over no axes every number is its own: %s',
-  expectRight,
-);
+it.each(names.filter((name) => name.includes('no-axes')))('over no axes every number is its own: %s', right);
 
 it.each(names.filter((name) => name.includes('infinite')))(
   'numbers that JSON does not have are read as Python writes them: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('renorm')))(
   'variables of training alone are no damage: %s',
-  expectRight,
+  right,
 );
 
 it('a layer without a variable that its options leave out is refused by its name, not called damaged', async () => {
@@ -142,7 +135,7 @@ const isOverridden = (name: string) => name.startsWith('keras3-unread-training')
 
 it.each(names.filter(isOverridden))(
   'a model of Keras 3 predicts without training, whatever a layer of it is told: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('unread') && !isOverridden(name)))(
@@ -160,7 +153,7 @@ it.each(names.filter((name) => name.includes('unread') && !isOverridden(name)))(
 
 it.each(names.filter((name) => /^keras\d-(remainders|near-nothing|float-images)/.test(name)))(
   'a remainder has the sign of its divisor however far off, what is near 0 stays, and pictures become floats: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('rounds')))(
@@ -177,7 +170,7 @@ it.each(names.filter((name) => name.includes('rounds')))(
 
 it.each(names.filter((name) => name.includes('several') && !name.includes('refused')))(
   'a Sequential hands on all that a layer gives, and so does the gate’s reference: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => /several.*refused/.test(name)))(
@@ -194,12 +187,12 @@ it.each(names.filter((name) => /several.*refused/.test(name)))(
 
 it.each(names.filter((name) => name.includes('attended')))(
   'a query that may hear nothing hears all keys alike, as float32 has it: %s',
-  expectRight,
+  right,
 );
 
 it.each(names.filter((name) => name.includes('pool-leaves')))(
   'a pool whose windows leave something between them: %s',
-  expectRight,
+  right,
 );
 
 it('LoRA in .h5 is called by its name with the way out, and in .keras is right', async () => {

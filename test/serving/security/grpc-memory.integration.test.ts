@@ -10,7 +10,7 @@ import {
   GRPCInferenceService,
   ModelInferRequestSchema,
 } from '../../../serving/protocols/open-inference-grpc/generated/open_inference_pb.js';
-import { residentMiB } from '../full/soak.ts';
+import { growthOf } from '../support/growth.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
 import { metricOf } from '../support/metrics.ts';
 import { anyWidth, classifier } from '../support/models.ts';
@@ -113,17 +113,6 @@ function statusOf(
   });
 }
 
-/** Most that the worker's memory grows by meanwhile, MiB. */
-async function growthOf(attack: () => Promise<unknown>): Promise<number> {
-  const before = residentMiB(pid);
-  let most = before;
-  const look = setInterval(() => {
-    most = Math.max(most, residentMiB(pid));
-  }, 20);
-  await attack().finally(() => clearInterval(look));
-  return most - before;
-}
-
 /** A small call of somebody else, on a connection of its own. */
 async function small(): Promise<void> {
   const other = new GrpcClient(GRPCInferenceService, server.grpc);
@@ -172,7 +161,7 @@ afterEach(async () => {
 
 describe('gRPC callers together hold no more than there is room for', () => {
   it('with answers that nobody reads', async () => {
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       const body = framed(request(maxBodyBytes / 4 - 100));
       for (let time = 0; time < 30; time++) {
         const one = session({ initialWindowSize: 0 });
@@ -189,7 +178,7 @@ describe('gRPC callers together hold no more than there is room for', () => {
     const codes = new Map<number, number>();
     let refusal: ServiceError | undefined;
     let answered = 0;
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       const flood = Promise.all(
         Array.from({ length: 100 }, (_, index) =>
           (clients[index % 4] as (typeof clients)[0]).raw('modelInfer', large).then(
@@ -215,7 +204,7 @@ describe('gRPC callers together hold no more than there is room for', () => {
   it('with messages that never end', async () => {
     const statuses: ReturnType<typeof statusOf>[] = [];
     let answered = 0;
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       for (let time = 0; time < 4; time++) {
         const one = session();
         for (let call = 0; call < 30; call++) {
@@ -237,7 +226,7 @@ describe('gRPC callers together hold no more than there is room for', () => {
   it('with messages that come a byte at a time', async () => {
     const socket = connectPlain(server.state.grpc.port, '127.0.0.1').resume();
     const write = (bytes: Buffer) => new Promise((resolve) => socket.write(bytes, resolve));
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       await write(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
       await write(Buffer.concat([frame(4, 0, 0), frame(4, 1, 0), frame(1, 4, 1, headersOf('ModelInfer'))]));
       await write(frame(0, 0, 1, framed(new Uint8Array(maxBodyBytes)).subarray(0, 5)));
@@ -257,7 +246,7 @@ describe('gRPC callers together hold no more than there is room for', () => {
     const bomb = framed(gzipSync(new Uint8Array(maxBodyBytes)), 1);
     expect(bomb.length).toBeLessThan(20_000);
     const codes: number[] = [];
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       const one = session();
       await Promise.all(
         Array.from({ length: 200 }, async () => {
@@ -279,7 +268,7 @@ describe('gRPC callers together hold no more than there is room for', () => {
     const stream = open(one, 'ModelStreamInfer');
     const body = framed(request(50_000));
     let isFull = false;
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       for (let time = 0; time < 5_000 && !isFull; time++) {
         const isWritten = new Promise((resolve) => stream.write(body, () => resolve(true)));
         isFull = (await Promise.race([isWritten, sleep(1_000)])) !== true;

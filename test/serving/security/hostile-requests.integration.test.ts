@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { readServerState } from '../../../serving/contract/index.ts';
 import { GRPCInferenceService } from '../../../serving/protocols/open-inference-grpc/generated/open_inference_pb.js';
 import { PredictionService } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
-import { residentMiB } from '../full/soak.ts';
+import { growthOf } from '../support/growth.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
 import { metricOf } from '../support/metrics.ts';
 import { anyWidth, classifier, several } from '../support/models.ts';
@@ -55,17 +55,6 @@ async function refusalOf(call: Promise<unknown>): Promise<ServiceError> {
     },
     (error: ServiceError) => error,
   );
-}
-
-/** Most that the worker's memory grows by while `attack` runs, MiB. */
-async function growthOf(attack: () => Promise<unknown>): Promise<number> {
-  const before = residentMiB(pid);
-  let most = before;
-  const look = setInterval(() => {
-    most = Math.max(most, residentMiB(pid));
-  }, 20);
-  await attack().finally(() => clearInterval(look));
-  return most - before;
 }
 
 afterEach(async () => {
@@ -157,7 +146,7 @@ describe('requests that ask for more than they send', () => {
     const client = new GrpcClient(PredictionService, server.grpc);
     const tensor = { dtype: 1, floatVal: [1], tensorShape: { dim: [{ size: 60_000n }] } };
     const inputs = Object.fromEntries(Array.from({ length: 40_000 }, (_, index) => [`x${index}`, tensor]));
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       const call = client.call('predict', { modelSpec: { name: 'classifier' }, inputs });
       expect((await refusalOf(call)).code).toBe(3);
     });
@@ -190,7 +179,7 @@ describe('requests that ask for more than they send', () => {
   it('unpack no more at a time than there is room for bodies', async () => {
     const bomb = gzipSync(Buffer.alloc(maxBodyBytes, ' '));
     expect(bomb.length).toBeLessThan(20_000);
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       const answers = await Promise.all(
         Array.from({ length: 200 }, () => predict('classifier', bomb, { 'content-encoding': 'gzip' })),
       );
@@ -216,7 +205,7 @@ it('answers nobody who does not read: the next request waits for that', async ()
     socket.on('error', () => {});
     const many = Buffer.from(request.repeat(2_000));
     let isFull = false;
-    const grown = await growthOf(async () => {
+    const grown = await growthOf(pid, async () => {
       for (let time = 0; time < 100 && !isFull; time++) {
         const isWritten = new Promise((resolve) => socket.write(many, () => resolve(true)));
         isFull = (await Promise.race([isWritten, sleep(500)])) !== true;
@@ -231,7 +220,7 @@ it('a body that comes a byte at a time holds no more than its bytes', async () =
   const socket = connect(server.state.rest.port, '127.0.0.1').resume();
   const write = (bytes: string) => new Promise((resolve) => socket.write(bytes, 'latin1', resolve));
   const bytes = '1\r\n \r\n'.repeat(50_000);
-  const grown = await growthOf(async () => {
+  const grown = await growthOf(pid, async () => {
     await write(
       'POST /v1/models/classifier:predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
     );
