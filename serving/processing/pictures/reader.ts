@@ -82,27 +82,28 @@ export class PictureReader {
 
   #next(): void {
     if (this.#active !== undefined) return;
-    const next = this.#queue.shift();
-    if (next === undefined) return;
-    this.#waitingBytes -= next.picture.length;
+    // One by one and not each by the one before: of those that are too late there may be thousands.
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#waitingBytes -= next.picture.length;
+      const leftMs = next.deadlineMs - performance.now();
+      if (next.signal?.aborted === true)
+        next.reject(new ServingError('SERVING_CANCELLED', 'The client closed the connection'));
+      else if (leftMs <= 0) next.reject(late());
+      else {
+        this.#begin(next, leftMs);
+        return;
+      }
+    }
+  }
+
+  #begin(next: Waiting, leftMs: number): void {
     this.#active = next;
-    const leftMs = next.deadlineMs - performance.now();
-    if (next.signal?.aborted === true) {
-      this.#settle(({ reject }) =>
-        reject(new ServingError('SERVING_CANCELLED', 'The client closed the connection')),
-      );
-      return;
-    }
-    if (leftMs <= 0) {
-      this.#expire();
-      return;
-    }
     this.#timer = setTimeout(
       () => {
         const thread = this.#thread;
         this.#thread = undefined;
         void thread?.terminate();
-        this.#expire();
+        this.#settle(({ reject }) => reject(late()));
       },
       Math.min(leftMs, 2 ** 31 - 1),
     );
@@ -112,10 +113,6 @@ export class PictureReader {
     const job: PictureJob = { picture, target: next.target };
     this.#thread?.postMessage(job, [picture.buffer]);
   }
-
-  #expire(): void {
-    this.#settle(({ reject }) =>
-      reject(new ServingError('SERVING_DEADLINE', 'The picture was not decoded within the deadline')),
-    );
-  }
 }
+
+const late = () => new ServingError('SERVING_DEADLINE', 'The picture was not decoded within the deadline');

@@ -215,23 +215,27 @@ describe('a picture as an input', () => {
 });
 
 describe('the reader', () => {
+  const pair = {
+    image: {
+      height: 2,
+      width: 2,
+      channels: 'rgb',
+      resize: 'nearest',
+      crop: false,
+      layout: 'channels-last',
+      scale: 1,
+      offset: 0,
+      mean: 0,
+      std: 1,
+    },
+    dtype: 'float32',
+    maxPixels: 100_000_000,
+  } as const;
+
   it('gives up a picture at its deadline and reads the next one', async () => {
     const reader = new PictureReader();
-    const target = {
-      image: {
-        height: 2,
-        width: 2,
-        channels: 'rgb',
-        resize: 'nearest',
-        crop: false,
-        layout: 'channels-last',
-      },
-      dtype: 'float32',
-      maxPixels: 100_000_000,
-    } as const;
-    const image = { ...target.image, scale: 1, offset: 0, mean: 0, std: 1 };
     const read = (bytes: Uint8Array, afterMs: number) =>
-      reader.row(bytes, { ...target, image }, performance.now() + afterMs, undefined);
+      reader.row(bytes, pair, performance.now() + afterMs, undefined);
     const small = readFileSync(fixture('cross-rgb.png'));
     expect(await read(small, 60_000)).toHaveLength(12);
     const large = makeNoise(3000, 3000);
@@ -240,5 +244,20 @@ describe('the reader', () => {
     await expect(late).rejects.toMatchObject({ code: 'SERVING_DEADLINE' });
     expect(await behind).toHaveLength(12);
     await expect(read(small, -1)).rejects.toMatchObject({ code: 'SERVING_DEADLINE' });
+  }, 60_000);
+
+  it('gives up thousands that waited for longer than they could, and reads the next one', async () => {
+    const reader = new PictureReader();
+    const read = (bytes: Uint8Array, afterMs: number) =>
+      reader.row(bytes, pair, performance.now() + afterMs, undefined);
+    const small = readFileSync(fixture('cross-rgb.png'));
+    const first = read(makeNoise(3000, 3000), 300);
+    const late = Array.from({ length: 20_000 }, () => read(small, 200));
+    const behind = read(small, 60_000);
+    const ended = await Promise.allSettled([first, ...late]);
+    expect(new Set(ended.map((each) => each.status === 'rejected' && each.reason.code))).toEqual(
+      new Set(['SERVING_DEADLINE']),
+    );
+    expect(await behind).toHaveLength(12);
   }, 60_000);
 });
