@@ -1,14 +1,13 @@
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
+import { type ClassScore, classScores } from './processing/class-scores.ts';
 import { halfValue } from './wire/float16.ts';
 import type { NumericData } from './wire/tensor.ts';
 
 /** One class of one row; `label` is the manifest's name of it, or its number where there is none. */
-export interface ScoredClass {
-  readonly index: number;
+export interface ScoredClass extends ClassScore {
   readonly label: string;
-  readonly score: number;
 }
 
 /**
@@ -30,18 +29,14 @@ export function classesOf(servable: Servable, outputs: readonly TensorValue[]): 
   }
   const [rows = 0, classes = 0] = scores.shape;
   const { labels } = servable.manifest;
-  return Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: classes }, (_, index) => ({
+  return Array.from({ length: rows }, (_, row) => {
+    const values = Array.from({ length: classes }, (_, index) => numberAt(scores, row * classes + index));
+    return classScores(values, labels?.length ?? 0).map(({ index, score }) => ({
       index,
       label: labels?.[index] ?? String(index),
-      score: numberAt(scores, row * classes + index),
-    })),
-  );
-}
-
-/** The k best of a row, best first; of equal ones the lower class first. */
-export function best(classes: readonly ScoredClass[], count: number): ScoredClass[] {
-  return [...classes].sort((a, b) => b.score - a.score || a.index - b.index).slice(0, count);
+      score,
+    }));
+  });
 }
 
 /**

@@ -32,7 +32,7 @@ function numberEncoder(feature: NumberFeature): Encode {
     if (given === undefined) throw bad(row, feature.name, 'is missing, and has no default');
     if (!Number.isFinite(given)) throw bad(row, feature.name, 'must be a number');
     const value = normalise(given);
-    if (!Number.isFinite(value)) throw bad(row, feature.name, 'is beyond what float32 holds');
+    if (!out.holds(value)) throw bad(row, feature.name, `is beyond what ${out.dtype} holds`);
     out.set(at, value);
   };
 }

@@ -142,11 +142,13 @@ export class Processor {
   }
 
   async #pictures(
-    { name, data }: TensorValue,
+    given: TensorValue,
     image: ImageInput['image'],
     maxPixels: number,
     read: ReadPicture,
   ): Promise<TensorValue> {
+    const { name, data } = given;
+    assertOneARow(`input '${name}'`, given, 'one picture');
     const { dtype, shape } = this.#specs.get(name) as TensorSpec;
     const target: PictureTarget = { image, dtype, maxPixels };
     const depth = image.channels === 'gray' ? 1 : 3;
@@ -184,11 +186,16 @@ export class Processor {
 const bytesOf = (picture: string | Uint8Array): Uint8Array =>
   typeof picture === 'string' ? Buffer.from(picture, 'base64') : picture;
 
+/** @throws ProcessingFault */
+function assertOneARow(what: string, { shape }: TensorValue, one: string): void {
+  if (shape.slice(1).every((size) => size === 1)) return;
+  throw new ProcessingFault(`${what} has the shape [${shape}]: it is ${one} a row`);
+}
+
 /** A column as cells: one value a row. @throws ProcessingFault */
-function cellsOf({ name, dtype, shape, data }: TensorValue): (row: number) => Cell {
-  if (shape.slice(1).some((size) => size !== 1)) {
-    throw new ProcessingFault(`feature '${name}' has the shape [${shape}]: it is one value a row`);
-  }
+function cellsOf(column: TensorValue): (row: number) => Cell {
+  const { name, dtype, data } = column;
+  assertOneARow(`feature '${name}'`, column, 'one value');
   if (dtype === 'float16') return (row) => halfValue((data as Uint16Array)[row] as number);
   if (dtype !== 'string') return (row) => (data as Float32Array)[row];
   return (row) => {

@@ -1,7 +1,8 @@
 import type { DataType } from '../../conversion/manifest/index.ts';
-import { best, classesOf } from '../classification.ts';
+import { classesOf } from '../classification.ts';
 import type { Servable } from '../engine/servable.ts';
 import type { TensorValue } from '../engine/tensor.ts';
+import { best } from '../processing/class-scores.ts';
 
 /** What the server offers beyond the Open Inference Protocol's core, by the names of its reference implementation. */
 export const openInferenceExtensions = [

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { FeaturesInput } from '../../../conversion/manifest/index.ts';
 import type { TensorValue } from '../../../serving/engine/tensor.ts';
+import { best, classScores } from '../../../serving/processing/class-scores.ts';
 import { ProcessingFault } from '../../../serving/processing/fault.ts';
 import { type Cell, FeatureEncoder } from '../../../serving/processing/features.ts';
 import { bestOf } from '../../../serving/processing/outputs.ts';
@@ -35,12 +36,24 @@ describe('a number', () => {
     }
   });
 
-  it('is refused beyond what float32 holds, which would be answered with NaN', () => {
-    for (const dtype of ['float32', 'int64'])
-      for (const huge of [1e39, '-1e39', 10n ** 39n])
-        expect(() => encode({ kind: 'number' }, huge, dtype)).toThrow(
-          "row 0: feature 'f' is beyond what float32 holds",
-        );
+  it('is refused beyond what the type of the input holds, which would be another number or NaN', () => {
+    const types = { float32: 1e39, float64: 1e39, uint8: 256, int32: 2 ** 32, int64: 1e19 };
+    for (const [dtype, huge] of Object.entries(types)) {
+      const number = dtype === 'float64' ? { kind: 'number', scale: 10 } : { kind: 'number' };
+      for (const each of [huge, `-${huge}`, BigInt(huge)])
+        expect(() => encode(number, each, dtype)).toThrow(`row 0: feature 'f' is beyond what ${dtype} holds`);
+    }
+    expect(() => encode({ kind: 'number', scale: 1e30 }, 1e30)).toThrow('beyond what float32 holds');
+  });
+
+  it('that is not normalised keeps the digits that float32 does not have', () => {
+    for (const [dtype, digits] of [
+      ['int32', 16_777_217],
+      ['float64', 0.1],
+    ] as const)
+      expect(encode({ kind: 'number' }, digits, dtype)).toEqual([digits]);
+    expect(encode({ kind: 'number' }, 2 ** 53 - 1, 'int64')).toEqual([BigInt(2 ** 53 - 1)]);
+    expect(encode({ kind: 'number' }, 0.1)).toEqual([Math.fround(0.1)]);
   });
 
   it('is found to be none in one pass over its text, however long that is', () => {
@@ -115,19 +128,26 @@ describe('the best classes', () => {
   });
 
   it('are told best first, of equal ones the lower class', () => {
-    const [classes, best] = bestOf(scores([2, 3], [0.25, 0.5, 0.25, 0, 0, 1]), ['a', 'b', 'c'], 2);
+    const [classes, told] = bestOf(scores([2, 3], [0.25, 0.5, 0.25, 0, 0, 1]), ['a', 'b', 'c'], 2);
     expect(classes).toMatchObject({
       name: 'classes',
       dtype: 'string',
       shape: [2, 2],
       data: ['b', 'a', 'c', 'a'],
     });
-    expect([...(best!.data as Float32Array)]).toEqual([0.5, 0.25, 1, 0]);
+    expect([...(told!.data as Float32Array)]).toEqual([0.5, 0.25, 1, 0]);
+  });
+
+  it('are those with a score, behind which those come whose score is no number', () => {
+    const odd = [Number.NaN, 0.2, Number.NaN, 0.5, Number.NEGATIVE_INFINITY, 0.3];
+    const [classes] = bestOf(scores([1, 6], odd), ['a', 'b', 'c', 'd', 'e', 'f'], 6);
+    expect((classes!.data as string[]).slice(0, 3)).toEqual(['d', 'f', 'b']);
+    expect(best(classScores(odd, 6), 2).map(({ index }) => index)).toEqual([3, 5]);
   });
 
   it('of one probability and two labels are both', () => {
-    const [classes, best] = bestOf(scores([2, 1], [0.25, 0.75]), ['no', 'yes'], 2);
+    const [classes, told] = bestOf(scores([2, 1], [0.25, 0.75]), ['no', 'yes'], 2);
     expect(classes!.data).toEqual(['no', 'yes', 'yes', 'no']);
-    expect([...(best!.data as Float32Array)]).toEqual([0.75, 0.25, 0.75, 0.25]);
+    expect([...(told!.data as Float32Array)]).toEqual([0.75, 0.25, 0.75, 0.25]);
   });
 });

@@ -9,6 +9,7 @@ import {
   DataType as TensorflowType,
 } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
 import { GrpcClient } from '../support/grpc-client.ts';
+import { scaledSum, writeFixture } from '../support/models.ts';
 import { ask } from '../support/requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { expected, fixture } from './fixtures.ts';
@@ -23,6 +24,7 @@ beforeAll(async () => {
   for (const name of ['shapes', 'credit']) {
     await writeVersion(await convert(fixture(`${name}.h5`)), join(modelRoot, name, '1'));
   }
+  await writeFixture(modelRoot, 'odds', 1, { ...scaledSum(0.5), labels: ['no', 'yes'] });
   server = await startServer({}, { modelRoot, maxImagePixels: 1_000_000 });
   openInference = new GrpcClient(GRPCInferenceService, server.grpc);
   tensorflowServing = new GrpcClient(PredictionService, server.grpc);
@@ -122,6 +124,16 @@ describe('pictures', () => {
       Buffer.from(bytes).toString(),
     );
     expect(classes).toEqual(wanted.flat());
+  });
+
+  it('are one a row: a list of lists of them is refused', async () => {
+    const [picture] = files.map(b64);
+    const { status, json } = await predict('shapes', { instances: [[picture, picture]] });
+    expect([status, json.error]).toEqual([
+      400,
+      expect.stringContaining("input 'picture' has the shape [1,2]"),
+    ]);
+    expect((await predict('shapes', { instances: [[picture], [picture]] })).json.predictions).toHaveLength(2);
   });
 
   it('leave tensors as they are: tensors in, tensors out, and words where they are asked for by name', async () => {
@@ -316,5 +328,32 @@ describe('named columns', () => {
       });
       expect(output).toEqual({ tensor: 'risk', top: 2, labels: ['low', 'high'] });
     }
+  });
+});
+
+describe('one probability with two labels', () => {
+  const [x, odds] = [
+    [0.5, 0.25],
+    [
+      ['no', 0.625],
+      ['yes', 0.375],
+    ],
+  ];
+
+  it("is the second label's, and the first has the rest, on every protocol", async () => {
+    const rest = await ask(`${server.rest}/v1/models/odds:classify`, { examples: [{ x }] });
+    expect(rest.json.results).toEqual([odds]);
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: x }];
+    const outputs = [{ name: 'y', parameters: { classification: 2 } }];
+    const open = await ask(`${server.rest}/v2/models/odds/infer`, { inputs, outputs });
+    expect(open.json.outputs[0].data).toEqual(['0.625000:0:no', '0.375000:1:yes']);
+    const feature = { kind: { case: 'floatList' as const, value: { value: x } } };
+    const list = { examples: [{ features: { feature: { x: feature } } }] };
+    const { message } = await tensorflowServing.call('classify', {
+      modelSpec: { name: 'odds' },
+      input: { kind: { case: 'exampleList', value: list } },
+    });
+    const classes = message.result!.classifications[0]!.classes;
+    expect(classes.map(({ label, score }) => [label, score])).toEqual(odds);
   });
 });
