@@ -110,14 +110,20 @@ export class DataPlane {
   }
 
   /**
-   * The version that a request means.
+   * The version that is to answer a request.
    * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_FORBIDDEN
    */
   find(target: Target): Servable {
-    const { servable, fallback } = findVersion(this.model(target.model), target);
+    const { servable, fallback } = findVersion(this.model(target.model), target, (traffic) => traffic.pick());
     this.found = servable;
     this.#fallback = fallback;
     return servable;
+  }
+
+  /** The version that a request means which runs nothing, and so takes no turn of those that do. @throws ServingError as `find` */
+  look(target: Target): Servable {
+    this.found = findVersion(this.model(target.model), target, (traffic) => traffic.usual).servable;
+    return this.found;
   }
 
   /** @throws ServingError SERVING_MODEL_NOT_FOUND */
@@ -235,7 +241,7 @@ export class DataPlane {
    * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND
    */
   async statistics(target?: Target): Promise<readonly VersionStatistics[]> {
-    const version = target?.version === undefined ? undefined : this.find(target).version;
+    const version = target?.version === undefined ? undefined : this.look(target).version;
     if (target !== undefined) this.model(target.model);
     const all = await this.#parts.server.statistics();
     return all.filter(

@@ -28,8 +28,15 @@ export interface Found {
   readonly fallback?: Servable | undefined;
 }
 
-/** @throws ServingError SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_NOT_READY */
-export function findVersion(model: LoadedModel, { model: name, version, label }: Target): Found {
+/**
+ * @param labelOf says which label a request gets that names neither label nor version
+ * @throws ServingError SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_NOT_READY
+ */
+export function findVersion(
+  model: LoadedModel,
+  { model: name, version, label }: Target,
+  labelOf: (traffic: Traffic) => string | undefined,
+): Found {
   if (label !== undefined) {
     const labelled = model.versions.get(model.labels[label] ?? -1);
     if (labelled !== undefined) return stillIn(model, labelled);
@@ -43,7 +50,7 @@ export function findVersion(model: LoadedModel, { model: name, version, label }:
       `Servable not found for request: Specific(${name}, ${version})`,
     );
   }
-  const picked = model.traffic?.pick();
+  const picked = model.traffic && labelOf(model.traffic);
   if (picked !== undefined) {
     const servable = model.versions.get(model.labels[picked] as number) as Servable;
     const isCanary = picked === 'canary';

@@ -11,7 +11,10 @@ function elementOf({ dtype, data }: TensorValue, index: number): unknown {
 
 function agree(a: unknown, b: unknown, tolerance: number): boolean {
   if (typeof a !== 'number' || typeof b !== 'number') return a === b;
-  return Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * (1 + Math.abs(a));
+  // Of infinity any share is infinite.
+  return (
+    Object.is(a, b) || a === b || (Number.isFinite(a) && Math.abs(a - b) <= tolerance * (1 + Math.abs(a)))
+  );
 }
 
 /** Whether two answers say the same: floating-point numbers within a tolerance, all else exactly. */

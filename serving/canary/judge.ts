@@ -23,7 +23,7 @@ export interface Verdict {
 type Compared = Extract<CanaryOutcome, { readonly stableMs: number }>;
 
 /** The newest outcomes count; what was long ago does not excuse what is now. */
-const windowSize = 500;
+const leastWindow = 500;
 /** Differences below this are a machine's noise. */
 const noiseMs = 2;
 /** So many ends of the process, while it ran the model, are no accident. */
@@ -39,17 +39,21 @@ const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 /** Judges one canary by what its requests came to. */
 export class Judge {
   readonly #rules: Canary;
+  readonly #window: number;
   readonly #outcomes: CanaryOutcome[] = [];
+  /** Kept by themselves: the answers with nothing to compare them with may be many more. */
+  readonly #compared: Compared[] = [];
   #crashes = 0;
 
   constructor(rules: Canary) {
     this.#rules = rules;
+    this.#window = Math.max(leastWindow, rules.minSamples);
   }
 
   /** Why it has to go; undefined where it may stay. */
   add(outcome: CanaryOutcome): Verdict | undefined {
-    this.#outcomes.push(outcome);
-    if (this.#outcomes.length > windowSize) this.#outcomes.shift();
+    this.#keep(this.#outcomes, outcome);
+    if ('stableMs' in outcome) this.#keep(this.#compared, outcome);
     if (this.#outcomes.length < this.#rules.minSamples) return undefined;
     return this.#wrong() ?? this.#failing() ?? this.#slow();
   }
@@ -60,12 +64,13 @@ export class Judge {
     return { reason: 'crashing', message: `its process ended ${this.#crashes} times while it ran` };
   }
 
-  #compared(): Compared[] {
-    return this.#outcomes.filter((outcome): outcome is Compared => 'stableMs' in outcome);
+  #keep<T>(outcomes: T[], outcome: T): void {
+    outcomes.push(outcome);
+    if (outcomes.length > this.#window) outcomes.shift();
   }
 
   #wrong(): Verdict | undefined {
-    const compared = this.#compared();
+    const compared = this.#compared;
     const { minSamples, maxDifferent } = this.#rules;
     if (compared.length < minSamples) return undefined;
     const share = compared.filter(({ kind }) => kind === 'different').length / compared.length;
@@ -90,7 +95,7 @@ export class Judge {
   }
 
   #slow(): Verdict | undefined {
-    const compared = this.#compared();
+    const compared = this.#compared;
     const { minSamples, maxSlowdown } = this.#rules;
     if (compared.length < minSamples) return undefined;
     const stableMs = median(compared.map((outcome) => outcome.stableMs));

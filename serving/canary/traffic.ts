@@ -54,6 +54,12 @@ export class Traffic {
     return best;
   }
 
+  /** The label that most requests get. */
+  get usual(): string | undefined {
+    const [heaviest] = this.#weights.filter(([label]) => this.#isIn(label)).sort(([, a], [, b]) => b - a);
+    return heaviest?.[0] ?? (this.#weights.length > 0 ? 'stable' : undefined);
+  }
+
   /** How long a request that nobody sent to the canary waits for it, before `stable` answers. */
   get patienceMs(): number {
     return leastPatienceMs + patienceOfStable * this.#stableMs;

@@ -1,8 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TensorSpec } from '../../../conversion/manifest/index.ts';
 import type { DataPlane } from '../../dataplane.ts';
-import type { Servable } from '../../engine/servable.ts';
 import { ServingError } from '../../errors.ts';
+import type { Target } from '../../models.ts';
 import type { DurationTotal } from '../../server-control.ts';
 import { version as serverVersion } from '../../version.ts';
 import {
@@ -25,17 +25,17 @@ type Parameters = Readonly<Record<string, InferParameter>>;
 const numberOf = (parameters: Parameters, name: string): number =>
   Number(parameters[name]?.parameterChoice.value ?? 0) || 0;
 
-function servableOf(dataPlane: DataPlane, model: string, version: string): Servable {
+function targetOf(model: string, version: string): Target {
   if (version !== '' && !/^\d+$/.test(version)) {
     throw new ServingError('SERVING_BAD_REQUEST', `'${version}' is no version: versions are numbers`);
   }
-  return dataPlane.find({ model, version: version === '' ? undefined : Number(version) });
+  return { model, version: version === '' ? undefined : Number(version) };
 }
 
 /** Not ready and unknown are answers here, not errors. */
 function isReady(dataPlane: DataPlane, model: string, version: string): boolean {
   try {
-    return servableOf(dataPlane, model, version) !== undefined;
+    return dataPlane.look(targetOf(model, version)) !== undefined;
   } catch (error) {
     if (error instanceof ServingError) return false;
     throw error;
@@ -46,7 +46,7 @@ async function modelInfer(
   request: ModelInferRequest,
   call: GrpcCall,
 ): Promise<GrpcAnswer<MessageInitShape<typeof ModelInferResponseSchema>>> {
-  const servable = servableOf(call.dataPlane, request.modelName, request.modelVersion);
+  const servable = call.dataPlane.find(targetOf(request.modelName, request.modelVersion));
   // Triton's parameter, in microseconds.
   const timeoutMs = numberOf(request.parameters, 'timeout') / 1000;
   const deadlineMs = timeoutMs > 0 ? performance.now() + timeoutMs : Number.POSITIVE_INFINITY;
@@ -99,7 +99,7 @@ const inferenceService = grpcService(
     }),
 
     async modelMetadata({ name, version }, { dataPlane }) {
-      const servable = servableOf(dataPlane, name, version);
+      const servable = dataPlane.look(targetOf(name, version));
       return {
         message: {
           name: servable.model,
@@ -117,11 +117,7 @@ const inferenceService = grpcService(
     modelInfer,
 
     async modelStatistics({ name, version }, { dataPlane }) {
-      const target = {
-        model: name,
-        version: version === '' ? undefined : servableOf(dataPlane, name, version).version,
-      };
-      const statistics = await dataPlane.statistics(name === '' ? undefined : target);
+      const statistics = await dataPlane.statistics(name === '' ? undefined : targetOf(name, version));
       return {
         message: {
           modelStats: statistics.map((each) => ({

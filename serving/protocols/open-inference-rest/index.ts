@@ -46,7 +46,7 @@ const tensorMetadata = ({ name, dtype, shape }: Servable['signature']['inputs'][
 });
 
 function modelMetadata(dataPlane: DataPlane, target: Target): RestResponse {
-  const servable = dataPlane.find(target);
+  const servable = dataPlane.look(target);
   const { inputs, outputs } = servable.signature;
   const versions = [...dataPlane.model(target.model).versions.keys()].map(String);
   return ok(
@@ -76,7 +76,7 @@ async function infer(request: RestRequest, dataPlane: DataPlane, target: Target)
     });
     const outputs = inference.outputs.map((output, index) => {
       const classes = requested?.[index]?.classification ?? 0;
-      return classes > 0 ? classified(servable, output, classes) : output;
+      return classes > 0 ? classified(inference.servable, output, classes) : output;
     });
     const { headers, body } = writeInferResponse(inference, wanted.head, outputs, dataPlane.nonFinite);
     return {
@@ -101,7 +101,7 @@ const modelRoutes: Readonly<Record<string, Route>> = {
   ready: {
     method: 'GET',
     answer: (_request, dataPlane, target) =>
-      ok({ name: target.model, ready: true }, 'ready', dataPlane.find(target)),
+      ok({ name: target.model, ready: true }, 'ready', dataPlane.look(target)),
   },
   infer: { method: 'POST', answer: infer },
   stats: { method: 'GET', answer: (_request, dataPlane, target) => statistics(dataPlane, target) },

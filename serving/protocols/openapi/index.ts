@@ -12,14 +12,14 @@ function answer(model: string | undefined, request: RestRequest, dataPlane: Data
     throw new ServingError('SERVING_METHOD_NOT_ALLOWED', `${request.path} answers GET`);
   }
   if (model === undefined) {
-    const servables = dataPlane.modelNames().map((name) => dataPlane.find({ model: name }));
+    const servables = dataPlane.modelNames().map((name) => dataPlane.look({ model: name }));
     const headers = {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': "default-src 'none'",
     };
     return { status: 200, headers, body: documentationPage(servables), verb: 'docs' };
   }
-  const document = openApiDocument(dataPlane.find({ model: decodeSegment(model) }), dataPlane.takesAsync);
+  const document = openApiDocument(dataPlane.look({ model: decodeSegment(model) }), dataPlane.takesAsync);
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },

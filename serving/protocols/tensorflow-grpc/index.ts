@@ -30,12 +30,16 @@ const methodNames = {
   regress: 'tensorflow/serving/regress',
 } as const;
 
-function servableOf(dataPlane: DataPlane, spec: ModelSpec | undefined): Servable {
+function servableOf(
+  dataPlane: DataPlane,
+  spec: ModelSpec | undefined,
+  how: 'find' | 'look' = 'find',
+): Servable {
   if (!spec?.name)
     throw new ServingError('SERVING_BAD_REQUEST', 'Missing ModelSpec: model_spec.name names the model');
   const signature = spec.signatureName || defaultSignatureName;
   const choice = spec.versionChoice;
-  const servable = dataPlane.find({
+  const servable = dataPlane[how]({
     model: spec.name,
     version: choice.case === 'version' ? Number(choice.value.value) : undefined,
     label: choice.case === 'versionLabel' ? choice.value : undefined,
@@ -165,7 +169,7 @@ const predictionService = grpcService(PredictionService, {
   },
 
   async getModelMetadata(request, { dataPlane }) {
-    const servable = servableOf(dataPlane, request.modelSpec);
+    const servable = servableOf(dataPlane, request.modelSpec, 'look');
     if (!request.metadataField.includes('signature_def')) {
       throw new ServingError('SERVING_BAD_REQUEST', "metadata_field must hold 'signature_def'");
     }
@@ -194,7 +198,7 @@ const modelService = grpcService(ModelService, {
     const model = modelSpec?.name ?? '';
     const choice = modelSpec?.versionChoice;
     const chosen =
-      modelSpec && choice?.case !== undefined ? servableOf(dataPlane, modelSpec).version : undefined;
+      modelSpec && choice?.case !== undefined ? servableOf(dataPlane, modelSpec, 'look').version : undefined;
     const versions = dataPlane
       .status(model)
       .filter(({ version }) => chosen === undefined || version === chosen);

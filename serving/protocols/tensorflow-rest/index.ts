@@ -100,7 +100,7 @@ function status(matched: Matched, dataPlane: DataPlane): RestResponse {
   const chosen =
     matched.version === undefined && matched.label === undefined
       ? undefined
-      : dataPlane.find(matched).version;
+      : dataPlane.look(matched).version;
   const versions = dataPlane
     .status(matched.model)
     .filter(({ version }) => chosen === undefined || version === chosen)
@@ -172,7 +172,7 @@ function answer(request: RestRequest, dataPlane: DataPlane): Promise<RestRespons
     throw new ServingError('SERVING_BAD_REQUEST', `Malformed request: ${request.method} ${request.path}`);
   }
   if (request.method === 'GET' && matched.verb === undefined) {
-    return matched.metadata ? metadata(dataPlane.find(matched)) : status(matched, dataPlane);
+    return matched.metadata ? metadata(dataPlane.look(matched)) : status(matched, dataPlane);
   }
   const verb = request.method === 'POST' ? verbs.get(matched.verb ?? '') : undefined;
   if (verb === undefined) {

@@ -21,6 +21,8 @@ const versions = {
   6: classifier,
   7: slowSum(2, 9),
   8: failingSum,
+  9: { ...failingSum, labels: ['of the canary'] },
+  10: { ...scaledSum(2), labels: ['of stable'] },
 };
 const rules = {
   shadow: 1,
@@ -116,6 +118,37 @@ describe('a canary', () => {
       expect(status).toBe(500);
     }
     expect(await stateOf(8)).toMatchObject({ state: 'AVAILABLE' });
+  });
+
+  it('gets its share of what is asked of the model, also where each asks first whether it is ready', async () => {
+    await use(splitTo(2, { weights: { stable: 1, canary: 1 } }));
+    const predictionsOf = (version: string) =>
+      metricOf(server, 'modelmile_requests_total', { version, method: 'predict', code: '200' });
+    const before = { stable: await predictionsOf('1'), canary: await predictionsOf('2') };
+    const client = new GrpcClient(PredictionService, server.grpc);
+    const modelSpec = { name: 'sums' };
+    const looks = [
+      () => ask(`${server.rest}/v2/models/sums/ready`),
+      () => ask(`${server.rest}/v2/models/sums`),
+      () => ask(`${server.rest}/v1/models/sums/metadata`),
+      () => client.call('getModelMetadata', { modelSpec, metadataField: ['signature_def'] }),
+    ];
+    for (let n = 0; n < 20; n++) {
+      await looks[n % looks.length]?.();
+      await ask(`${server.rest}/v1/models/sums:predict`, { instances: [[n, 1]] });
+    }
+    client.close();
+    expect((await predictionsOf('1')) - before.stable).toBe(10);
+    expect((await predictionsOf('2')) - before.canary).toBe(10);
+  });
+
+  it('names its classes itself, and where stable answers instead they are those of stable', async () => {
+    await use(splitTo(9, { versionLabels: { stable: 10, canary: 9 }, weights: { canary: 1 } }));
+    const outputs = [{ name: 'y', parameters: { classification: 1 } }];
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
+    const { json } = await ask(`${server.rest}/v2/models/sums/infer`, { inputs, outputs });
+    expect(json.model_version).toBe('10');
+    expect(json.outputs[0].data).toEqual(['6.000000:0:of stable']);
   });
 
   it('that fails is taken out, and no caller notices: stable answers instead', async () => {

@@ -51,6 +51,17 @@ describe('the judge of a canary', () => {
     expect(judged([...times(30, { kind: 'answered' }), ...times(19, different)])).toBeUndefined();
   });
 
+  it('sees a canary that is wrong among many more answers that nothing was compared with', () => {
+    const mostly = [...times(11, { kind: 'answered' }), different];
+    expect(judged(Array.from({ length: 100 }, () => mostly).flat())?.reason).toBe('wrong');
+  });
+
+  it('waits for as many answers as it is told, and no longer', () => {
+    const judge = new Judge({ ...rules, minSamples: 700 });
+    for (const outcome of times(699, different)) expect(judge.add(outcome)).toBeUndefined();
+    expect(judge.add(different)?.reason).toBe('wrong');
+  });
+
   it('takes the noise of a machine for no slowness', () => {
     expect(judged(times(50, same(1.9, 0.1)))).toBeUndefined();
   });

@@ -41,6 +41,17 @@ describe('requests that name no version', () => {
   });
 });
 
+it('the label that most get is told without a turn of anybody', () => {
+  const traffic = trafficOf({ weights: { stable: 1, canary: 2 } });
+  const told = Array.from({ length: 6 }, () => [traffic.usual, traffic.pick()]);
+  expect(told.map(([usual]) => usual)).toEqual(new Array(6).fill('canary'));
+  expect(told.filter(([, picked]) => picked === 'canary')).toHaveLength(4);
+  traffic.removed = new Map([[2, 'wrong']]);
+  expect(traffic.usual).toBe('stable');
+  expect(trafficOf({ canary: {} }).usual).toBe('stable');
+  expect(trafficOf({}).usual).toBeUndefined();
+});
+
 describe('answers of stable', () => {
   it('are compared in the share that the settings say, a few at a time', () => {
     const traffic = trafficOf({ canary: { shadow: 0.25 } });
