@@ -1,9 +1,10 @@
-import { defaultSignatureName, type Signature } from '../../conversion/manifest/index.ts';
+import { defaultSignatureName, mixesRows, type Signature } from '../../conversion/manifest/index.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import { Processor } from '../processing/processor.ts';
 import type { ModelVersion } from '../repository/version.ts';
 import { Batcher, type BatchReport } from './batcher.ts';
+import { rowByRow } from './row-by-row.ts';
 import type { Runner } from './runner.ts';
 import { openSession, type Session } from './session.ts';
 import { allocate, countOf, type TensorValue } from './tensor.ts';
@@ -97,7 +98,9 @@ export async function loadServable(
       ? settings.batching
       : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
     const rowsVary = signature.inputs.some((spec) => spec.shape.slice(1).includes(-1));
-    const runner = new Batcher(session, batching, rowsVary, onBatch);
+    // A caller's numbers must change nobody else's answer.
+    const rows = batchable && mixesRows(version.manifest) ? rowByRow(session) : session;
+    const runner = new Batcher(rows, batching, rowsVary, onBatch);
     return { ...version, signature, batchable, runner, processor };
   } catch (error) {
     throw new ServingError(
