@@ -1,15 +1,19 @@
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import { ServingError } from './errors.ts';
+import { Room } from './room.ts';
 
 /** Bytes of requests that one worker holds at a time, in multiples of the largest body. */
 const bodiesAtOnce = 4;
 
 /** Who holds no more than this is let in where larger requests fill that room: there is that of one more body for such. */
-const smallBytes = 64 * 1024;
+export const smallBytes = 64 * 1024;
 
 /** Bytes of answers over gRPC that one worker keeps for clients that do not read them, or more where more than that may come in. */
 const answerBytes = 256 * 1024 * 1024;
+
+/** Calls over gRPC that one worker has open: each is 7 KB without its headers and messages. */
+const mostCalls = 8192;
 
 /** What unpacks a body, by its Content-Encoding or grpc-encoding. */
 export const unpackers = new Map([
@@ -18,11 +22,12 @@ export const unpackers = new Map([
   ['deflate', createInflate],
 ]);
 
-/** What all requests of a worker share: how large a body may be, and how many bytes of them wait in memory. */
+/** What all requests of a worker share, and each caller has a part of: how large a body may be, how many bytes of them wait in memory. */
 export class BodyLimits {
   readonly maxBodyBytes: number;
-  #held = 0;
-  #answers = 0;
+  readonly #requests = new Room();
+  readonly #answers = new Room();
+  readonly #calls = new Room();
 
   constructor(maxBodyBytes: number) {
     this.maxBodyBytes = maxBodyBytes;
@@ -30,31 +35,38 @@ export class BodyLimits {
 
   /**
    * @param before bytes that the same request holds already
-   * @throws ServingError SERVING_OVERLOADED where other requests fill the memory that there is for them
+   * @param holder the caller's; undefined = it is not known yet
+   * @throws ServingError SERVING_OVERLOADED where other requests, or this caller's, fill the memory that there is for them
    */
-  hold(bytes: number, before: number): void {
+  hold(bytes: number, before: number, holder: string | undefined): void {
     const room = this.maxBodyBytes * (before + bytes <= smallBytes ? bodiesAtOnce + 1 : bodiesAtOnce);
-    if (this.#held > 0 && this.#held + bytes > room) {
-      throw new ServingError('SERVING_OVERLOADED', `${this.#held} bytes of other requests wait already`);
-    }
-    this.#held += bytes;
+    if (!this.#requests.take(bytes, room, holder))
+      throw full(this.#requests, holder, 'bytes', 'wait already');
   }
 
-  release(bytes: number): void {
-    this.#held -= bytes;
+  release(bytes: number, holder: string | undefined): void {
+    this.#requests.release(bytes, holder);
   }
 
   /** @throws ServingError SERVING_OVERLOADED where answers that nobody reads fill the memory that there is for them */
-  holdAnswer(bytes: number): void {
+  holdAnswer(bytes: number, holder: string | undefined): void {
     const room = Math.max(answerBytes, this.maxBodyBytes * bodiesAtOnce);
-    if (this.#answers > 0 && this.#answers + bytes > room) {
-      throw new ServingError('SERVING_OVERLOADED', `${this.#answers} bytes of answers are not read yet`);
+    if (!this.#answers.take(bytes, room, holder)) {
+      throw full(this.#answers, holder, 'bytes of answers', 'are not read yet');
     }
-    this.#answers += bytes;
   }
 
-  releaseAnswer(bytes: number): void {
-    this.#answers -= bytes;
+  releaseAnswer(bytes: number, holder: string | undefined): void {
+    this.#answers.release(bytes, holder);
+  }
+
+  /** @throws ServingError SERVING_OVERLOADED where there are too many calls over gRPC */
+  holdCall(holder: string): void {
+    if (!this.#calls.take(1, mostCalls, holder)) throw full(this.#calls, holder, 'calls', 'are open');
+  }
+
+  releaseCall(holder: string): void {
+    this.#calls.release(1, holder);
   }
 
   tooLarge(): ServingError {
@@ -62,23 +74,41 @@ export class BodyLimits {
   }
 }
 
+function full(room: Room, holder: string | undefined, what: string, how: string): ServingError {
+  const own = room.heldBy(holder);
+  const others = room.held - own;
+  return new ServingError(
+    'SERVING_OVERLOADED',
+    `${others} ${what} of other callers and ${own} of the same one ${how}`,
+  );
+}
+
 /** What one request, or one call, holds of that. */
 export class HeldBytes {
   readonly limits: BodyLimits;
   #bytes = 0;
+  #holder: string | undefined;
 
   constructor(limits: BodyLimits) {
     this.limits = limits;
   }
 
+  /** It is known whose it is. @throws ServingError SERVING_OVERLOADED, with nothing held any more */
+  claim(holder: string): void {
+    const bytes = this.#bytes;
+    this.releaseAll();
+    this.#holder = holder;
+    if (bytes > 0) this.hold(bytes);
+  }
+
   /** @throws ServingError SERVING_OVERLOADED */
   hold(bytes: number): void {
-    this.limits.hold(bytes, this.#bytes);
+    this.limits.hold(bytes, this.#bytes, this.#holder);
     this.#bytes += bytes;
   }
 
   release(bytes: number): void {
-    this.limits.release(bytes);
+    this.limits.release(bytes, this.#holder);
     this.#bytes -= bytes;
   }
 

@@ -26,9 +26,9 @@ import type { RequestMeter } from './monitoring/request-meter.ts';
 import { grpcProtocols } from './protocols/index.ts';
 import type { GrpcAnswer, GrpcProtocol, GrpcService } from './protocols/protocol.ts';
 import { requestIdOf } from './request-id.ts';
-import type { Access } from './security/access.ts';
+import type { Access, Peer } from './security/access.ts';
 import type { Audit } from './security/audit.ts';
-import type { Caller } from './security/caller.ts';
+import { type Caller, holderOf } from './security/caller.ts';
 import type { RateLimiter } from './security/rate-limiter.ts';
 import { TlsGate } from './security/tls.ts';
 import type { TraceHeaders } from './tracing/trace-headers.ts';
@@ -167,8 +167,10 @@ export class GrpcServer {
           onReceiveMetadata: async (metadata: Known, proceed) => {
             known = metadata;
             try {
-              const found = this.#callerOf(metadata, call);
+              const peer = new CallPeer(call);
+              const found = this.#callerOf(metadata, call.getHost(), peer);
               const caller = found instanceof Promise ? await found : found;
+              flow.claim(holderOf(caller, peer));
               metadata[sender] = { caller, flow };
             } catch (error) {
               refuse(error, metadata);
@@ -185,16 +187,9 @@ export class GrpcServer {
     });
   };
 
-  #callerOf(metadata: Metadata, call: ServerInterceptingCallInterface): Caller | Promise<Caller> {
-    const credentials = {
-      authorization: metadata.get('authorization')[0]?.toString(),
-      host: call.getHost(),
-    };
-    const peer = {
-      remoteAddress: call.getPeer(),
-      getPeerCertificate: () => call.getAuthContext().sslPeerCertificate ?? {},
-    };
-    return this.#context.access.callerOf(credentials, peer);
+  #callerOf(metadata: Metadata, host: string, peer: Peer): Caller | Promise<Caller> {
+    const authorization = metadata.get('authorization')[0]?.toString();
+    return this.#context.access.callerOf({ authorization, host }, peer);
   }
 
   accept(socket: Socket): void {
@@ -331,6 +326,24 @@ const traceHeaders = (metadata: Metadata): TraceHeaders => {
   );
   return { traceparent, tracestate };
 };
+
+/** The other end of a call; nothing of it is worked out before it is asked for. */
+class CallPeer implements Peer {
+  readonly #call: ServerInterceptingCallInterface;
+
+  constructor(call: ServerInterceptingCallInterface) {
+    this.#call = call;
+  }
+
+  /** Without its port, which every connection has another of. */
+  get remoteAddress(): string {
+    return this.#call.getPeer().replace(/:\d+$/, '');
+  }
+
+  getPeerCertificate(): ReturnType<NonNullable<Peer['getPeerCertificate']>> {
+    return this.#call.getAuthContext().sslPeerCertificate ?? {};
+  }
+}
 
 /** What the metrics and the log are told of a call. */
 interface Measured {

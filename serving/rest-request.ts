@@ -3,6 +3,8 @@ import { allOf, type BodyLimits, HeldBytes, unpackers } from './body-limits.ts';
 import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import type { RestRequest } from './protocols/protocol.ts';
+import type { Peer } from './security/access.ts';
+import { type Caller, holderOf } from './security/caller.ts';
 
 /** Path with query; and the host, where the target names one, which then counts instead of the header's (RFC 9112, 3.2.2). */
 function targetOf(target: string): [url: string, host?: string] {
@@ -47,6 +49,11 @@ export class IncomingRequest implements RestRequest, Cancellation {
   /** Whether the client has gone. */
   get aborted(): boolean {
     return this.#incoming.socket.destroyed;
+  }
+
+  /** What it holds of the room for bodies is this caller's. @throws ServingError SERVING_OVERLOADED */
+  claim(caller: Caller, peer: Peer): void {
+    this.#held.claim(holderOf(caller, peer));
   }
 
   /** Read once: who could not hand a request on reads it again. */

@@ -60,7 +60,11 @@ export interface RestServerContext {
 }
 
 /** A request that knows when its body was there. */
-type TimedRequest = RestRequest & { readonly bodyEndedMs: number };
+type TimedRequest = RestRequest & {
+  readonly bodyEndedMs: number;
+  /** What it holds is this caller's. @throws ServingError SERVING_OVERLOADED */
+  claim(caller: Caller, peer: Peer): void;
+};
 
 /** Sends an answer: status, names and values of headers in turn, body. */
 type Send = (status: number, head: string[], body: string | Uint8Array) => void;
@@ -197,6 +201,7 @@ export class RestServer {
     try {
       const known = from ?? access.callerOf(request.headers, socket);
       caller = known instanceof Promise ? await known : known;
+      request.claim(caller, socket);
       if (caller.limits !== undefined) await limiter.take(caller);
       plane = dataPlane.for(caller);
       response = await route(request, plane, this.#context);

@@ -48,6 +48,9 @@ export class ReplayedRequest implements RestRequest {
     return new URLSearchParams(this.#stored.query);
   }
 
+  /** It is held where it came from. */
+  claim(): void {}
+
   async body(): Promise<Buffer> {
     this.bodyEndedMs = performance.now();
     const { buffer, byteOffset, byteLength } = this.#stored.body;

@@ -100,7 +100,7 @@ export const ServingSettings = z.strictObject({
   executionProvider: z.enum(['cpu', 'cuda']).default('cpu'),
   /**
    * Largest request body, REST and gRPC; beyond it 413 / RESOURCE_EXHAUSTED states the limit. A worker holds four of that size at a time
-   * of all its callers, and one more of small requests; others are told when to try again.
+   * of all its callers, half of that of one, and one more of small requests; others are told when to try again.
    */
   maxBodyBytes: z
     .int()

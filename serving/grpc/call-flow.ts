@@ -29,6 +29,9 @@ export class CallFlow {
   readonly #decoder: MessageDecoder;
   readonly #encoding: string;
   readonly #onRefused: (error: unknown) => void;
+  readonly #limits: BodyLimits;
+  /** Whose call it is; undefined before that is known. */
+  #holder: string | undefined;
   /** Of the messages that came, whether each is packed; empty where the call says that none is. */
   readonly #packed: boolean[] = [];
   #unanswered = 0;
@@ -56,6 +59,7 @@ export class CallFlow {
   ) {
     this.#call = call as Inside;
     this.#isStream = isStream;
+    this.#limits = limits;
     this.#held = new HeldBytes(limits);
     this.#decoder = new MessageDecoder(this.#held);
     this.#onRefused = onRefused;
@@ -67,9 +71,21 @@ export class CallFlow {
       this.#isGone = true;
       this.#admitNext = undefined;
       this.#held.releaseAll();
-      limits.releaseAnswer(this.#answerBytes);
+      if (this.#holder !== undefined) {
+        limits.releaseAnswer(this.#answerBytes, this.#holder);
+        limits.releaseCall(this.#holder);
+      }
       onGone(this);
     });
+    if (!isStream) this.#arrivingSinceMs = performance.now();
+  }
+
+  /** It is known whose call it is; before, nothing of it is read. @throws ServingError SERVING_OVERLOADED */
+  claim(holder: string): void {
+    if (this.#isGone) return;
+    this.#limits.holdCall(holder);
+    this.#holder = holder;
+    this.#held.claim(holder);
   }
 
   #arrive(part: Buffer): Buffer[] {
@@ -79,7 +95,7 @@ export class CallFlow {
         for (const message of messages) this.#packed.push(message[0] === 1);
       }
       if (this.#isStream && messages.length > 0) this.#arrivingSinceMs = undefined;
-      if (!this.#isStream || this.#decoder.isAmidst) this.#arrivingSinceMs ??= performance.now();
+      if (this.#decoder.isAmidst) this.#arrivingSinceMs ??= performance.now();
       return messages;
     } catch (error) {
       this.#refuse(error);
@@ -109,7 +125,7 @@ export class CallFlow {
 
   #admit(message: Buffer, admit: (message: Buffer) => void): void {
     const bytes = this.#unansweredBytes + message.length;
-    const isFull = this.#unanswered >= mostUnanswered || bytes > this.#held.limits.maxBodyBytes;
+    const isFull = this.#unanswered >= mostUnanswered || bytes > this.#limits.maxBodyBytes;
     if (this.#isStream && this.#unanswered > 0 && isFull) {
       this.#admitNext = () => this.#admit(message, admit);
       return;
@@ -152,7 +168,8 @@ export class CallFlow {
    * @throws ServingError SERVING_OVERLOADED where there is no room for it
    */
   answer(bytes: number): void {
-    if (bytes > 0) this.#held.limits.holdAnswer(bytes);
+    if (this.#isGone) return;
+    if (bytes > 0) this.#limits.holdAnswer(bytes, this.#holder);
     this.#answerBytes += bytes;
     this.#departing += 1;
     this.#departingSinceMs ??= performance.now();
@@ -162,7 +179,7 @@ export class CallFlow {
   answered(message: Buffer, bytes: number): void {
     // The end of the call has released everything.
     if (this.#isGone) return;
-    this.#held.limits.releaseAnswer(bytes);
+    this.#limits.releaseAnswer(bytes, this.#holder);
     this.#answerBytes -= bytes;
     this.#held.release(message.length + prefixBytes + messageBytes);
     this.#unanswered -= 1;

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { BodyLimits } from '../body-limits.ts';
+import { type BodyLimits, HeldBytes } from '../body-limits.ts';
 import { LeanSocket } from './lean-socket.ts';
 import { type PlainHead, parsePlainHead } from './plain-head.ts';
 
@@ -60,8 +60,10 @@ export class PlainConnection {
   #isDeparting = false;
   /** Holds the request that is being answered. */
   #piece: Buffer | undefined;
-  /** Bytes that count against the limits: what came and is not answered. */
+  /** Bytes that count against the limits: what came, is not answered and is not known to be anybody's. */
   #held = 0;
+  /** Of the request that is being answered. */
+  #claimed: HeldBytes | undefined;
   #sinceMs = performance.now();
   readonly #onDrain = () => this.#departed();
   readonly #onData = (part: Buffer) => this.#take(part);
@@ -69,6 +71,7 @@ export class PlainConnection {
   readonly #onError = () => this.socket.destroy();
   readonly #onClose = () => {
     this.#release(this.#held);
+    this.#unclaim();
     this.#server.onGone(this);
   };
 
@@ -123,7 +126,7 @@ export class PlainConnection {
 
   #hold(bytes: number): boolean {
     try {
-      this.#server.limits.hold(bytes, this.#held);
+      this.#server.limits.hold(bytes, this.#held, undefined);
       this.#held += bytes;
       return true;
     } catch {
@@ -132,8 +135,23 @@ export class PlainConnection {
   }
 
   #release(bytes: number): void {
-    this.#server.limits.release(bytes);
+    this.#server.limits.release(bytes, undefined);
     this.#held -= bytes;
+  }
+
+  /** So many bytes of the request that is being answered are somebody's. @throws ServingError SERVING_OVERLOADED */
+  claim(bytes: number, holder: string): void {
+    // It is gone, and holds nothing any more.
+    if (this.socket.destroyed) return;
+    this.#release(bytes);
+    this.#claimed = new HeldBytes(this.#server.limits);
+    this.#claimed.claim(holder);
+    this.#claimed.hold(bytes);
+  }
+
+  #unclaim(): void {
+    this.#claimed?.releaseAll();
+    this.#claimed = undefined;
   }
 
   #next(): void {
@@ -199,6 +217,7 @@ export class PlainConnection {
     this.#isBusy = false;
     this.#sinceMs = performance.now();
     this.#release(this.#held - this.#bytes);
+    this.#unclaim();
     // What came behind the request lies there too.
     if (this.#piece && this.#bytes === 0 && freePieces.length < maxFreePieces) freePieces.push(this.#piece);
     this.#piece = undefined;

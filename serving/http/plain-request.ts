@@ -1,5 +1,8 @@
+import { smallBytes } from '../body-limits.ts';
 import type { Cancellation } from '../engine/runner.ts';
 import type { RestRequest } from '../protocols/protocol.ts';
+import type { Peer } from '../security/access.ts';
+import { type Caller, holderOf } from '../security/caller.ts';
 import type { PlainConnection } from './plain-connection.ts';
 import type { PlainHead } from './plain-head.ts';
 
@@ -34,6 +37,11 @@ export class PlainRequest implements RestRequest, Cancellation {
   /** Whether the client has gone. */
   get aborted(): boolean {
     return this.#connection.socket.destroyed;
+  }
+
+  /** Small ones are not worth it: where all of them fill what nobody's may hold, the next is node:http's. @throws ServingError SERVING_OVERLOADED */
+  claim(caller: Caller, peer: Peer): void {
+    if (this.#body.length > smallBytes) this.#connection.claim(this.#body.length, holderOf(caller, peer));
   }
 
   body(): Promise<Buffer> {

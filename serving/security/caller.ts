@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** What can be asked of a model. `read` (metadata, status, statistics) is implied by any other. */
 export type Permission = 'read' | 'predict' | 'feedback' | 'control';
 
@@ -18,6 +20,27 @@ export interface Caller {
 
 /** This machine's user, where no authentication is configured (contract 7). */
 export const localCaller: Caller = { id: 'local', limits: undefined, may: () => true };
+
+/** Where a connection comes from. */
+interface Place {
+  readonly remoteAddress?: string | undefined;
+}
+
+/** Whose part of what all callers share a request takes: that of who sends it, or where anybody may ask of where it comes from. */
+export const holderOf = (caller: Caller, { remoteAddress }: Place): string =>
+  caller === localCaller ? networkOf(remoteAddress) : caller.id;
+
+/** A network of IPv6 (RFC 6177) is one place: who has one has all of its addresses. */
+export function networkOf(address: string | undefined): string {
+  if (address === undefined || isIP(address) !== 6) return address ?? '';
+  const inIpv4 = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
+  if (inIpv4 !== undefined) return inIpv4;
+  const [left = '', right] = address.replace(/%.*/, '').split('::');
+  const first = left === '' ? [] : left.split(':');
+  const last = right === undefined || right === '' ? [] : right.split(':');
+  const zeros = Array.from({ length: right === undefined ? 0 : 8 - first.length - last.length }, () => '0');
+  return `${[...first, ...zeros, ...last].slice(0, 4).join(':')}::/64`;
+}
 
 /** A caller with scopes `<permission>:<model>` (contract/keys.ts). */
 export class ScopedCaller implements Caller {

@@ -11,14 +11,16 @@ function callOf(isStream: boolean) {
   const stream = Object.assign(new EventEmitter(), { close: (code: number) => codes.push(code) });
   const call = { stream, decoder: { write: (_part: Buffer): Buffer[] => [] }, incomingEncoding: 'identity' };
   const refused: unknown[] = [];
+  const limits = new BodyLimits(100_000);
   const flow = new CallFlow(
     call as unknown as ServerInterceptingCallInterface,
     isStream,
-    new BodyLimits(100_000),
+    limits,
     (error) => refused.push((error as ServingError).code),
     () => {},
   );
-  return { flow, codes, refused, write: (bytes: Buffer) => call.decoder.write(bytes) };
+  flow.claim('caller');
+  return { flow, limits, stream, codes, refused, write: (bytes: Buffer) => call.decoder.write(bytes) };
 }
 
 const message = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]);
@@ -30,6 +32,12 @@ describe('a call that stands still is ended', () => {
     expect(write(message.subarray(0, 6))).toEqual([]);
     flow.look(later(110));
     expect(refused).toEqual([]);
+    flow.look(later(130));
+    expect(refused).toEqual(['SERVING_DEADLINE']);
+  });
+
+  it('where it is opened and says nothing', () => {
+    const { flow, refused } = callOf(false);
     flow.look(later(130));
     expect(refused).toEqual(['SERVING_DEADLINE']);
   });
@@ -61,6 +69,17 @@ describe('a call that stands still is ended', () => {
     flow.look(later(100_000));
     expect([codes, refused]).toEqual([[], []]);
   });
+});
+
+it('a call that is gone holds nothing, and nothing any more', () => {
+  const { flow, limits, stream, write } = callOf(false);
+  write(message);
+  stream.emit('close');
+  flow.answer(10);
+  flow.claim('caller');
+  // More than there is room for, which fits where nothing is held.
+  limits.holdAnswer(1e9, 'other');
+  limits.hold(1e9, 0, 'other');
 });
 
 it('messages are put together whatever the pieces they come in', () => {

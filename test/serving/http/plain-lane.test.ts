@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Server as NetServer } fro
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BodyLimits } from '../../../serving/body-limits.ts';
 import { LeanSocket } from '../../../serving/http/lean-socket.ts';
+import type { PlainConnection } from '../../../serving/http/plain-connection.ts';
 import { parsePlainHead } from '../../../serving/http/plain-head.ts';
 import { PlainLane } from '../../../serving/http/plain-lane.ts';
 import { seeded } from '../wire/numbers.ts';
@@ -12,6 +13,7 @@ let lane: PlainLane;
 let http: Server;
 let port: NetServer;
 const seen = { plain: 0, other: 0 };
+let onPlain = (_: PlainConnection): void => {};
 
 /** Both ways answer with what they were asked, so that a mix-up shows. */
 beforeAll(async () => {
@@ -31,6 +33,7 @@ beforeAll(async () => {
     limits,
     onRequest: (head, body, connection) => {
       seen.plain += 1;
+      onPlain(connection);
       // Answered later, as a model does.
       setImmediate(() => connection.respond(200, ['x-way', 'plain'], `POST ${head.url} ${body}`, false));
     },
@@ -226,6 +229,29 @@ describe('the plain lane', () => {
     await Promise.all(connections);
   });
 
+  it('holds a body for who sent it, once that is known', async () => {
+    const room = 4_000_000;
+    const body = 'b'.repeat(1500);
+    const seen: boolean[] = [];
+    const hogHas = (bytes: number) => {
+      try {
+        limits.hold(room - bytes, bytes, 'hog');
+        limits.release(room - bytes, 'hog');
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    onPlain = (connection) => {
+      seen.push(hogHas(2 * body.length));
+      connection.claim(body.length, 'hog');
+      seen.push(hogHas(2 * body.length));
+    };
+    await exchange([post('/claim', body)], 1);
+    onPlain = () => {};
+    expect(seen).toEqual([false, true]);
+  });
+
   it('holds nothing once connections are gone, also those that went away in the middle', async () => {
     for (const part of ['POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf', 'POST', '']) {
       await new Promise<void>((resolve) => {
@@ -238,13 +264,11 @@ describe('the plain lane', () => {
     const until = Date.now() + 10_000;
     const isFree = () => {
       try {
-        // One byte that is held leaves no room for all that there is.
-        limits.hold(1, 0);
-        limits.hold(4_000_000 - 1, 1);
-        limits.release(4_000_000);
+        // What is more than all that there is fits where nothing is held.
+        limits.hold(6_000_000, 0, 'all');
+        limits.release(6_000_000, 'all');
         return true;
       } catch {
-        limits.release(1);
         return false;
       }
     };
