@@ -31,7 +31,7 @@ function answersNone(): never {
   throw new ServingError('SERVING_NOT_READY', 'This process answers no requests');
 }
 
-/** The process that runs the versions which are tried: what they do wrong ends nothing but it. */
+/** A process for a version that is tried: what it does wrong ends nothing else. */
 class CanaryWorker {
   readonly #metrics = new Metrics();
   readonly #supervisor = new Channel<SupervisorCalls, WorkerCalls>(send, {

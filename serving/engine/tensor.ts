@@ -51,6 +51,14 @@ export function mayGrowTo(dtype: DataType, count: number): boolean {
   return count * bytes <= maxGrownBytes;
 }
 
+/** Memory of a tensor's elements. */
+export function byteLengthOf({ data }: TensorValue): number {
+  if (!Array.isArray(data)) return data.byteLength;
+  let bytes = 0;
+  for (const text of data) bytes += text.length;
+  return bytes;
+}
+
 export function countOf(shape: readonly number[]): number {
   let count = 1;
   for (const size of shape) count *= size;

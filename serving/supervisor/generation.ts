@@ -51,8 +51,8 @@ export class Generation {
     };
     this.#events = { ...events, calls, exited: (worker) => this.#exited(worker, events) };
     this.#canaries = new Canaries(start, { ...events, calls }, metrics, log, (removed) => {
+      this.takeOut([...this.#start.removed, removed]);
       events.removed(removed);
-      this.#tellRemoved([...this.#start.removed, removed]);
     });
     this.#log = log;
   }
@@ -137,8 +137,10 @@ export class Generation {
     this.#tell({ type: 'failures', failures });
   }
 
-  #tellRemoved(removed: readonly RemovedVersion[]): void {
+  /** All of its canaries that are out, also where another generation tried them. */
+  takeOut(removed: readonly RemovedVersion[]): void {
     this.#start = { ...this.#start, removed };
+    this.#canaries.leave(removed);
     this.#tell({ type: 'removed', removed });
   }
 

@@ -190,6 +190,8 @@ export class Supervisor {
       management.undo();
       throw error;
     }
+    // What served tried its canaries on, and tries them while it drains.
+    this.#tellRemoved();
     this.#openDatabase?.();
     this.#openDatabase = undefined;
     listeners.commit();
@@ -292,6 +294,11 @@ export class Supervisor {
       'a canary was taken out; stable answers all requests',
     );
     this.#audit.event('canary-removed', { model, version, reason: message });
+    this.#tellRemoved();
+  }
+
+  #tellRemoved(): void {
+    this.#generation?.takeOut(stillOut(this.#removed, this.#generation.chosen));
   }
 
   async #feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {

@@ -24,6 +24,8 @@ const entries = {
   canary: fileURLToPath(new URL('../canary-worker.ts', import.meta.url)),
 } as const satisfies Record<WorkerRole, string>;
 
+/** Who asks for metrics gets what a worker told before, where it takes longer: it runs a model, or hangs. */
+const metricsPatienceMs = 3_000;
 /** How long after its exit the last words of a worker are waited for. */
 const lastWordsMs = 200;
 
@@ -83,6 +85,9 @@ export class WorkerProcess {
   models: readonly LoadedVersions[] = [];
   /** The newest totals that it reported. */
   metrics: MetricsSnapshot = [];
+  /** Asked for them, and silent for longer than that. */
+  #isSilent = false;
+  readonly #role: WorkerRole;
   readonly #child: ChildProcess;
   readonly #events: WorkerEvents;
   readonly #channel: Channel<WorkerCalls, SupervisorCalls>;
@@ -93,6 +98,7 @@ export class WorkerProcess {
 
   constructor(start: WorkerStart, events: WorkerEvents, role: WorkerRole = 'front') {
     this.#events = events;
+    this.#role = role;
     this.#child = fork(entries[role], [], {
       serialization: 'advanced',
       execArgv: [...process.execArgv, ...collectorFlags],
@@ -186,16 +192,32 @@ export class WorkerProcess {
     }
   }
 
-  /** Resolves when the worker's totals are new, or it is gone. */
+  /** Resolves when the worker's totals are new, or it is gone, or too busy to tell. */
   async refreshMetrics(): Promise<void> {
-    if (!this.isReady) return;
-    const metrics = await this.#channel.call('metrics', undefined).catch(() => undefined);
-    if (metrics !== undefined) this.metrics = metrics;
+    if (!this.isReady || this.#isSilent) return;
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#isSilent = true;
+        resolve();
+      }, metricsPatienceMs);
+    });
+    const told = this.#channel
+      .call('metrics', undefined)
+      .then((metrics) => {
+        this.metrics = metrics;
+      })
+      .catch(() => {})
+      .finally(() => {
+        clearTimeout(timer);
+        this.#isSilent = false;
+      });
+    await Promise.race([told, silence]);
   }
 
   /** Resolves when every answer up to now has been handed over, or the worker is gone. */
   async flush(): Promise<void> {
-    if (this.isReady) await this.#channel.call('flush', undefined).catch(() => {});
+    if (this.isReady && this.#role === 'front') await this.#channel.call('flush', undefined).catch(() => {});
   }
 
   /** Lets it answer a request. @throws ServingError SERVING_NOT_READY where it is gone */
