@@ -1,12 +1,16 @@
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { Room } from '../room.ts';
 import type { Audit } from './audit.ts';
-import { type Caller, localCaller, ScopedCaller } from './caller.ts';
+import { type Caller, localCaller, networkOf, ScopedCaller } from './caller.ts';
 import { KeyRing } from './key-ring.ts';
 import { assertLocalCaller, assertSameOrigin } from './loopback.ts';
 import { TokenVerifier } from './tokens.ts';
 import { WatchedFiles } from './watched-files.ts';
+
+/** Tokens whose signatures are being checked, or that wait for the issuer's keys: beyond these it is not worth waiting. */
+const mostChecks = 2000;
 
 /** What a request shows of where it comes from. */
 export interface Credentials {
@@ -38,6 +42,9 @@ export class Access {
   readonly #byCertificate: boolean;
   readonly #audit: Audit;
   readonly #log: Log;
+  /** By where they come from: who sends them is what they wait to tell. */
+  readonly #checks = new Room();
+  #lastMissed: Error | undefined;
 
   private constructor(
     settings: ServingSettings,
@@ -90,7 +97,7 @@ export class Access {
     if (this.#tokens === undefined || !looksLikeToken.test(secret)) {
       throw this.#unknown('the key is not known', peer);
     }
-    return this.#bearerOf(this.#tokens, secret, peer);
+    return this.#tokens.known(secret) ?? this.#bearerOf(this.#tokens, secret, peer);
   }
 
   /** Browsers send Basic by themselves, also for a page of somebody else: that must be this server's own page. */
@@ -106,15 +113,28 @@ export class Access {
   }
 
   async #bearerOf(tokens: TokenVerifier, token: string, peer: Peer): Promise<Caller> {
+    const place = networkOf(peer.remoteAddress);
+    if (!this.#checks.take(1, mostChecks, place)) {
+      throw new ServingError('SERVING_AUTH_UNAVAILABLE', `${this.#checks.held} tokens wait to be checked`);
+    }
     let caller: Caller | undefined;
     try {
       caller = await tokens.find(token);
     } catch (error) {
-      this.#log.error({ reason: (error as Error).message }, 'the issuer of tokens does not answer');
+      this.#missed(error as Error);
       throw new ServingError('SERVING_AUTH_UNAVAILABLE', 'The token cannot be checked right now');
+    } finally {
+      this.#checks.release(1, place);
     }
     if (caller !== undefined) return caller;
     throw this.#unknown('the token is not valid', peer);
+  }
+
+  /** Many wait for the same answer, and all of them miss it: said once. */
+  #missed(error: Error): void {
+    if (this.#lastMissed === error) return;
+    this.#lastMissed = error;
+    this.#log.error({ reason: error.message }, 'the issuer of tokens does not answer');
   }
 
   #unknown(reason: string, peer: Peer): ServingError {
