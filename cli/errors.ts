@@ -11,6 +11,7 @@ export const errorTable = {
   CLI_NO_SUCH_FILE: 'Check the path; it is taken from the folder that you are in.',
   CLI_BAD_INPUT: 'docs/score.md shows the forms that are read.',
   CLI_OTHER_RUN: 'Delete it together with its .part.json, or choose another --out.',
+  CLI_STILL_RUNNING: 'Wait for it to end, or choose another --out.',
   CLI_SCORING_FAILED: 'What is done is kept: mend what it says and run the same command again.',
   CLI_STACK_UNKNOWN: 'A stack is a file Pulumi.<stack>.yaml in the checkout.',
   CLI_STACK_EXISTS: 'Choose another name, or remove that file.',

@@ -13,6 +13,7 @@ import { BadInput, countRows, type Source } from '../score/record.ts';
 import type { Scored } from '../score/scorer.ts';
 import { Team } from '../score/team.ts';
 import type { Terminal } from '../terminal.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 /** How often progress is told. */
 const tellEveryMs = 2_000;
@@ -38,6 +39,13 @@ async function versionOf(model: string, terminal: Terminal): Promise<string> {
   const folder = join(cache, 'score', conversion.digest);
   await writeVersion(conversion, folder);
   return folder;
+}
+
+/** @throws CliError CLI_USAGE where the answers would take the place of what they are about */
+async function assertOther(out: string, read: string): Promise<void> {
+  const [there, given] = await Promise.all([out, read].map((path) => stat(path).catch(() => undefined)));
+  if (there === undefined || there.ino !== given?.ino || there.dev !== given.dev) return;
+  throw new CliError('CLI_USAGE', `--out ${out} is what is read.`);
 }
 
 async function openSource(path: string, inputs: readonly TensorSpec[]): Promise<Source> {
@@ -103,10 +111,12 @@ export const score: Command = {
     const [model, input] = positionals.map((path) => resolve(path)) as [string, string];
     const found = await stat(input).catch(() => undefined);
     if (found === undefined) throw new CliError('CLI_NO_SUCH_FILE', `There is no file ${input}.`);
+    const workers =
+      wholeNumber('workers', String(options['workers']), 256) || Math.max(1, Math.floor(availableCores()));
+    const path = resolve((options['out'] as string | undefined) ?? `${basename(input)}.scores.jsonl`);
+    for (const read of [model, input]) await assertOther(path, read);
     const folder = await versionOf(model, terminal);
     const { manifest, digest } = await readVersionManifest(folder);
-    const workers = Number(options['workers']) || Math.max(1, Math.floor(availableCores()));
-    const path = resolve((options['out'] as string | undefined) ?? `${basename(input)}.scores.jsonl`);
     const totals: Totals = { bytesRead: 0 };
     let team: Team | undefined;
     let output: Output | undefined;

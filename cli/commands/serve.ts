@@ -17,6 +17,7 @@ import { listVersionFolders } from '../repository.ts';
 import { curlLine, describeTensor, exampleBody } from '../request-example.ts';
 import { startServing } from '../serving-process.ts';
 import type { Terminal } from '../terminal.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 /** A name that is a path segment: `My model.h5` is served as `my-model`. */
 const modelName = (path: string): string =>
@@ -32,13 +33,6 @@ function checkedName(name: string): string {
     'CLI_USAGE',
     `--name '${name}': lower-case letters, digits and dashes, for example '${modelName(`${name}.h5`)}'.`,
   );
-}
-
-/** @throws CliError CLI_USAGE */
-function wholeNumber(option: string, text: string, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value <= most) return value;
-  throw new CliError('CLI_USAGE', `--${option} '${text}': a whole number from 0 to ${most}.`);
 }
 
 /** Converts a model file into a repository of its own, by content. */

@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
 import { numpyReaders } from './arrays.ts';
-import { type ArrayRows, BadInput, type InputShape, rowsAtOnce, type Source } from './record.ts';
+import { type ArrayRows, BadInput, bytesAtOnce, type InputShape, rowsAtOnce, type Source } from './record.ts';
 
 /** One file of a zip archive, where its data lie. */
 interface Entry {
@@ -174,8 +174,10 @@ export async function openNpz(path: string, inputs: readonly InputShape[]): Prom
         throw new BadInput('the arrays have different numbers of rows');
       for (const { pieces, rowBytes } of arrays) await pieces.skip(skip * rowBytes);
       const packed = chosen.reduce((sum, { packedBytes }) => sum + packedBytes, 0);
-      for (let row = skip; row < total; row += rowsAtOnce) {
-        const rows = Math.min(rowsAtOnce, total - row);
+      const wholeRowBytes = arrays.reduce((sum, { rowBytes }) => sum + rowBytes, 0);
+      const most = Math.max(1, Math.min(rowsAtOnce, Math.floor(bytesAtOnce / wholeRowBytes)));
+      for (let row = skip; row < total; row += most) {
+        const rows = Math.min(most, total - row);
         const parts: ArrayRows[] = [];
         for (const [index, { pieces, code, shape, rowBytes }] of arrays.entries()) {
           parts.push({

@@ -1,8 +1,11 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { beSoleProcessOf } from '../../serving/middleware/database/sole-process.ts';
 import { CliError } from '../errors.ts';
 
 const newline = 0x0a;
+/** A run that was killed just now is gone by then. */
+const patienceMs = 1_000;
 
 /** What a run is about: one that goes on must be about the same. */
 export interface Run {
@@ -30,10 +33,13 @@ export class Output {
     this.refused = refused;
   }
 
-  /** @throws CliError CLI_OTHER_RUN where what is there is about something else */
+  /** @throws CliError CLI_STILL_RUNNING where another run writes there, CLI_OTHER_RUN where what is there is about something else */
   static async open(path: string, run: Run): Promise<Output> {
     await mkdir(dirname(path), { recursive: true });
     const [part, about] = [`${path}.part`, `${path}.part.json`];
+    await beSoleProcessOf(part, patienceMs).catch(() => {
+      throw new CliError('CLI_STILL_RUNNING', `Another run writes to ${part}.`);
+    });
     const wanted = JSON.stringify(run);
     const begun = await readFile(about, 'utf8').catch(() => undefined);
     if (begun !== undefined && begun !== wanted) {

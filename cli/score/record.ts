@@ -30,6 +30,8 @@ export interface Source {
 
 /** Rows that are scored at once; small enough for any model. */
 export const rowsAtOnce = 256;
+/** Fewer, where they are large: what is handed on at once is hardly longer than this. */
+export const bytesAtOnce = 1024 * 1024;
 
 /** What an input is, as far as reading it goes. */
 export interface InputShape {

@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { cellsOf } from '../../cli/score/csv.ts';
+import { openLines } from '../../cli/score/lines.ts';
+import { openNpz } from '../../cli/score/npz.ts';
+import { countRows, type Rows } from '../../cli/score/record.ts';
 import { classify, convert, readLabelledSet } from '../../conversion/index.ts';
 import { expected, fixture } from '../serving/processing/fixtures.ts';
 import { wholeNumbers, writeFixture } from '../serving/support/models.ts';
@@ -236,6 +239,36 @@ describe('modelmile score', () => {
     expect(readFileSync(at('stopped.out')).equals(readFileSync(at('whole.out')))).toBe(true);
   }, 120_000);
 
+  it('writes where no other run writes, and never over what it reads', async () => {
+    writeCsv(at('read.csv'), expected.columns.rows);
+    const before = readFileSync(at('read.csv'), 'utf8');
+    const args = [fixture('credit.h5'), at('read.csv'), '--out'];
+    for (const misuse of [at('read.csv'), `${folder}/../${basename(folder)}/read.csv`]) {
+      const { code, stderr } = await score(...args, misuse);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('is what is read')]);
+    }
+    expect(readFileSync(at('read.csv'), 'utf8')).toBe(before);
+    expect((await score(...args, at('x.jsonl'), '--workers=-1')).code).toBe(2);
+    const { child, ended } = start([fixture('credit.h5'), at('many.csv'), '--out', at('both.out')]);
+    while (!existsSync(at('both.out.part'))) await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill('SIGSTOP');
+    const second = await score(fixture('credit.h5'), at('many.csv'), '--out', at('both.out'));
+    expect([second.code, second.stderr]).toEqual([1, expect.stringContaining('Another run writes to')]);
+    child.kill('SIGKILL');
+    await ended;
+    expect((await score(fixture('credit.h5'), at('many.csv'), '--out', at('both.out'))).code).toBe(0);
+    expect(readFileSync(at('both.out')).equals(readFileSync(at('whole.out')))).toBe(true);
+  }, 120_000);
+
+  it('hands on large rows of an .npz in few at a time', async () => {
+    const bytes = new Uint8Array(40 * 300_000);
+    writeFileSync(at('large.npz'), zipSync({ 'x.npy': npy('|u1', '40, 300000', bytes) }, { level: 0 }));
+    const source = await openNpz(at('large.npz'), [{ name: 'x', dtype: 'uint8' }]);
+    const pieces: number[] = [];
+    for await (const { rows } of source.read(1)) pieces.push(countRows(rows));
+    expect(pieces).toEqual(Array(13).fill(3));
+  });
+
   it('refuses what it cannot read with a sentence', async () => {
     writeFileSync(at('empty.csv'), '');
     writeFileSync(at('cut.npz'), zipSync({ 'x.npy': Buffer.alloc(4) }).subarray(0, 20));
@@ -254,7 +287,16 @@ describe('modelmile score', () => {
   }, 60_000);
 });
 
+const linesOf = (rows: Rows) => (rows.kind === 'lines' ? rows.lines : []);
+
 describe('a record of CSV', () => {
+  const cellsIn = async (name: string) => {
+    const source = await openLines(at(name), 'csv');
+    const rows: string[][] = [];
+    for await (const piece of source.read(0)) rows.push(...linesOf(piece.rows).map(cellsOf));
+    return rows;
+  };
+
   it('is what any writer made of its cells', () => {
     const quoted = (cell: string) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
     fc.assert(
@@ -265,5 +307,50 @@ describe('a record of CSV', () => {
         expect(cellsOf(text)).toEqual(cells);
       }),
     );
+  });
+
+  it('ends where its line ends, whatever lines its quotes hold and whatever quotes its text', async () => {
+    const quoted = (cell: string) => `"${cell.replaceAll('"', '""')}"`;
+    const text = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r', '\uFEFF') });
+    const plain = fc.string({ unit: fc.constantFrom('5', '"', ' ') }).map((cell) => `5${cell}`);
+    const cell = fc.oneof(
+      text.map((each) => [quoted(each), each] as const),
+      plain.map((each) => [each, each] as const),
+    );
+    const table = fc.array(
+      fc.tuple(
+        plain.map((each) => [each, each] as const),
+        cell,
+        cell,
+      ),
+      { minLength: 1 },
+    );
+    await fc.assert(
+      fc.asyncProperty(table, async (rows) => {
+        const head = '\uFEFF"a","b\nc",d\r\n';
+        const lines = rows.map((row) => row.map(([written]) => written).join(','));
+        writeFileSync(at('property.csv'), `${head}${lines.join('\r\n')}`);
+        expect(await cellsIn('property.csv')).toEqual(rows.map((row) => row.map(([, given]) => given)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is found in one pass, also where quotes never end', async () => {
+    writeFileSync(at('open.csv'), `a,b\n1,2\n3,"${'4\n'.repeat(2_000_000)}`);
+    const startedMs = performance.now();
+    const source = await openLines(at('open.csv'), 'csv');
+    const rows: string[] = [];
+    for await (const piece of source.read(0)) rows.push(...linesOf(piece.rows));
+    expect(rows).toHaveLength(2);
+    expect(() => cellsOf(rows[1]!)).toThrow('quotes that do not end');
+    // Every line anew from the record's beginning would take hours.
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
+  }, 60_000);
+
+  it('is refused where it goes on behind quotes', () => {
+    for (const record of ['"3"1,2', '1,"2" ', '"a""b"c']) {
+      expect(() => cellsOf(record)).toThrow('goes on behind its quotes');
+    }
   });
 });

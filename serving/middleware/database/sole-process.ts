@@ -6,11 +6,14 @@ import { listenPrivately } from '../../private-socket.ts';
 const patienceMs = 30_000;
 
 /** Resolves when the process that listens there is gone, or at once where there is none. @throws Error where it does not go */
-function gone(path: string): Promise<void> {
+function gone(path: string, folder: string, waitMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const other = connect(path);
-    const late = () => reject(new Error(`another process still uses the database (${path})`));
-    const patience = setTimeout(late, patienceMs);
+    const late = () => {
+      other.destroy();
+      reject(new Error(`another process still uses ${folder} (${path})`));
+    };
+    const patience = setTimeout(late, waitMs);
     other.once('error', () => {});
     other.once('close', () => {
       clearTimeout(patience);
@@ -25,9 +28,9 @@ function gone(path: string): Promise<void> {
  * may be another process's by then.
  * @throws Error where the other one stays
  */
-export async function beSoleProcessOf(folder: string): Promise<void> {
+export async function beSoleProcessOf(folder: string, waitMs = patienceMs): Promise<void> {
   const path = controlSocketPath(folder);
-  await gone(path);
+  await gone(path, folder, waitMs);
   const server = createServer((other) => other.on('error', () => {}).resume());
   await listenPrivately(server, path);
   server.unref();
