@@ -12,7 +12,7 @@ export const smallBytes = 64 * 1024;
 /** Bytes of answers over gRPC that one worker keeps for clients that do not read them, or more where more than that may come in. */
 const answerBytes = 256 * 1024 * 1024;
 
-/** Calls over gRPC that one worker has open: each is 7 KB without its headers and messages. */
+/** Calls over gRPC that one worker has open: each is 13 KiB without its headers and messages. */
 const mostCalls = 8192;
 
 /** What unpacks a body, by its Content-Encoding or grpc-encoding. */

@@ -192,10 +192,14 @@ export class GrpcServer {
     return this.#context.access.callerOf({ authorization, host }, peer);
   }
 
-  accept(socket: Socket): void {
+  /** @param onGone when the connection is closed */
+  accept(socket: Socket, onGone: () => void): void {
     socket.setNoDelay(true);
     this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      onGone();
+    });
     if (this.#gate === undefined) this.#injector.injectConnection(socket);
     else this.#gate.accept(socket);
     // The supervisor paused it, so that not a byte was lost on the way.

@@ -108,7 +108,7 @@ export async function rehearse(context: RestServerContext, parts: DataPlaneParts
     meter: new RequestMeter(new Metrics(), log),
     access,
   });
-  server.accept(connection);
+  server.accept(connection, () => {});
   let answered = 0;
   while (
     answered < requests &&

@@ -136,11 +136,15 @@ export class RestServer {
     return server;
   }
 
-  accept(accepted: Socket): void {
+  /** @param onGone when the connection is closed */
+  accept(accepted: Socket, onGone: () => void): void {
     const socket = this.#gate === undefined ? LeanSocket.of(accepted) : accepted;
     socket.setNoDelay(true);
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      onGone();
+    });
     if (this.#gate === undefined) this.#lane.accept(socket);
     else this.#gate.accept(socket);
     // The supervisor paused it, so that not a byte was lost on the way.

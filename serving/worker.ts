@@ -3,6 +3,7 @@ import { BodyLimits } from './body-limits.ts';
 import type { RemovedVersion, Shadow } from './canary/calls.ts';
 import { type CanaryCalls, RemoteRunner } from './canary/remote-runner.ts';
 import type { Traffic } from './canary/traffic.ts';
+import { Connections, connectionLimit, openFilesLimit } from './connections.ts';
 import type { ServingSettings } from './contract/index.ts';
 import { DataPlane } from './dataplane.ts';
 import type { Runner } from './engine/runner.ts';
@@ -55,6 +56,9 @@ class Worker {
     canary: notHere,
     compare: notHere,
   });
+  readonly #connections = new Connections(connectionLimit(openFilesLimit()), () =>
+    this.#metrics.count('modelmile_connections_refused_total', { process: 'worker' }).add(),
+  );
   readonly #servers: { rest?: RestServer; grpc?: GrpcServer } = {};
   #recorder: PredictionRecorder | undefined;
   #failures: readonly LoadFailure[] = [];
@@ -171,6 +175,12 @@ class Worker {
     process.send?.({ type: 'totals', metrics } satisfies FromWorker, () => process.exit(0));
   }
 
+  #accept(listener: 'rest' | 'grpc', socket: Socket): void {
+    const server = this.#servers[listener];
+    const onGone = server && this.#connections.admit(socket);
+    if (onGone !== undefined) server?.accept(socket, onGone);
+  }
+
   receive(message: ToWorker, socket: Socket | undefined): void {
     switch (message.type) {
       case 'start':
@@ -179,7 +189,7 @@ class Worker {
       case 'connection':
         // Said before anything is read: until then the supervisor may give it to another.
         send({ type: 'taken', id: message.id });
-        if (socket !== undefined) this.#servers[message.listener]?.accept(socket);
+        if (socket !== undefined) this.#accept(message.listener, socket);
         break;
       case 'failures':
         this.#failures = message.failures;

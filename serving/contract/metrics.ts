@@ -370,6 +370,34 @@ export const metrics = {
       },
     ],
   },
+  modelmile_connections_refused_total: {
+    type: 'counter',
+    labels: ['process'],
+    help: 'Connections that were closed at once for lack of room, by process: supervisor, worker.',
+    alerts: [
+      {
+        name: 'ConnectionsRefused',
+        kind: 'security',
+        expr: 'sum by (pod) (rate(modelmile_connections_refused_total[5m])) > 0.1',
+        for: '5m',
+        severity: 'ticket',
+        summary: '{{ $labels.pod }} closes connections at once: it has as many as it can hold.',
+        runbook: {
+          meaning:
+            'Some clients cannot connect; who is connected is answered. One address alone leaves others a fifth.',
+          look: [
+            '`ss -tn state established` in the pod, by address: one client that opens connections and does not use them again, or many?',
+            'The limit of open files of the process, `ulimit -n`: a worker has 16,384 connections, or as many as that leaves.',
+          ],
+          mend: [
+            'Mend the client: connections are kept open and used again.',
+            'Block the address at the load balancer where it is an attack.',
+            'Raise the limit of open files where it is below 17,000, or the number of replicas.',
+          ],
+        },
+      },
+    ],
+  },
   modelmile_process_cpu_seconds_total: {
     type: 'counter',
     labels: ['process'],

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:net';
+import type { Connections } from '../connections.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Connection } from './worker-process.ts';
@@ -52,10 +53,13 @@ export interface Attempt {
  */
 export class Listeners {
   readonly #taker: Taker;
+  /** Those that no worker has taken yet. */
+  readonly #waiting: Connections;
   readonly #open = new Map<Kind, { wanted: Address; address: Address; server: Server }>();
 
-  constructor(taker: Taker) {
+  constructor(taker: Taker, waiting: Connections) {
     this.#taker = taker;
+    this.#waiting = waiting;
   }
 
   address(kind: Kind): Address {
@@ -79,6 +83,9 @@ export class Listeners {
         const current = this.#open.get(kind);
         if (current?.wanted.host === wanted.host && current.wanted.port === wanted.port) continue;
         const server = createServer({ pauseOnConnect: true }, (socket) => {
+          const onGone = this.#waiting.admit(socket);
+          if (onGone === undefined) return;
+          socket.once('close', onGone);
           this.#taker({ listener: kind, socket });
         });
         const address = await listen(server, kind === 'rest' ? 'REST' : 'gRPC', wanted);

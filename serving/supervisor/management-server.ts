@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Connections } from '../connections.ts';
 import { type Address, type Attempt, listen } from './listeners.ts';
 
 /** What port 9090 tells; no predictions here. */
@@ -33,12 +34,14 @@ const routes: Readonly<Record<string, Answer>> = {
 /** Health and metrics, in the supervisor: they answer also while no worker can. */
 export class ManagementServer {
   readonly #source: ManagementSource;
+  readonly #connections: Connections;
   #server: Server | undefined;
   #wanted: Address | undefined;
   #address: Address = { host: '127.0.0.1', port: 0 };
 
-  constructor(source: ManagementSource) {
+  constructor(source: ManagementSource, connections: Connections) {
     this.#source = source;
+    this.#connections = connections;
   }
 
   get address(): Address {
@@ -52,6 +55,10 @@ export class ManagementServer {
       return { commit: () => {}, undo: () => {} };
     }
     const server = createServer((request, response) => this.#answer(request, response));
+    server.on('connection', (socket) => {
+      const onGone = this.#connections.admit(socket);
+      if (onGone !== undefined) socket.once('close', onGone);
+    });
     this.#address = await listen(server, 'management', wanted);
     this.#server = server;
     this.#wanted = wanted;

@@ -1,4 +1,5 @@
 import type { RemovedVersion } from '../canary/calls.ts';
+import { Connections, connectionLimit, openFilesLimit } from '../connections.ts';
 import type { FeedbackRecord, FeedbackRequest, ServerState, ServingSettings } from '../contract/index.ts';
 import { plan } from '../engine/threads.ts';
 import { ServingError } from '../errors.ts';
@@ -91,14 +92,20 @@ export class Supervisor {
       this.#audit,
     );
     this.#poll = new Poll(() => this.reload(false).catch(() => {}));
-    this.#listeners = new Listeners((connection) => this.#hand(connection));
-    this.#management = new ManagementServer({
-      readiness: () =>
-        !this.#draining && this.#generation?.isReady === true
-          ? this.#generation.settings.executionProvider
-          : undefined,
-      metrics: () => this.#text(),
-    });
+    const limit = connectionLimit(openFilesLimit());
+    const refused = this.#metrics.count('modelmile_connections_refused_total', { process: 'supervisor' });
+    const connections = (share: number) => new Connections(share * limit, () => refused.add());
+    this.#listeners = new Listeners((connection) => this.#hand(connection), connections(0.75));
+    this.#management = new ManagementServer(
+      {
+        readiness: () =>
+          !this.#draining && this.#generation?.isReady === true
+            ? this.#generation.settings.executionProvider
+            : undefined,
+        metrics: () => this.#text(),
+      },
+      connections(0.25),
+    );
   }
 
   /** @throws ServingError SERVING_NOT_READY */

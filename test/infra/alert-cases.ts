@@ -70,6 +70,13 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     quiet: { 'modelmile_worker_crashes_total{pod="modelmile-serving-0"}': '0x10 1x50' },
     atMinutes: 15,
   },
+  ConnectionsRefused: {
+    fires: { 'modelmile_connections_refused_total{pod="modelmile-serving-0",process="worker"}': '0+60x60' },
+    quiet: {
+      'modelmile_connections_refused_total{pod="modelmile-serving-0",process="worker"}': '0x10 30x50',
+    },
+    atMinutes: 15,
+  },
   AvailabilityBudgetBurnsFast: {
     fires: { ...requests(200, 600), ...requests(500, 30) },
     quiet: { ...requests(200, 60_000), ...requests(500, 30) },

@@ -25,11 +25,12 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** A server of its own with a repository of fixtures, on free ports of loopback. */
+/** A server of its own with a repository of fixtures, on free ports of loopback. `openFiles`: so many that each of its processes may open. */
 export async function startServer(
   models: Readonly<Record<string, Readonly<Record<number, FixtureModel>>>>,
   overrides: Partial<ServingSettingsInput> = {},
   env: NodeJS.ProcessEnv = {},
+  openFiles?: number,
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'modelmile-test-'));
   const modelRoot = join(folder, 'models');
@@ -50,7 +51,7 @@ export async function startServer(
     logLevel: 'error',
     ...overrides,
   };
-  return run(settings, env);
+  return run(settings, env, openFiles);
 }
 
 /** The same settings and files again, after the process is gone; the ports may be others. */
@@ -62,11 +63,18 @@ export async function restartServer(
   return run(settings, env);
 }
 
-async function run(settings: ServingSettingsInput, env: NodeJS.ProcessEnv): Promise<TestServer> {
+async function run(
+  settings: ServingSettingsInput,
+  env: NodeJS.ProcessEnv,
+  openFiles?: number,
+): Promise<TestServer> {
   const folder = dirname(settings.stateDir);
   const settingsFile = join(folder, 'settings.json');
   await writeFile(settingsFile, JSON.stringify(settings));
-  const child = spawn(process.execPath, [entry, '--settings', settingsFile], {
+  const command = [process.execPath, entry, '--settings', settingsFile];
+  const limited = ['sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...command];
+  const [program = '', ...args] = openFiles === undefined ? command : limited;
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
