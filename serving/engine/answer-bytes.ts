@@ -20,9 +20,16 @@ export function bytesOfTensors(tensors: readonly TensorValue[]): Uint8Array {
     }),
   );
   const json = Buffer.from(JSON.stringify(heads));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(json.length);
-  return Buffer.concat([length, json, ...raws]);
+  const parts = [json, ...raws];
+  // Not of Node's pool: a few bytes that are kept would keep all of its 8 KiB.
+  const bytes = new Uint8Array(parts.reduce((total, part) => total + part.length, 4));
+  new DataView(bytes.buffer).setUint32(0, json.length, true);
+  let at = 4;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** @throws Error where the bytes are not of `bytesOfTensors` */

@@ -9,6 +9,8 @@ type CacheSettings = NonNullable<ServingSettings['cache']>;
 const connectTimeoutMs = 5_000;
 /** Longer than a request can wait for what only saves it time. */
 const answerTimeoutMs = 50;
+/** A server that says nothing for so long is away: what it is sent would pile up, and each request wait. */
+const silenceMs = 5_000;
 /** A server that is away is looked for again after this long. */
 const retryAfterMs = 1_000;
 
@@ -42,6 +44,7 @@ export class ServerCache implements Cache {
         lazyConnect: true,
         connectTimeout: connectTimeoutMs,
         commandTimeout: answerTimeoutMs,
+        socketTimeout: silenceMs,
         enableOfflineQueue: false,
         maxRetriesPerRequest: 0,
         retryStrategy: () => null,

@@ -1,10 +1,15 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { predictionIdHeader } from '../../../serving/contract/index.ts';
+import { bytesOfTensors } from '../../../serving/engine/answer-bytes.ts';
+import { createLog } from '../../../serving/log.ts';
 import { cacheCredentials } from '../../../serving/middleware/cache/credentials.ts';
 import { openEmbeddedCache } from '../../../serving/middleware/cache/embedded.ts';
+import { ServerCache } from '../../../serving/middleware/cache/server.ts';
 import { until } from '../../support/load.ts';
 import { hasOpenssl, makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { metricOf } from '../support/metrics.ts';
@@ -19,12 +24,28 @@ const hits = (server: TestServer) => metricOf(server, 'modelmile_cache_lookups_t
 
 describe('the embedded cache', () => {
   it('forgets what was not asked for the longest, and what is old', async () => {
-    const cache = openEmbeddedCache(1000);
+    const cache = openEmbeddedCache(4000);
     for (let n = 0; n < 5; n++) cache.set(`key${n}`, new Uint8Array(300), 60);
     expect(await cache.get('key0')).toBeUndefined();
     expect(await cache.get('key4')).toHaveLength(300);
     cache.set('short', new Uint8Array(1), 0.001);
     await until(async () => (await cache.get('short')) === undefined, 'it is forgotten');
+  });
+
+  it('takes no more memory than it is given, however short the answers are', async () => {
+    const maxBytes = 1024 * 1024;
+    const cache = openEmbeddedCache(maxBytes);
+    const answers = Array.from({ length: 10_000 }, (_, n) =>
+      bytesOfTensors([{ name: 'y', dtype: 'float32', shape: [1], data: Float32Array.of(n) }]),
+    );
+    // All that an answer keeps alive is its own.
+    for (const answer of answers) expect(answer.buffer.byteLength).toBe(answer.length);
+    answers.forEach((answer, n) => {
+      cache.set(`key${n}`, answer, 60);
+    });
+    const kept = await Promise.all(answers.map((_, n) => cache.get(`key${n}`)));
+    // An entry of Node's and of the list of the newest takes hundreds of bytes.
+    expect(kept.filter(Boolean).length).toBeLessThan(maxBytes / 500);
   });
 
   it('gives an answer again for equal inputs to the same version, with an id of its own', async () => {
@@ -56,6 +77,38 @@ describe('the embedded cache', () => {
       await server.stop();
     }
   });
+});
+
+it('a cache server that hangs is left alone after some time: nobody waits for it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'modelmile-cache-'));
+  await writeFile(join(folder, 'password'), 'any');
+  const sockets = new Set<Socket>();
+  let isHung = false;
+  const hanging = createServer((socket) => {
+    sockets.add(socket);
+    // One answer for each command: its arguments' count begins with an asterisk.
+    socket.on('data', (bytes) => {
+      if (!isHung) socket.write('+OK\r\n'.repeat(bytes.toString('latin1').split(/^\*\d/m).length - 1));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(hanging, 'listening');
+  const { port } = hanging.address() as AddressInfo;
+  const settings = { host: '127.0.0.1', port, tls: false, auth: { credentialsDir: folder } };
+  const cache = new ServerCache(settings, () => {}, createLog('silent', 'test'));
+  const waitedMs = async () => {
+    const startedMs = performance.now();
+    await cache.get('key');
+    return performance.now() - startedMs;
+  };
+  await until(async () => (await cache.get('key')) !== undefined, 'it answers');
+  isHung = true;
+  expect(await waitedMs()).toBeGreaterThan(40);
+  await until(async () => (await waitedMs()) < 5 && (await waitedMs()) < 5, 'nobody waits');
+  isHung = false;
+  await until(async () => (await cache.get('key')) !== undefined, 'it answers again');
+  for (const socket of sockets) socket.destroy();
+  hanging.close();
+  await rm(folder, { recursive: true, force: true });
 });
 
 describe('a token for ElastiCache', () => {
