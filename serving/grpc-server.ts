@@ -60,7 +60,7 @@ type Stream = ServerDuplexStream<Buffer, unknown>;
 /** Where a call keeps who sends it and what it holds. In a WeakMap that would outlive the call: it refers to its own key. */
 const sender = Symbol('sender');
 interface Known extends Metadata {
-  [sender]?: { readonly caller: Caller; readonly flow: CallFlow };
+  [sender]?: { readonly caller: Caller; readonly peer: Peer; readonly flow: CallFlow };
 }
 type Encode = (message: unknown) => Buffer;
 
@@ -171,7 +171,7 @@ export class GrpcServer {
               const found = this.#callerOf(metadata, call.getHost(), peer);
               const caller = found instanceof Promise ? await found : found;
               flow.claim(holderOf(caller, peer));
-              metadata[sender] = { caller, flow };
+              metadata[sender] = { caller, peer, flow };
             } catch (error) {
               refuse(error, metadata);
               return;
@@ -270,7 +270,11 @@ export class GrpcServer {
     running: RunningCall,
   ): Promise<GrpcAnswer> {
     const { dataPlane, limiter } = this.#context;
-    const caller = (running.metadata as Known)[sender]?.caller as Caller;
+    const { call, metadata } = running;
+    const { caller: first, peer } = (metadata as Known)[sender] as NonNullable<Known[typeof sender]>;
+    // A stream may last longer than the key or the token that it began with.
+    const isStream = method.methodKind === 'bidi_streaming';
+    const caller = isStream ? await this.#callerOf(metadata, call.getHost(), peer) : first;
     await limiter.take(caller);
     running.callerId = caller.id;
     running.plane = dataPlane.for(caller);

@@ -21,6 +21,8 @@ const maxAccounts = 10_000;
 interface Account {
   left: number;
   refusedUntilMs: number;
+  /** Under which it was refused: with others it may ask again at once. */
+  limits: Limits;
   asking: Promise<void> | undefined;
 }
 
@@ -42,7 +44,7 @@ export class RateLimiter {
     if (limits === undefined) return;
     let account = this.#accounts.get(id);
     if (account === undefined) {
-      account = { left: 0, refusedUntilMs: 0, asking: undefined };
+      account = { left: 0, refusedUntilMs: 0, limits, asking: undefined };
       this.#accounts.set(id, account);
     }
     if (account.left > 0) account.left -= 1;
@@ -51,6 +53,10 @@ export class RateLimiter {
 
   async #wait(id: string, account: Account, limits: Limits): Promise<void> {
     while (account.left === 0) {
+      if (!isSame(account.limits, limits)) {
+        account.limits = limits;
+        account.refusedUntilMs = 0;
+      }
       const waitMs = account.refusedUntilMs - performance.now();
       if (waitMs > 0) {
         const refusal = new ServingError('SERVING_RATE_LIMITED', `'${id}' has used up what it may ask`);
@@ -74,3 +80,6 @@ export class RateLimiter {
     }
   }
 }
+
+const isSame = (a: Limits, b: Limits): boolean =>
+  a.requestsPerSecond === b.requestsPerSecond && a.requestsPerDay === b.requestsPerDay;

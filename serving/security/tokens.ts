@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { Scope, type ServingSettings } from '../contract/index.ts';
 import { type Caller, ScopedCaller } from './caller.ts';
@@ -32,6 +32,8 @@ const maxKeysAgeMs = 60 * 60_000;
 const cooldownMs = 10_000;
 /** After an issuer could not be reached it is not asked again for so long, however many tokens come. */
 const retryAfterMs = 1_000;
+/** A token may be valid from a moment on that its issuer's clock has reached and ours has not. */
+const clockSkewSeconds = 60;
 /** As OpenID Connect has it. */
 const maxSubjectLength = 255;
 
@@ -39,11 +41,19 @@ const maxSubjectLength = 255;
 const isSubject = (sub: unknown): sub is string =>
   typeof sub === 'string' && sub !== '' && sub.length <= maxSubjectLength;
 
+/** What the issuer answers that is no set of keys says nothing of a token. */
+const isAway = (error: unknown): boolean =>
+  error instanceof errors.JWKSTimeout ||
+  error instanceof errors.JWKSInvalid ||
+  !(error instanceof errors.JOSEError) ||
+  error.code === 'ERR_JOSE_GENERIC';
+
 /** Bearer tokens of an OpenID Connect issuer. */
 export class TokenVerifier {
   readonly #settings: JwtSettings;
   readonly #verified = new LRUCache<string, Caller>({ max: maxBelieved });
   #keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
+  #refused: { readonly error: unknown; readonly untilMs: number } | undefined;
 
   constructor(settings: JwtSettings) {
     this.#settings = settings;
@@ -56,23 +66,23 @@ export class TokenVerifier {
 
   /**
    * Who the token stands for; undefined where it is not valid.
-   * @throws Error where the issuer's keys cannot be had; the same to all who waited for them
+   * @throws Error where the issuer's keys cannot be had; the same to all until they are asked for again
    */
   async find(token: string): Promise<Caller | undefined> {
     const id = hash('sha256', token);
     const { issuer, audience } = this.#settings;
+    const wanted = { issuer, audience, algorithms, clockTolerance: clockSkewSeconds };
     try {
-      const { payload } = await jwtVerify(token, await this.#issuerKeys(), { issuer, audience, algorithms });
+      const { payload } = await jwtVerify(token, await this.#issuerKeys(), wanted);
       if (!isSubject(payload.sub) || payload.exp === undefined) return undefined;
-      const caller = this.#callerOf(payload, payload.sub);
       const ttl = Math.min(believedMs, payload.exp * 1000 - Date.now());
-      if (ttl > 0) this.#verified.set(id, caller, { ttl });
+      if (ttl <= 0) return undefined;
+      const caller = this.#callerOf(payload, payload.sub);
+      this.#verified.set(id, caller, { ttl });
       return caller;
     } catch (error) {
-      const isAway =
-        error instanceof errors.JWKSTimeout || (error as { code?: string }).code === 'ERR_JOSE_GENERIC';
-      if (error instanceof errors.JOSEError && !isAway) return undefined;
-      throw error;
+      if (isAway(error)) throw error;
+      return undefined;
     }
   }
 
@@ -92,6 +102,7 @@ export class TokenVerifier {
         timeoutDuration: fetchTimeoutMs,
         cooldownDuration: cooldownMs,
         cacheMaxAge: maxKeysAgeMs,
+        [customFetch]: (url, options) => this.#fetch(url, options),
       });
       setInterval(() => keys.reload().catch(() => {}), refreshEveryMs).unref();
       return keys;
@@ -102,6 +113,20 @@ export class TokenVerifier {
       }, retryAfterMs).unref();
     });
     return this.#keys;
+  }
+
+  /** Asks the issuer; not again soon where it does not answer. */
+  async #fetch(url: string, options: RequestInit): Promise<Response> {
+    if (this.#refused !== undefined && Date.now() < this.#refused.untilMs) throw this.#refused.error;
+    try {
+      const response = await fetch(url, options);
+      if (response.status !== 200) throw new Error(`the status is ${response.status}`);
+      return response;
+    } catch (cause) {
+      const error = new Error(`${url} cannot be read: ${(cause as Error).message}`, { cause });
+      this.#refused = { error, untilMs: Date.now() + retryAfterMs };
+      throw error;
+    }
   }
 
   async #discover(): Promise<URL> {

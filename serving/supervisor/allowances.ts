@@ -47,10 +47,9 @@ export class Allowances {
     const account = await this.#account(callerId, limits, nowMs);
     const { requestsPerSecond: rate, requestsPerDay: quota } = limits;
     if (rate !== undefined) {
-      account.tokens = Math.min(
-        capacityOf(rate),
-        account.tokens + ((nowMs - account.refilledAtMs) / 1000) * rate,
-      );
+      // A clock that is put back takes nothing from anybody.
+      const sinceMs = Math.max(0, nowMs - account.refilledAtMs);
+      account.tokens = Math.min(capacityOf(rate), account.tokens + (sinceMs / 1000) * rate);
       account.refilledAtMs = nowMs;
       wanted = Math.min(wanted, Math.floor(account.tokens));
       if (wanted < 1) return { granted: 0, retryAfterMs: ((1 - account.tokens) / rate) * 1000 };

@@ -5,10 +5,12 @@ import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ServiceError } from '@grpc/grpc-js';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { type ApiKey, newApiKey } from '../../../serving/contract/index.ts';
+import { GRPCInferenceService } from '../../../serving/protocols/open-inference-grpc/generated/open_inference_pb.js';
 import { PredictionService } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
 import { until } from '../../support/load.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
@@ -87,6 +89,15 @@ describe('a server with keys and an issuer of tokens', () => {
   const withKey = (name: string) => ({ headers: { authorization: `Bearer ${keys[name]?.key}` } });
   const save = (names: readonly string[]) =>
     writeFile(keysFile(), JSON.stringify({ keys: names.map((name) => keys[name]?.entry) }));
+
+  // Each worker reads the file itself, and one answer is one worker's: only what all say counts.
+  const status = async (name: string) => {
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, () => ask(path('colours'), undefined, withKey(name))),
+    );
+    const said = new Set(answers.map((answer) => answer.status));
+    return said.size === 1 ? [...said][0] : undefined;
+  };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'modelmile-keys-'));
@@ -263,14 +274,6 @@ describe('a server with keys and an issuer of tokens', () => {
   it('rotates keys while it serves: the new one is taken, the old one no more', async () => {
     keys['next'] = newApiKey('next');
     await save(['next']);
-    // Each worker reads the file itself, and one answer is one worker's: only what all say counts.
-    const status = async (name: string) => {
-      const answers = await Promise.all(
-        Array.from({ length: 16 }, () => ask(path('colours'), undefined, withKey(name))),
-      );
-      const said = new Set(answers.map((answer) => answer.status));
-      return said.size === 1 ? [...said][0] : undefined;
-    };
     await until(async () => (await status('next')) === 200, 'the new key is taken');
     await until(async () => (await status('all')) === 401, 'the old key is refused');
     // A file that cannot be used changes nothing.
@@ -282,6 +285,38 @@ describe('a server with keys and an issuer of tokens', () => {
     expect(await status('next')).toBe(200);
     await save(Object.keys(keys));
     await until(async () => (await status('all')) === 200, 'the first keys are taken again');
+  });
+
+  it('looks at the key of a stream again with each message', async () => {
+    keys['streaming'] = newApiKey('streaming');
+    const others = Object.keys(keys).filter((name) => name !== 'streaming');
+    await save(Object.keys(keys));
+    await until(async () => (await status('streaming')) === 200, 'the key is taken');
+    const client = new Client(server.grpc, credentials.createInsecure());
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${keys['streaming']?.key}`);
+    const { typeName, method } = GRPCInferenceService;
+    const call = client.makeBidiStreamRequest(
+      `/${typeName}/ModelStreamInfer`,
+      (bytes: Uint8Array) => Buffer.from(bytes),
+      (bytes: Buffer) => fromBinary(method.modelStreamInfer.output, bytes),
+      metadata,
+    );
+    const request = create(method.modelStreamInfer.input, {
+      modelName: 'colours',
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [1n, 4n], contents: { fp32Contents: [1, 2, 3, 4] } }],
+    });
+    const errorOf = async () => {
+      call.write(toBinary(method.modelStreamInfer.input, request));
+      const [{ errorMessage }] = await once(call, 'data');
+      return errorMessage as string;
+    };
+    expect(await errorOf()).toBe('');
+    await save(others);
+    await until(async () => /Who asks is not known/.test(await errorOf()), 'the key is refused');
+    call.end();
+    client.close();
+    await save(Object.keys(keys));
   });
 
   it('writes neither a key nor a token nor a payload into its logs, but who asked and who was refused', () => {

@@ -15,3 +15,13 @@ it('keeps only the newest callers in mind, as there may be any number of them', 
   await take(0);
   expect(asked.at(-1)).toBe('jwt:0');
 });
+
+it('a caller that was refused until midnight asks again when it gets other limits', async () => {
+  const limiter = new RateLimiter(async (_id, wanted, { requestsPerDay = 0 }) =>
+    requestsPerDay > 1 ? { granted: wanted, retryAfterMs: 0 } : { granted: 0, retryAfterMs: 3_600_000 },
+  );
+  const take = async (requestsPerDay: number) => limiter.take(new ScopedCaller('a', [], { requestsPerDay }));
+  for (let time = 0; time < 2; time++)
+    await expect(take(1)).rejects.toMatchObject({ code: 'SERVING_RATE_LIMITED', retryAfterSeconds: 3600 });
+  await take(2);
+});

@@ -1,37 +1,88 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { TokenVerifier } from '../../../serving/security/tokens.ts';
 
 const minuteMs = 60_000;
 
-it('an issuer that is away for some time refuses nobody whose key is known', async () => {
+let answer: RequestListener;
+let asked = 0;
+let verifier: TokenVerifier;
+let find: (
+  subject: string,
+  further?: { kid?: string; notBefore?: string; expires?: string },
+) => Promise<string | undefined>;
+const issuer = createServer((request, response) => {
+  asked += 1;
+  answer(request, response);
+});
+
+beforeEach(async () => {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k' }] });
-  const issuer = createServer((_request, response) => response.end(jwks)).listen(0, '127.0.0.1');
+  answer = (_request, response) => response.end(jwks);
+  asked = 0;
+  issuer.listen(0, '127.0.0.1');
   await new Promise((resolve) => issuer.once('listening', resolve));
   const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
-  const verifier = new TokenVerifier({ issuer: url, audience: 'us', jwksUri: `${url}/keys` });
-  const find = async (subject: string) =>
-    verifier.find(
-      await new SignJWT({ scope: '*:*' })
-        .setProtectedHeader({ alg: 'ES256', kid: 'k' })
-        .setIssuer(url)
-        .setAudience('us')
-        .setSubject(subject)
-        .setExpirationTime('1d')
-        .sign(privateKey),
-    );
-  expect((await find('first'))?.id).toBe('jwt:first');
+  verifier = new TokenVerifier({ issuer: url, audience: 'us', jwksUri: `${url}/keys` });
+  find = async (subject, { kid = 'k', notBefore = '0s', expires = '1d' } = {}) => {
+    const token = new SignJWT({ scope: '*:*' })
+      .setProtectedHeader({ alg: 'ES256', kid })
+      .setIssuer(url)
+      .setAudience('us')
+      .setSubject(subject)
+      .setNotBefore(notBefore)
+      .setExpirationTime(expires);
+    return (await verifier.find(await token.sign(privateKey)))?.id;
+  };
+});
+function close(): void {
   issuer.close();
   issuer.closeAllConnections();
+}
+afterEach(() => {
+  close();
+  jest.restoreAllMocks();
+});
+
+it('an issuer that is away for some time refuses nobody whose key is known', async () => {
+  expect(await find('first')).toBe('jwt:first');
+  close();
   const now = Date.now();
   const clock = jest.spyOn(Date, 'now');
   clock.mockReturnValue(now + 30 * minuteMs);
-  expect((await find('second'))?.id).toBe('jwt:second');
+  expect(await find('second')).toBe('jwt:second');
   // A key that was taken back must not count for ever.
   clock.mockReturnValue(now + 61 * minuteMs);
   await expect(find('third')).rejects.toThrow();
-  clock.mockRestore();
+});
+
+it('an issuer that does not answer is asked once a second, however many tokens of unknown keys come', async () => {
+  expect(await find('first')).toBe('jwt:first');
+  answer = (_request, response) => response.writeHead(502).end();
+  const now = Date.now();
+  const clock = jest.spyOn(Date, 'now').mockReturnValue(now + minuteMs);
+  const before = asked;
+  const faults = new Set<unknown>();
+  for (let n = 0; n < 20; n++) await find('eve', { kid: `unknown${n}` }).catch((error) => faults.add(error));
+  expect(asked - before).toBe(1);
+  // The same for all, so that it is logged once.
+  expect(faults.size).toBe(1);
+  expect(await find('second')).toBe('jwt:second');
+  clock.mockReturnValue(now + minuteMs + 1_001);
+  await expect(find('eve', { kid: 'another' })).rejects.toThrow(/the status is 502/);
+  expect(asked - before).toBe(2);
+});
+
+it('what is no set of keys is the fault of the issuer, not of a token', async () => {
+  answer = (_request, response) => response.end('{"error":"maintenance"}');
+  await expect(find('first')).rejects.toThrow();
+});
+
+it('the clock of an issuer may be ahead of ours, but a token that expired is not valid', async () => {
+  expect(await find('early', { notBefore: '20s' })).toBe('jwt:early');
+  expect(await find('too early', { notBefore: '2m' })).toBeUndefined();
+  expect(await find('late', { expires: '-1s' })).toBeUndefined();
 });

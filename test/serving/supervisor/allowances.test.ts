@@ -30,3 +30,12 @@ it('keeps no caller in mind whose allowance is whole again, as there may be any 
   expect(allowances.size).toBe(2);
   await allowances.close();
 });
+
+it('takes nothing from anybody when the clock is put back', async () => {
+  const allowances = new Allowances(Promise.reject<Database>(new Error('there is none')));
+  const limits = { requestsPerSecond: 2, requestsPerDay: 100 };
+  await allowances.lease('a', 2, limits, 3_600_000);
+  await allowances.lease('a', 2, limits, 1_000);
+  expect((await allowances.lease('a', 2, limits, 2_000)).granted).toBe(2);
+  await allowances.close();
+});
