@@ -83,7 +83,10 @@ export const ServingSettings = z.strictObject({
       credentialsDir: z.string().min(1).optional(),
     })
     .prefault({}),
-  /** How often the repository is looked at for new versions; 0 = only at `:reload`, SIGHUP or new settings. */
+  /**
+   * How often the repository is looked at for new versions; 0 = only at `:reload`, SIGHUP or new settings. One that is still being
+   * written, or signed, is refused until it is all there.
+   */
   pollSeconds: z.number().min(0).default(0),
   /** Absolute folder of this server's own files: logs, embedded database. */
   stateDir: z.string().min(1),

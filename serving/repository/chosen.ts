@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { manifestDigest } from '../../conversion/manifest/index.ts';
 import { ServedModel, type ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { ModelStore } from './store.ts';
-import { VersionRefused } from './version.ts';
+import { VersionRefused, wholeVersion } from './version.ts';
 
 /** A model with the versions that the settings ask for, on this machine. Not yet verified: whoever loads them does that. */
 export interface ChosenModel extends ServedModel {
@@ -14,7 +11,7 @@ export interface ChosenModel extends ServedModel {
 export interface ChosenVersion {
   readonly version: number;
   readonly folder: string;
-  /** Manifest digest; empty where there is no manifest. */
+  /** Of the manifest. */
   readonly digest: string;
 }
 
@@ -33,11 +30,16 @@ function numbersOf(available: readonly number[], { versionPolicy, versionLabels 
   return [...new Set([...chosen, ...Object.values(versionLabels)])].sort((a, b) => a - b);
 }
 
-async function chosenVersion(store: ModelStore, model: string, version: number): Promise<ChosenVersion> {
+/** One that is not all there is not worth the workers to load it, and is looked at again: it may still be written, or signed. */
+async function chosenVersion(
+  store: ModelStore,
+  model: string,
+  version: number,
+  { trustedKeys }: ServingSettings,
+): Promise<ChosenVersion> {
   try {
     const folder = await store.folderOf(model, version);
-    const manifest = await readFile(join(folder, 'manifest.json')).catch(() => undefined);
-    return { version, folder, digest: manifest === undefined ? '' : manifestDigest(manifest) };
+    return { version, folder, digest: await wholeVersion(folder, model, version, trustedKeys) };
   } catch (error) {
     throw error instanceof ServingError ? new VersionRefused(model, version, error) : error;
   }
@@ -70,7 +72,7 @@ export async function chooseModels(settings: ServingSettings, store: ModelStore)
       );
     }
     const versions: ChosenVersion[] = [];
-    for (const number of numbers) versions.push(await chosenVersion(store, model.name, number));
+    for (const number of numbers) versions.push(await chosenVersion(store, model.name, number, settings));
     chosen.push({ ...model, versions });
   }
   return chosen;

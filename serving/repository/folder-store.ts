@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unavailable } from './remote-files.ts';
 import type { ModelStore } from './store.ts';
 
 /** Numbers of version folders, ascending; folders that are being written have other names. */
@@ -10,7 +11,21 @@ export function versionNumbers(names: readonly string[]): number[] {
     .sort((a, b) => a - b);
 }
 
-/** A repository on this machine. */
+/** A file, nothing, or a folder that is not ours, as lost+found: no model. */
+const areNoModels: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'EACCES'];
+
+/** Names in a folder. @throws ServingError SERVING_STORE_UNAVAILABLE, but for the reasons in `harmless` */
+async function namesIn(folder: string, harmless: readonly (string | undefined)[]): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (harmless.includes(code)) return [];
+    throw unavailable(message);
+  }
+}
+
+/** A repository on this machine; its disk may be away. */
 export class FolderStore implements ModelStore {
   readonly #root: string;
 
@@ -20,7 +35,7 @@ export class FolderStore implements ModelStore {
 
   /** Folders, and links to some, that hold a folder with a positive number for a name. */
   async models(): Promise<string[]> {
-    const entries = await readdir(this.#root).catch(() => [] as string[]);
+    const entries = await namesIn(this.#root, []);
     const names: string[] = [];
     for (const name of entries) {
       if (!name.startsWith('.') && (await this.versions(name)).length > 0) names.push(name);
@@ -29,7 +44,7 @@ export class FolderStore implements ModelStore {
   }
 
   async versions(model: string): Promise<number[]> {
-    return versionNumbers(await readdir(join(this.#root, model)).catch(() => [] as string[]));
+    return versionNumbers(await namesIn(join(this.#root, model), areNoModels));
   }
 
   async folderOf(model: string, version: number): Promise<string> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -69,36 +69,67 @@ export function filesBeside(manifest: Manifest): ReturnType<typeof artifactFiles
   return files;
 }
 
+/** The manifest, signed by one of `trustedKeys` where there are any. @throws Error */
+async function readManifest(
+  folder: string,
+  trustedKeys: readonly string[],
+): Promise<{ readonly digest: string; readonly manifest: Manifest }> {
+  const path = join(folder, 'manifest.json');
+  const manifestBytes = await readFile(path);
+  const signature = await readFile(join(folder, signatureFile), 'utf8').catch(() => undefined);
+  checkSignature(manifestBytes, signature, trustedKeys);
+  return { digest: manifestDigest(manifestBytes), manifest: parseManifest(manifestBytes, path) };
+}
+
+/** @throws ServingError SERVING_LOAD_FAILED saying what is wrong with the version */
+async function orRefused<T>(model: string, version: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new ServingError('SERVING_LOAD_FAILED', `${model} version ${version}: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * The digest of a version folder that is all there: its manifest, signed where `trustedKeys` ask for it, and files as long as that
+ * says. What they hold is verified when they are loaded.
+ * @throws ServingError SERVING_LOAD_FAILED saying what is missing
+ */
+export function wholeVersion(
+  folder: string,
+  model: string,
+  version: number,
+  trustedKeys: readonly string[],
+): Promise<string> {
+  return orRefused(model, version, async () => {
+    const { digest, manifest } = await readManifest(folder, trustedKeys);
+    for (const { file, sizeBytes } of filesBeside(manifest)) {
+      const found = await stat(join(folder, file)).catch(() => undefined);
+      if (found?.size !== sizeBytes) throw new Error(`${file} is not there, or not ${sizeBytes} bytes long`);
+    }
+    return digest;
+  });
+}
+
 /**
  * Opens a version folder: every file must be what the manifest says it is, and the manifest signed by one of `trustedKeys` where
  * there are any.
  * @throws ServingError SERVING_LOAD_FAILED saying what is wrong
  */
-export async function openVersion(
+export function openVersion(
   folder: string,
   model: string,
   version: number,
   trustedKeys: readonly string[],
 ): Promise<ModelVersion> {
-  try {
-    const manifestBytes = await readFile(join(folder, 'manifest.json'));
-    const signature = await readFile(join(folder, signatureFile), 'utf8').catch(() => undefined);
-    checkSignature(manifestBytes, signature, trustedKeys);
-    const manifest = parseManifest(manifestBytes, join(folder, 'manifest.json'));
+  return orRefused(model, version, async () => {
+    const { digest, manifest } = await readManifest(folder, trustedKeys);
     for (const expected of filesBeside(manifest)) {
       const actual = await sha256File(join(folder, expected.file));
       if (actual !== expected.sha256) {
         throw new Error(`${expected.file} has sha256 ${actual}, the manifest says ${expected.sha256}`);
       }
     }
-    return {
-      model,
-      version,
-      digest: manifestDigest(manifestBytes),
-      manifest,
-      modelPath: join(folder, manifest.artifact.model.file),
-    };
-  } catch (error) {
-    throw new ServingError('SERVING_LOAD_FAILED', `${model} version ${version}: ${(error as Error).message}`);
-  }
+    return { model, version, digest, manifest, modelPath: join(folder, manifest.artifact.model.file) };
+  });
 }

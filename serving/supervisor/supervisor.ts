@@ -64,6 +64,8 @@ export class Supervisor {
   #catalogue: Catalogue | undefined;
   /** Why the newest settings or versions are not what serves; empty where they are. */
   #refusal = '';
+  /** Whether settings were refused since others served: a look at the repository does not mend that. */
+  #areSettingsRefused = false;
   /** Canaries that were taken out; the same version is not tried again while this process lives. */
   #removed: readonly RemovedVersion[] = [];
   /** What was tried last and did not load. */
@@ -125,6 +127,7 @@ export class Supervisor {
    */
   apply(settings: ServingSettings): Promise<void> {
     return this.#inTurn(async () => {
+      this.#areSettingsRefused = true;
       const catalogue = this.#orRefuse(() => new Catalogue(settings));
       const models = await this.#orRefuse(() => catalogue.choose());
       await this.#orRefuse(() => this.#change(settings, catalogue, models));
@@ -140,7 +143,9 @@ export class Supervisor {
       const { settings, chosen } = this.#serving();
       const catalogue = this.#catalogue as Catalogue;
       const models = await this.#orRefuse(() => catalogue.choose());
-      if (isSame(chosen, models) || (!again && isSame(this.#refusedModels, models))) {
+      const isServed = isSame(chosen, models);
+      if (isServed && this.#refusal !== '' && !this.#areSettingsRefused) this.#served();
+      if (isServed || (!again && isSame(this.#refusedModels, models))) {
         this.#poll.start(settings.pollSeconds);
         return false;
       }
@@ -222,6 +227,7 @@ export class Supervisor {
   #served(): void {
     this.#failures = [];
     this.#refusal = '';
+    this.#areSettingsRefused = false;
     this.#refusedModels = undefined;
     this.#generation?.tellFailures([]);
     this.#poll.start(this.#generation?.settings.pollSeconds ?? 0);

@@ -1,9 +1,21 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ServingSettings } from '../../../serving/contract/index.ts';
+import { signManifest } from '../../../conversion/manifest/index.ts';
+import { readServerState, ServingSettings } from '../../../serving/contract/index.ts';
 import { chooseModels } from '../../../serving/repository/chosen.ts';
 import { FolderStore } from '../../../serving/repository/folder-store.ts';
 import { HttpFiles } from '../../../serving/repository/http-files.ts';
@@ -219,6 +231,66 @@ describe('a repository in a folder', () => {
       await writeFixture(server.settings.modelRoot, 'sum', 2, scaledSum(2));
       server.process.kill('SIGHUP');
       await until(async () => (await answer(server)) === 4, 'version 2 answers');
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('may be written while it is looked at: a version is served when all of it is there, and signed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modelmile-written-'));
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const [root, beside] = [join(folder, 'root'), join(folder, 'beside')];
+    for (const [into, version] of [
+      [root, 1],
+      [beside, 2],
+    ] as const) {
+      await writeFixture(into, 'sum', version, scaledSum(version));
+      const path = join(into, 'sum', String(version));
+      const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+      const manifest = await readFile(join(path, 'manifest.json'));
+      await writeFile(join(path, 'manifest.json.sig'), signManifest(manifest, pem));
+    }
+    const trustedKeys = [publicKey.export({ type: 'spki', format: 'pem' }).toString()];
+    const server = await startServer({}, { modelRoot: root, trustedKeys, pollSeconds: 0.1 });
+    const whole = (file: string) => readFile(join(beside, 'sum', '2', file));
+    const write = (file: string, bytes: Buffer) => writeFile(join(root, 'sum', '2', file), bytes);
+    const refusals = () => metricOf(server, 'modelmile_reloads_total', { result: 'refused' });
+    try {
+      await mkdir(join(root, 'sum', '2'));
+      await until(async () => (await refusals()) === 1, 'there is no manifest');
+      await write('manifest.json', await whole('manifest.json'));
+      await until(async () => (await refusals()) === 2, 'there is no signature');
+      await write('manifest.json.sig', await whole('manifest.json.sig'));
+      await until(async () => (await refusals()) === 3, 'there is no model');
+      const model = await whole('model.onnx');
+      await write('model.onnx', model.subarray(0, 99));
+      // Looked at again and again, said once.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(await refusals()).toBe(3);
+      expect(await answer(server)).toBe(2);
+      await write('model.onnx', model);
+      await until(async () => (await answer(server)) === 4, 'version 2 answers');
+    } finally {
+      await server.stop();
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('may be away: all that was loaded serves on, and nothing is wrong any more when it is back', async () => {
+    const server = await startServer({ sum: { 1: scaledSum(1) } }, { pollSeconds: 0.1 });
+    const { modelRoot, stateDir } = server.settings;
+    const refusal = async () => (await readServerState(stateDir))?.refusal;
+    try {
+      await rename(modelRoot, `${modelRoot}.away`);
+      await until(async () => (await refusal())?.includes('no such file') === true, 'it is found to be away');
+      expect(await answer(server)).toBe(2);
+      await rename(`${modelRoot}.away`, modelRoot);
+      await until(async () => (await refusal()) === '', 'it is found to be back');
+      await mkdir(join(modelRoot, 'sum', '2'));
+      await until(async () => (await status(server)).length === 2, 'a version is refused');
+      await rm(join(modelRoot, 'sum', '2'), { recursive: true });
+      await until(async () => (await status(server)).length === 1, 'it is forgotten');
+      expect(await answer(server)).toBe(2);
     } finally {
       await server.stop();
     }

@@ -68,7 +68,9 @@ describe('a server that is told other settings', () => {
 
   it('serves on where a version is not what its manifest says, and says why everywhere', async () => {
     await writeFixture(server.settings.modelRoot, 'sums', 3, scaledSum(4));
-    await writeFile(modelFile(3), 'tampered');
+    const bytes = await readFile(modelFile(3));
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(modelFile(3), bytes);
     const load = new OpenLoop(sumsTarget(server.rest, [3]), 100, 4);
     await expect(apply({ models: models(3) })).rejects.toMatchObject({
       code: 'SERVING_LOAD_FAILED',
