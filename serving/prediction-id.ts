@@ -15,15 +15,23 @@ const generator = new V7Generator({
   },
 });
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const digits = Buffer.from('0123456789abcdef');
+/** Where the two digits of each byte go. */
+const places = Uint8Array.from(
+  { length: 16 },
+  (_, byte) => 2 * byte + [4, 6, 8, 10].filter((at) => at <= byte).length,
+);
+const text = Buffer.alloc(36, '-');
 
 /** A UUIDv7 for the header x-modelmile-prediction-id (contract 5). */
 export function newPredictionId(): string {
   const { bytes } = generator.generate();
-  let text = '';
   for (let at = 0; at < 16; at++) {
-    if (at === 4 || at === 6 || at === 8 || at === 10) text += '-';
-    text += hex[bytes[at] as number];
+    const byte = bytes[at] as number;
+    const place = places[at] as number;
+    text[place] = digits[byte >> 4] as number;
+    text[place + 1] = digits[byte & 15] as number;
   }
-  return text;
+  // In one piece: a text that is joined of twenty parts is a tree of them until somebody reads it.
+  return text.toString('latin1');
 }

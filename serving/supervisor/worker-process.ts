@@ -58,15 +58,17 @@ export class LoadRefused extends ServingError {
 }
 
 /**
- * A request leaves some kilobytes behind. A small young generation is swept often, and lets what requests still need grow old: every
- * other second the old one was swept, for 20 ms and more. And a sweep by threads waits for all of them, of which one always waits for
- * a core where as many workers run as there are cores. Where V8 believes by a few sweeps that what is made at some place lives long, it
- * makes it in the old generation from then on: dead, it keeps all of its request alive. Of ten workers started alike that befell one
- * to three, which then took a quarter more time for everything, with a p99 of three times the others'.
+ * A request leaves some kilobytes behind. A young generation that starts small lets what requests still need grow old: every other
+ * second the old one was swept, for 20 ms and more. A large one keeps everybody waiting for a millisecond at each sweep, and for tens
+ * of them the first time that its memory is touched: at 32 MB that was most of the slowest hundredth of the answers, at 8 MB it is a
+ * third of a millisecond for the same time in all. A sweep by threads waits for all of them, of which one always waits for a core where
+ * as many workers run as there are cores. Where V8 believes by a few sweeps that what is made at some place lives long, it makes it in
+ * the old generation from then on: dead, it keeps all of its request alive. Of ten workers started alike that befell one to three,
+ * which then took a quarter more time for everything, with a p99 of three times the others'.
  */
 const collectorFlags = [
-  '--min-semi-space-size=32',
-  '--max-semi-space-size=32',
+  '--min-semi-space-size=8',
+  '--max-semi-space-size=8',
   '--single-threaded-gc',
   '--no-allocation-site-pretenuring',
   '--expose-gc',

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
@@ -29,8 +30,9 @@ interface Open {
   end(isCommitted: boolean): Promise<unknown>;
 }
 
-// What is kept for later waits while a request is answered.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+// What is kept for later waits while a request is answered. Linux has a priority for each thread: those that compile are there already.
+const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [process.pid];
+for (const thread of threads) setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
 // A terminal tells all of its processes; this one ends with the one that started it, which has to write what waits.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.once('disconnect', () => process.exit());

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Database } from '../../../serving/middleware/database/database.ts';
@@ -51,6 +52,15 @@ describe('the embedded database', () => {
     await until(asked, 'another process answers');
     expect(seen).toEqual([1]);
     expect(pids()).not.toContain(pid);
+  });
+
+  const linux = process.platform === 'linux' ? it : it.skip;
+  linux('waits behind who answers requests with every thread, those that compile too', () => {
+    const [pid] = pids();
+    const niceOf = (thread: string) => getPriority(Number(thread));
+    const threads = readdirSync(`/proc/${pid}/task`);
+    expect(threads.length).toBeGreaterThan(4);
+    expect(new Set(threads.map(niceOf))).toEqual(new Set([constants.priority.PRIORITY_BELOW_NORMAL]));
   });
 
   it('is opened by one process at a time: the next waits until the one before is gone', async () => {
