@@ -212,7 +212,7 @@ export const ServingSettings = z.strictObject({
     .strictObject({
       certFile: z.string().min(1),
       keyFile: z.string().min(1),
-      /** Clients must show a certificate of this authority (mTLS). */
+      /** Clients must show a certificate of this authority when they connect (mTLS); who is connected stays. */
       clientCaFile: z.string().min(1).optional(),
     })
     .optional(),

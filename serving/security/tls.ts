@@ -30,9 +30,10 @@ function assertWhole(setting: string, pem: Buffer): void {
   }
 }
 
-/** @throws Error where no client would take the certificate any more */
+/** @throws Error where no client would take the certificate any more, or yet */
 function assertCurrent(pem: Buffer): void {
-  const { validTo } = new X509Certificate(pem);
+  const { validFrom, validTo } = new X509Certificate(pem);
+  if (Date.parse(validFrom) > Date.now()) throw new Error(`certFile is valid from ${validFrom} on`);
   if (Date.parse(validTo) < Date.now()) throw new Error(`certFile expired at ${validTo}`);
 }
 

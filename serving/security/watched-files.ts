@@ -4,9 +4,12 @@ import type { Log } from '../log.ts';
 /** Secrets are swapped by renaming folders, which file system events miss: the content is looked at instead. */
 const lookEveryMs = 1_000;
 
+const isSame = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
+  some.length === others.length && some.every((content, index) => content.equals(others[index] as Buffer));
+
 /**
  * Keeps something made of files up to date. A content that cannot be used is logged and what was before stays in use: a half-written
- * file must not lock everyone out.
+ * file must not lock everyone out. It is tried again at each look, for some become good by waiting.
  */
 export class WatchedFiles<T> {
   current: T;
@@ -15,7 +18,9 @@ export class WatchedFiles<T> {
   readonly #onChange: (value: T) => void;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
-  #seen: readonly Buffer[];
+  /** What `current` is made of. */
+  #used: readonly Buffer[];
+  #refused: { readonly reason: string; readonly contents: readonly Buffer[] } | undefined;
 
   private constructor(
     paths: readonly string[],
@@ -28,7 +33,7 @@ export class WatchedFiles<T> {
     this.#make = make;
     this.#onChange = onChange;
     this.#log = log;
-    this.#seen = first.contents;
+    this.#used = first.contents;
     this.current = first.value;
     this.#timer = setInterval(() => void this.#look(), lookEveryMs).unref();
   }
@@ -49,14 +54,20 @@ export class WatchedFiles<T> {
   }
 
   async #look(): Promise<void> {
+    let contents: readonly Buffer[] = [];
     try {
-      const contents = await Promise.all(this.#paths.map((path) => readFile(path)));
-      if (contents.every((content, index) => content.equals(this.#seen[index] as Buffer))) return;
-      this.#seen = contents;
-      this.current = await this.#make(contents);
-      this.#onChange(this.current);
+      contents = await Promise.all(this.#paths.map((path) => readFile(path)));
+      if (!isSame(contents, this.#used)) {
+        this.current = await this.#make(contents);
+        this.#used = contents;
+        this.#onChange(this.current);
+      }
+      this.#refused = undefined;
     } catch (error) {
       const reason = (error as Error).message;
+      // Found again at every look, and said once.
+      if (this.#refused?.reason === reason && isSame(this.#refused.contents, contents)) return;
+      this.#refused = { reason, contents };
       this.#log.error({ files: this.#paths, reason }, 'cannot be used; what was read before stays in use');
     }
   }

@@ -186,4 +186,30 @@ suite('a server with TLS and client certificates', () => {
     );
     expect(changes).toEqual(['certificates-changed']);
   });
+
+  it('waits with a certificate that is not valid yet, and says so once', async () => {
+    await install(await makeCertificate(folder, 'fifth', authority));
+    const changes: string[] = [];
+    const log = createLog('silent', 'test');
+    const refusals: unknown[] = [];
+    log.error = (reason: unknown) => void refusals.push(reason);
+    const audit = { event: (name: string) => void changes.push(name) };
+    const gate = await TlsGate.open(files, 'rest', () => {}, audit, log);
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 24 * 60 * 60 * 1000);
+    try {
+      await install(await makeCertificate(folder, 'sixth', authority));
+      // More than two looks.
+      await new Promise((resolve) => setTimeout(resolve, 3_500));
+    } finally {
+      clock.mockRestore();
+    }
+    expect(changes).toEqual([]);
+    expect(refusals.at(-1)).toMatchObject({ reason: expect.stringMatching(/certFile is valid from .* on/) });
+    const told = refusals.length;
+    await until(() => changes.length > 0, 'it is taken when it is valid');
+    gate.close();
+    expect(refusals).toHaveLength(told);
+    // Once while the key of the one lay beside the certificate of the other at most.
+    expect(told).toBeLessThanOrEqual(2);
+  });
 });
