@@ -44,11 +44,9 @@ const contentSecurityPolicy =
 const folder = fileURLToPath(new URL('./console/', import.meta.url));
 
 function models(dataPlane: DataPlane): unknown[] {
-  return dataPlane.modelNames().flatMap((name) => {
-    const latest = [...dataPlane.model(name).versions.values()].at(-1);
-    if (latest === undefined) return [];
-    const { version, digest, manifest, signature } = latest;
-    return [{ name, version, digest, accuracy: manifest.accuracy, ...signature, labels: manifest.labels }];
+  return dataPlane.modelNames().map((name) => {
+    const { version, digest, manifest, signature } = dataPlane.look({ model: name });
+    return { name, version, digest, accuracy: manifest.accuracy, ...signature, labels: manifest.labels };
   });
 }
 

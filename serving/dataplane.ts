@@ -1,3 +1,4 @@
+import { setImmediate as turnOfOthers } from 'node:timers/promises';
 import type { Shadow } from './canary/calls.ts';
 import type { Traffic } from './canary/traffic.ts';
 import { chooserOf } from './chosen-outputs.ts';
@@ -198,22 +199,42 @@ export class DataPlane {
       rows,
     };
     this.#parts.sink.record(inference, ordered);
-    this.#shadow(servable, ordered, rows, outputs);
+    this.#shadow(servable, inputs, { inputs: ordered, rows, outputs });
     return inference;
   }
 
   /** Hands what `stable` answered on to be compared, where that is wanted. Nobody waits for it. */
   #shadow(
-    { model, version }: Servable,
-    inputs: readonly TensorValue[],
-    rows: number,
-    outputs: readonly TensorValue[],
+    { model, version, processor }: Servable,
+    given: readonly TensorValue[],
+    answered: Pick<Shadow, 'inputs' | 'rows' | 'outputs'>,
   ): void {
-    const traffic = this.#models.get(model)?.traffic;
+    const loaded = this.#models.get(model);
+    const traffic = loaded?.traffic;
     if (traffic === undefined || traffic.labels['stable'] !== version) return;
     const stableMs = this.inferEndedMs - this.inferStartedMs;
     if (!traffic.takeShadow(stableMs)) return;
-    void this.#parts.shadow({ model, inputs, rows, outputs, stableMs }).then(() => traffic.compared());
+    const canary = loaded?.versions.get(traffic.labels['canary'] as number) as Servable;
+    const compare = async () => {
+      // The answer goes first: what is large takes time to be handed on.
+      await turnOfOthers();
+      const inputs =
+        canary.processor === processor ? answered.inputs : await this.#preparedFor(canary, given);
+      await this.#parts.shadow({ model, ...answered, inputs, stableMs });
+    };
+    void compare()
+      .catch(() => {})
+      .finally(() => traffic.compared());
+  }
+
+  /** What was given for one version as another takes it. @throws ServingError as `#prepare` */
+  async #preparedFor(servable: Servable, given: readonly TensorValue[]): Promise<readonly TensorValue[]> {
+    const deadlineMs = performance.now() + this.#parts.settings.requestTimeoutMs;
+    const { inputs } =
+      servable.processor === undefined
+        ? { inputs: given }
+        : await this.#prepare(servable, given, deadlineMs, undefined);
+    return orderedInputs(servable, inputs);
   }
 
   /** Pictures and columns as tensors. @throws ServingError SERVING_BAD_INPUT, SERVING_DEADLINE, SERVING_CANCELLED */

@@ -1,3 +1,4 @@
+import { declaredProcessing } from '../../conversion/manifest/index.ts';
 import { Traffic } from '../canary/traffic.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import type { BatchReport } from '../engine/batcher.ts';
@@ -84,7 +85,8 @@ export async function loadModel(
       const runner = runElsewhere(name, stable.runner, traffic as Traffic);
       const remote = { ...opened, ...describe(opened), runner };
       assertAlike(remote, stable);
-      return remote;
+      // One for both tells that what one prepares is prepared for the other.
+      return isPreparedAlike(remote, stable) ? { ...remote, processor: stable.processor } : remote;
     });
     versions.set(version, servable);
   }
@@ -94,9 +96,27 @@ export async function loadModel(
 
 /** Who names no version must be able to get either. @throws ServingError SERVING_LOAD_FAILED */
 function assertAlike(canary: Servable, stable: Servable): void {
-  if (JSON.stringify(canary.signature) === JSON.stringify(stable.signature)) return;
+  if (formOf(canary) === formOf(stable)) return;
+  const what =
+    JSON.stringify(canary.signature) === JSON.stringify(stable.signature)
+      ? 'it takes other columns or pictures, or tells other classes and scores'
+      : 'its signature is another';
   throw new ServingError(
     'SERVING_LOAD_FAILED',
-    `${canary.model} version ${canary.version} cannot be the canary of version ${stable.version}: its signature is another`,
+    `${canary.model} version ${canary.version} cannot be the canary of version ${stable.version}: ${what}`,
   );
+}
+
+/** What requests and answers look like. How one becomes the other is each version's own. */
+function formOf({ signature, processor }: Servable): string {
+  const inputs = signature.inputs.map(({ name }) => [
+    processor?.imageOf(name) !== undefined,
+    processor?.columnsOf(name) ?? [],
+  ]);
+  return JSON.stringify([signature, inputs, processor?.outputs ?? signature.outputs]);
+}
+
+function isPreparedAlike(canary: Servable, stable: Servable): boolean {
+  const [one, other] = [canary, stable].map(({ manifest }) => JSON.stringify(declaredProcessing(manifest)));
+  return one === other;
 }

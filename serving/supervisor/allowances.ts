@@ -6,6 +6,8 @@ const schema = `CREATE TABLE IF NOT EXISTS caller_usage (
   caller_id text NOT NULL, day text NOT NULL, requests bigint NOT NULL, PRIMARY KEY (caller_id, day))`;
 
 const dayMs = 24 * 3600 * 1000;
+/** A database that has not told by then what a caller has used counts as one that is away. */
+const usagePatienceMs = 2_000;
 /** Usage is written this often: what is not written yet when the process is killed is forgotten. */
 const saveEveryMs = 5_000;
 /** Beyond the sustained rate, what was not used for this long may be used at once. */
@@ -96,8 +98,16 @@ export class Allowances {
     return database;
   }
 
-  /** A database that is away must not let nobody in: the count then starts at zero. */
+  /** A database that is away must not let nobody in: the count then starts at zero, until what was used is written. */
   async #usage(callerId: string, day: string): Promise<number> {
+    let timer: NodeJS.Timeout | undefined;
+    const unknown = new Promise<number>((resolve) => {
+      timer = setTimeout(resolve, usagePatienceMs, 0);
+    });
+    return Promise.race([this.#stored(callerId, day), unknown]).finally(() => clearTimeout(timer));
+  }
+
+  async #stored(callerId: string, day: string): Promise<number> {
     try {
       const database = await this.#open();
       const rows = await database.query(

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Preprocessing } from '../../../conversion/manifest/index.ts';
 import { applySettings, readServerState, type ServedModel } from '../../../serving/contract/index.ts';
 import { PredictionService } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
 import { until } from '../../support/load.ts';
@@ -9,6 +10,8 @@ import { classifier, failingSum, scaledSum, slowSum } from '../support/models.ts
 import { faultsOf, OpenLoop, sumsTarget } from '../support/open-loop.ts';
 import { ask } from '../support/requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+
+const column = (name: string) => ({ name, kind: 'number' });
 
 type Model = Partial<ServedModel>;
 
@@ -23,6 +26,10 @@ const versions = {
   8: failingSum,
   9: { ...failingSum, labels: ['of the canary'] },
   10: { ...scaledSum(2), labels: ['of stable'] },
+  11: {
+    ...scaledSum(2),
+    preprocessing: Preprocessing.parse({ x: { features: [column('a'), column('b')] } }),
+  },
 };
 const rules = {
   shadow: 1,
@@ -91,6 +98,8 @@ describe('a canary', () => {
     expect(await metricOf(server, 'modelmile_canary_removed_total', { reason: 'wrong', version: '3' })).toBe(
       1,
     );
+    const { json: console } = await ask(`${server.rest}/console/api/stats`);
+    expect(console.models).toMatchObject([{ name: 'sums', version: 1 }]);
     const status = await ask(`${server.rest}/v1/models/sums/versions/1`);
     expect(status.json.model_version_status).toHaveLength(1);
     const all = (await ask(`${server.rest}/v1/models/sums`)).json.model_version_status;
@@ -179,6 +188,12 @@ describe('a canary', () => {
     );
     const { json } = await ask(`${server.rest}/v1/models/sums:predict`, { instances: [[1, 1]] });
     expect(json.predictions).toEqual([[4]]);
+  });
+
+  it('that takes columns which stable does not is refused too', async () => {
+    await expect(use(splitTo(11))).rejects.toThrow(
+      /cannot be the canary of version 1: it takes other columns/,
+    );
   });
 
   it('that was taken out may be stable later: then it answers as any other', async () => {

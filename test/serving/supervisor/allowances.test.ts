@@ -39,3 +39,8 @@ it('takes nothing from anybody when the clock is put back', async () => {
   expect((await allowances.lease('a', 2, limits, 2_000)).granted).toBe(2);
   await allowances.close();
 });
+
+it('lets callers in while the database does not answer', async () => {
+  const allowances = new Allowances(new Promise<Database>(() => {}));
+  expect((await allowances.lease('a', 1, { requestsPerDay: 100 })).granted).toBe(1);
+});

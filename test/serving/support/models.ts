@@ -5,6 +5,7 @@ import {
   type DataType,
   dataTypes,
   encodeManifest,
+  type Preprocessing,
   type Signature,
 } from '../../../conversion/manifest/index.ts';
 import {
@@ -21,6 +22,7 @@ export interface FixtureModel {
   readonly signature: Signature;
   readonly onnx: Uint8Array;
   readonly labels?: string[];
+  readonly preprocessing?: Preprocessing;
 }
 
 type Values = Readonly<Record<string, SymbolicTensor>>;
@@ -166,6 +168,7 @@ export async function writeFixture(
       passed: true,
     },
     ...(fixture.labels && { labels: fixture.labels }),
+    ...(fixture.preprocessing && { preprocessing: fixture.preprocessing }),
   });
   await writeVersion(
     { files: new Map([['manifest.json', manifest], ...files]) },
