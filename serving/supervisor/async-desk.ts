@@ -30,31 +30,36 @@ interface KeptAnswer {
 const waitSeconds = 30;
 /** Refusals that are another's turn: the request is tried again. */
 const passing: readonly number[] = [429, 503];
+const lookAgainMs = 500;
 
-/** Answers a request on behalf of a caller who is known already. */
-export type AnswerLater = (
-  request: StoredRequest,
-  callerId: string,
-  model: string,
-) => Promise<StoredResponse>;
+/** Those who answer. */
+export interface Answering {
+  /** Whether anybody is there who can. */
+  readonly isReady: boolean;
+  /** On behalf of a caller who is known already. @throws ServingError where who answers ends meanwhile */
+  runFor(request: StoredRequest, callerId: string, model: string): Promise<StoredResponse>;
+}
 
 /** Requests whose answers are fetched later: the supervisor's side. */
 export class AsyncDesk {
   readonly #settings: AsyncSettings;
-  readonly #answer: AnswerLater;
+  readonly #serving: () => Answering;
   readonly #metrics: Metrics;
   readonly #queue: Promise<Queue>;
+  /** Requests that are on their way into the queue, which does not count them yet. */
+  #arriving = 0;
+  #isClosing = false;
 
   constructor(
     settings: ServingSettings,
     limits: AsyncSettings,
     database: Promise<Database>,
-    answer: AnswerLater,
+    serving: () => Answering,
     metrics: Metrics,
     log: Log,
   ) {
     this.#settings = limits;
-    this.#answer = answer;
+    this.#serving = serving;
     this.#metrics = metrics;
     this.#queue = this.#open(settings, database, log);
     this.#queue.catch((error: Error) =>
@@ -96,7 +101,7 @@ export class AsyncDesk {
    */
   submit({ request, model, callerId }: LaterRequest): Promise<LaterState> {
     return this.#do(async (queue) => {
-      const waiting = await queue.waiting();
+      const waiting = (await queue.waiting()) + this.#arriving;
       if (waiting >= this.#settings.maxWaiting) {
         this.#count(model, 'refused');
         throw new ServingError('SERVING_OVERLOADED', `${waiting} requests wait already`);
@@ -112,7 +117,8 @@ export class AsyncDesk {
         callerId,
         submittedAtMs,
       };
-      await queue.add(id, kept);
+      this.#arriving++;
+      await queue.add(id, kept).finally(() => this.#arriving--);
       this.#count(model, 'submitted');
       return { id, model, state: 'waiting', submittedAtMs };
     });
@@ -133,10 +139,22 @@ export class AsyncDesk {
       remoteAddress: undefined,
       certificateName: undefined,
     };
-    const { status, head, body } = await this.#answer(request, callerId, model);
-    if (passing.includes(status)) throw new Error(`refused for now with ${status}`);
+    const { status, head, body } = await this.#answered(request, callerId, model);
     this.#count(model, 'answered');
     return { status, head, body: Buffer.from(body as Uint8Array).toString('base64') } satisfies KeptAnswer;
+  }
+
+  /** Waits for who can answer. @throws Error where it takes too long, or where who answers ends meanwhile, which may be the request's doing */
+  async #answered(request: StoredRequest, callerId: string, model: string): Promise<StoredResponse> {
+    const untilMs = performance.now() + waitSeconds * 1000;
+    for (;;) {
+      const serving = this.#serving();
+      const response = serving.isReady ? await serving.runFor(request, callerId, model) : undefined;
+      if (response !== undefined && !passing.includes(response.status)) return response;
+      if (this.#isClosing || performance.now() > untilMs)
+        throw new Error(`refused for now with ${response?.status ?? 'no worker'}`);
+      await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+    }
   }
 
   /** @throws ServingError SERVING_REQUEST_NOT_FOUND: unknown, forgotten, or somebody else's */
@@ -184,6 +202,7 @@ export class AsyncDesk {
   }
 
   async close(timeoutMs: number): Promise<void> {
+    this.#isClosing = true;
     await this.#queue.then((queue) => queue.close(timeoutMs)).catch(() => {});
   }
 }

@@ -12,7 +12,7 @@ import type { ChosenModel } from '../repository/chosen.ts';
 import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
 import { Allowances } from './allowances.ts';
-import { type AnswerLater, AsyncDesk } from './async-desk.ts';
+import { AsyncDesk } from './async-desk.ts';
 import { stillOut } from './canaries.ts';
 import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
@@ -287,13 +287,11 @@ export class Supervisor {
   /** Opens with the first settings that ask for it; its limits stay what they are. */
   #openAsync(settings: ServingSettings): void {
     if (settings.asyncRequests === undefined || this.#async !== undefined) return;
-    const answer: AnswerLater = (request, callerId, model) =>
-      this.#serving().runFor(request, callerId, model);
     this.#async = new AsyncDesk(
       settings,
       settings.asyncRequests,
       this.#database,
-      answer,
+      () => this.#serving(),
       this.#metrics,
       this.#log,
     );

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ServingSettings } from '../../../serving/contract/index.ts';
+import { ServingError } from '../../../serving/errors.ts';
 import { createLog } from '../../../serving/log.ts';
 import type { Database } from '../../../serving/middleware/database/database.ts';
 import { openEmbeddedDatabase } from '../../../serving/middleware/database/embedded.ts';
@@ -37,11 +38,23 @@ describe('the queue of asynchronous requests', () => {
   let desk: AsyncDesk;
   const metrics = new Metrics();
   const running: ((response: StoredResponse) => void)[] = [];
+  let isReady = true;
+  const runFor = async () => {
+    if (!isReady) throw new ServingError('SERVING_NOT_READY', 'No worker is ready');
+    return new Promise<StoredResponse>((resolve) => running.push(resolve));
+  };
   const open = (further: Partial<typeof limits> = {}) => {
     const settings = ServingSettings.parse({ modelRoot: '/models', stateDir: folder });
-    const work = () => new Promise<StoredResponse>((resolve) => running.push(resolve));
+    const serving = () => ({ isReady, runFor });
     const log = createLog('silent', 'test');
-    return new AsyncDesk(settings, { ...limits, ...further }, Promise.resolve(database), work, metrics, log);
+    return new AsyncDesk(
+      settings,
+      { ...limits, ...further },
+      Promise.resolve(database),
+      serving,
+      metrics,
+      log,
+    );
   };
   const begun = (count: number) => until(() => running.length === count, `${count} are begun`);
   const stateIs = (id: string, state: string) =>
@@ -83,7 +96,6 @@ describe('the queue of asynchronous requests', () => {
     const { id } = await desk.submit(request);
     await begun(3);
     running[2]?.({ ...answer, status: 503 });
-    await stateIs(id, 'waiting');
     await begun(4);
     expect((await desk.cancel(id, 'alice')).state).toBe('cancelled');
     running[3]?.(answer);
@@ -92,6 +104,30 @@ describe('the queue of asynchronous requests', () => {
     running[4]?.(answer);
     await stateIs(other.id, 'done');
     expect((await desk.state(id, 'alice')).state).toBe('cancelled');
+  });
+
+  it('waits for a worker for longer than it takes to start one', async () => {
+    const before = running.length;
+    isReady = false;
+    const { id } = await desk.submit(request);
+    // Three tries, a second apart, would be over.
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    expect(['waiting', 'running']).toContain((await desk.state(id, 'alice')).state);
+    isReady = true;
+    await begun(before + 1);
+    running.at(-1)?.(answer);
+    await stateIs(id, 'done');
+  }, 30_000);
+
+  it('takes no more than may wait, also of those that come at once', async () => {
+    const before = running.length;
+    const ended = await Promise.allSettled(Array.from({ length: 10 }, () => desk.submit(request)));
+    const taken = ended.filter(({ status }) => status === 'fulfilled');
+    expect(taken).toHaveLength(limits.maxWaiting);
+    for (let count = 1; count <= taken.length; count++) {
+      await begun(before + count);
+      running.at(-1)?.(answer);
+    }
   });
 
   it('keeps neither keys nor other headers of who asked', async () => {
