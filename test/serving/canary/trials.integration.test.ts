@@ -99,6 +99,28 @@ describe('a canary that hangs', () => {
   });
 });
 
+it('a machine that stands still for some time makes no canary late', async () => {
+  const versions = { 1: scaledSum(2), 2: slowSum(2, 60) };
+  server = await startServer({ sums: versions }, { models: [splitTo('sums', 2)] });
+  const pid = server.process.pid as number;
+  const canary = await canaryProcesses();
+  if (canary.length === 0) return;
+  const all = [...canary, ...server.state.workers.map((worker) => worker.pid), pid];
+  const signal = (name: NodeJS.Signals) => {
+    for (const each of all) process.kill(each, name);
+  };
+  const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
+  // Microseconds.
+  const body = { inputs, parameters: { timeout: 2_000_000 } };
+  const asked = ask(`${server.rest}/v2/models/sums/versions/2/infer`, body);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  signal('SIGSTOP');
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  signal('SIGCONT');
+  expect((await asked).status).toBe(200);
+  expect(await metricOf(server, 'modelmile_canary_answers_total', { result: 'late' })).toBe(0);
+});
+
 it('a canary that is taken out while a reload starts is out afterwards too', async () => {
   const versions = { 1: scaledSum(2), 2: scaledSum(3) };
   const models = [splitTo('sums', 2)];
