@@ -11,6 +11,29 @@ const isFrame = (marker: number) =>
   marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 const startOfScan = 0xda;
 const endOfImage = Buffer.from([0xff, 0xd9]);
+/** A progressive picture has about ten. Each goes over all pixels and may be a few bytes long. */
+const maxScans = 100;
+
+/** Where the next marker is; within a scan's data are stuffed bytes and restarts only. */
+function nextMarker(bytes: Buffer, from: number): number {
+  for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    const marker = bytes[at + 1] as number;
+    if (marker !== 0 && marker !== 0xff && !(marker >= 0xd0 && marker <= 0xd7)) return at;
+  }
+  return bytes.length;
+}
+
+/** How often the decoder goes over the picture. @param from the first scan's marker */
+function countScans(bytes: Buffer, from: number): number {
+  let scans = 0;
+  for (let at = from; at + 4 <= bytes.length; ) {
+    const marker = bytes[at + 1] as number;
+    if (marker === endOfImage[1]) break;
+    if (marker === startOfScan) scans++;
+    at = nextMarker(bytes, isAlone(marker) ? at + 2 : at + 2 + bytes.readUInt16BE(at + 2));
+  }
+  return scans;
+}
 
 /** Width and height from the frame's header, without decoding. @throws ProcessingFault */
 export function jpegHeader(bytes: Buffer): { width: number; height: number } {
@@ -36,6 +59,7 @@ export function jpegHeader(bytes: Buffer): { width: number; height: number } {
     throw bad('has no pixels, or is cut short');
   // The decoder would fill up with gray what is missing; TensorFlow refuses it, and so does this.
   if (bytes.lastIndexOf(endOfImage) < at) throw bad('is cut short');
+  if (countScans(bytes, at) > maxScans) throw bad(`has more than ${maxScans} scans`);
   return frame;
 }
 

@@ -113,6 +113,22 @@ describe('decoding', () => {
     await expect(decodePicture(huge, maxPixels)).rejects.toThrow('65500 x 65500 pixels');
   });
 
+  it('refuses what goes over its pixels again and again, in a few bytes each time', async () => {
+    const bytes = readFileSync(fixture('disc-progressive.jpg'));
+    const end = bytes.lastIndexOf(Buffer.from([0xff, 0xd9]));
+    const scan = bytes.subarray(bytes.lastIndexOf(Buffer.from([0xff, 0xda])), end);
+    const repeated = (times: number, between: number[]) => {
+      const more = Array.from({ length: times }, () => [Buffer.from(between), scan]).flat();
+      return Buffer.concat([bytes.subarray(0, end), ...more, bytes.subarray(end)]);
+    };
+    await expect(decodePicture(repeated(50, []), maxPixels)).resolves.toMatchObject({ stride: 4 });
+    for (const between of [[], [0, 0, 0], [0xff, 0xff]])
+      await expect(decodePicture(repeated(200, between), maxPixels)).rejects.toThrow('more than 100 scans');
+    // What is behind the picture is not decoded: a film, for example.
+    const film = Buffer.concat([bytes, ...Array.from({ length: 200 }, () => scan), bytes.subarray(end)]);
+    await expect(decodePicture(film, maxPixels)).resolves.toMatchObject({ stride: 4 });
+  });
+
   it('refuses what is cut short, which decoders fill up with gray, and what is no picture', async () => {
     for (const file of ['disc-420.jpg', 'disc-progressive.jpg', 'cross-rgb.png']) {
       const bytes = readFileSync(fixture(file));
