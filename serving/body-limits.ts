@@ -12,7 +12,7 @@ export const smallBytes = 64 * 1024;
 /** Bytes of answers over gRPC that one worker keeps for clients that do not read them, or more where more than that may come in. */
 const answerBytes = 256 * 1024 * 1024;
 
-/** Calls over gRPC that one worker has open: each is 13 KiB without its headers and messages. */
+/** Calls over gRPC that one worker has open, and requests that node:http reads: each is 13 KiB without its headers and messages. */
 const mostCalls = 8192;
 
 /** What unpacks a body, by its Content-Encoding or grpc-encoding. */
@@ -60,7 +60,7 @@ export class BodyLimits {
     this.#answers.release(bytes, holder);
   }
 
-  /** @throws ServingError SERVING_OVERLOADED where there are too many calls over gRPC */
+  /** @throws ServingError SERVING_OVERLOADED where there are too many, however small */
   holdCall(holder: string): void {
     if (!this.#calls.take(1, mostCalls, holder)) throw full(this.#calls, holder, 'calls', 'are open');
   }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { allOf, type BodyLimits, HeldBytes, unpackers } from './body-limits.ts';
 import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
@@ -19,13 +19,16 @@ export class IncomingRequest implements RestRequest, Cancellation {
   readonly headers: IncomingHttpHeaders;
   #body: Promise<Buffer> | undefined;
   readonly #incoming: IncomingMessage;
+  readonly #outgoing: ServerResponse;
   readonly #held: HeldBytes;
+  #holder: string | undefined;
   readonly #query: string;
   /** When the body was there, on `performance.now()`'s clock; 0 before. */
   bodyEndedMs = 0;
 
-  constructor(incoming: IncomingMessage, limits: BodyLimits) {
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, limits: BodyLimits) {
     this.#incoming = incoming;
+    this.#outgoing = outgoing;
     this.#held = new HeldBytes(limits);
     const [url, host] = targetOf(incoming.url as string);
     this.headers = host === undefined ? incoming.headers : { ...incoming.headers, host };
@@ -51,9 +54,22 @@ export class IncomingRequest implements RestRequest, Cancellation {
     return this.#incoming.socket.destroyed;
   }
 
-  /** What it holds of the room for bodies is this caller's. @throws ServingError SERVING_OVERLOADED */
+  /** What it holds is this caller's, who may send many on one connection at a time. @throws ServingError SERVING_OVERLOADED */
   claim(caller: Caller, peer: Peer): void {
-    this.#held.claim(holderOf(caller, peer));
+    const holder = holderOf(caller, peer);
+    this.#held.limits.holdCall(holder);
+    this.#holder = holder;
+    this.#held.claim(holder);
+  }
+
+  /** So large an answer is this caller's until it is with the client. @throws ServingError SERVING_OVERLOADED */
+  holdAnswer(bytes: number, caller: Caller, peer: Peer): void {
+    // The client is gone, and gets none.
+    if (this.#outgoing.destroyed) return;
+    const { limits } = this.#held;
+    const holder = holderOf(caller, peer);
+    limits.holdAnswer(bytes, holder);
+    this.#outgoing.once('close', () => limits.releaseAnswer(bytes, holder));
   }
 
   /** Read once: who could not hand a request on reads it again. */
@@ -89,5 +105,6 @@ export class IncomingRequest implements RestRequest, Cancellation {
   /** The request is answered: its body is no longer held. */
   finish(): void {
     this.#held.releaseAll();
+    if (this.#holder !== undefined) this.#held.limits.releaseCall(this.#holder);
   }
 }

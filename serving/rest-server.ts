@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { uuidv7 } from 'uuidv7';
-import type { BodyLimits } from './body-limits.ts';
+import { type BodyLimits, smallBytes } from './body-limits.ts';
 import { answerConsole, type ConsoleHistory, isConsolePath } from './console-routes.ts';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
@@ -31,7 +31,7 @@ const protocols: readonly RestProtocol[] = Object.values(restProtocols);
 
 /** How long an idle connection is kept: longer than the usual load balancer's 60 s, so that it closes first. */
 const keepAliveTimeoutMs = 75_000;
-/** A client that sends its head, or its head and body, slower than this is let go. */
+/** A client that sends its head, or its head and body, slower than this is let go; one that reads nothing of its answer, too. */
 const headersTimeoutMs = 15_000;
 const requestTimeoutMs = 120_000;
 const lookEveryMs = 10;
@@ -64,6 +64,8 @@ type TimedRequest = RestRequest & {
   readonly bodyEndedMs: number;
   /** What it holds is this caller's. @throws ServingError SERVING_OVERLOADED */
   claim(caller: Caller, peer: Peer): void;
+  /** So large an answer is this caller's until it is with the client. @throws ServingError SERVING_OVERLOADED */
+  holdAnswer(bytes: number, caller: Caller, peer: Peer): void;
 };
 
 /** Sends an answer: status, names and values of headers in turn, body. */
@@ -157,13 +159,14 @@ export class RestServer {
       outgoing.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
       return;
     }
-    const request = new IncomingRequest(incoming, this.#context.limits);
+    const request = new IncomingRequest(incoming, outgoing, this.#context.limits);
     await this.#answer(request, incoming.socket, (status, head, body) => {
       // What is left of a body that was refused is not read: the connection ends with the answer.
       if (this.#draining || !incoming.complete) head.push('connection', 'close');
       head.push('content-length', String(Buffer.byteLength(body)));
       outgoing.writeHead(status, head);
       outgoing.end(body);
+      if (incoming.socket.writableNeedDrain) incoming.socket.setTimeout(requestTimeoutMs);
     });
     request.finish();
   }
@@ -209,6 +212,8 @@ export class RestServer {
       if (caller.limits !== undefined) await limiter.take(caller);
       plane = dataPlane.for(caller);
       response = await route(request, plane, this.#context);
+      const bytes = response.body?.length ?? 0;
+      if (bytes > smallBytes) request.holdAnswer(bytes, caller, socket);
     } catch (error) {
       refusal = this.#refusalOf(error);
       response = responseOf(refusal, request.path);

@@ -48,8 +48,9 @@ export class ReplayedRequest implements RestRequest {
     return new URLSearchParams(this.#stored.query);
   }
 
-  /** It is held where it came from. */
+  /** It is held where it came from, and its answer goes there. */
   claim(): void {}
+  holdAnswer(): void {}
 
   async body(): Promise<Buffer> {
     this.bodyEndedMs = performance.now();

@@ -64,6 +64,8 @@ export class PlainConnection {
   #held = 0;
   /** Of the request that is being answered. */
   #claimed: HeldBytes | undefined;
+  /** Lets go of a large answer. */
+  #releaseAnswer: (() => void) | undefined;
   #sinceMs = performance.now();
   readonly #onDrain = () => this.#departed();
   readonly #onData = (part: Buffer) => this.#take(part);
@@ -72,6 +74,7 @@ export class PlainConnection {
   readonly #onClose = () => {
     this.#release(this.#held);
     this.#unclaim();
+    this.#answered();
     this.#server.onGone(this);
   };
 
@@ -154,6 +157,19 @@ export class PlainConnection {
     this.#claimed = undefined;
   }
 
+  /** So many bytes of an answer that is large are somebody's until it is with the client. @throws ServingError SERVING_OVERLOADED */
+  holdAnswer(bytes: number, holder: string): void {
+    if (this.socket.destroyed) return;
+    const { limits } = this.#server;
+    limits.holdAnswer(bytes, holder);
+    this.#releaseAnswer = () => limits.releaseAnswer(bytes, holder);
+  }
+
+  #answered(): void {
+    this.#releaseAnswer?.();
+    this.#releaseAnswer = undefined;
+  }
+
   #next(): void {
     const head = this.#head ?? this.#readHead(this.#parts[0] as Buffer);
     if (!head) {
@@ -225,10 +241,14 @@ export class PlainConnection {
     else if (socket.writableNeedDrain) {
       this.#isDeparting = true;
       socket.once('drain', this.#onDrain);
-    } else this.#goOn();
+    } else {
+      this.#answered();
+      this.#goOn();
+    }
   }
 
   #departed(): void {
+    this.#answered();
     this.#isDeparting = false;
     this.#sinceMs = performance.now();
     this.#goOn();

@@ -44,6 +44,11 @@ export class PlainRequest implements RestRequest, Cancellation {
     if (this.#body.length > smallBytes) this.#connection.claim(this.#body.length, holderOf(caller, peer));
   }
 
+  /** So large an answer is this caller's until it is with the client. @throws ServingError SERVING_OVERLOADED */
+  holdAnswer(bytes: number, caller: Caller, peer: Peer): void {
+    this.#connection.holdAnswer(bytes, holderOf(caller, peer));
+  }
+
   body(): Promise<Buffer> {
     return Promise.resolve(this.#body);
   }

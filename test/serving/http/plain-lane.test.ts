@@ -6,6 +6,7 @@ import { LeanSocket } from '../../../serving/http/lean-socket.ts';
 import type { PlainConnection } from '../../../serving/http/plain-connection.ts';
 import { parsePlainHead } from '../../../serving/http/plain-head.ts';
 import { PlainLane } from '../../../serving/http/plain-lane.ts';
+import { until } from '../../support/load.ts';
 import { seeded } from '../wire/numbers.ts';
 
 const limits = new BodyLimits(1_000_000);
@@ -35,7 +36,8 @@ beforeAll(async () => {
       seen.plain += 1;
       onPlain(connection);
       // Answered later, as a model does.
-      setImmediate(() => connection.respond(200, ['x-way', 'plain'], `POST ${head.url} ${body}`, false));
+      const answer = head.url === '/large-answer' ? 'z'.repeat(20_000_000) : `POST ${head.url} ${body}`;
+      setImmediate(() => connection.respond(200, ['x-way', 'plain'], answer, false));
     },
     onOther: (socket) => http.emit('connection', socket),
   });
@@ -250,6 +252,32 @@ describe('the plain lane', () => {
     await exchange([post('/claim', body)], 1);
     onPlain = () => {};
     expect(seen).toEqual([false, true]);
+  });
+
+  it('holds a large answer for who asked, until it is with the client', async () => {
+    const mib = 1024 * 1024;
+    const isHeld = () => {
+      try {
+        limits.holdAnswer(300 * mib, 'other');
+        limits.releaseAnswer(300 * mib, 'other');
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    onPlain = (connection) => connection.holdAnswer(20 * mib, 'hog');
+    for (const isRead of [true, false]) {
+      const socket = connect((port.address() as AddressInfo).port, '127.0.0.1').pause();
+      socket.write(post('/large-answer', ''));
+      await until(isHeld, 'the answer is on its way');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(isHeld()).toBe(true);
+      if (isRead) socket.resume();
+      else socket.destroy();
+      await until(() => !isHeld(), 'the answer is gone');
+      socket.destroy();
+    }
+    onPlain = () => {};
   });
 
   it('holds nothing once connections are gone, also those that went away in the middle', async () => {

@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type ClientRequest, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,6 +131,34 @@ describe('whoever takes all it can leaves others room for the largest request', 
     await until(async () => codes.includes(exhausted), 'what was taken shows');
     await inferAs(other, maxBodyBytes / 4 - 100);
     await expect(inferAs(hog, maxBodyBytes / 4 - 100)).rejects.toMatchObject({ code: exhausted });
+  });
+
+  it('with answers that it does not read', async () => {
+    const columns = maxBodyBytes / 4 - 100;
+    const inputs = [
+      { name: 'x', datatype: 'FP32', shape: [1, columns], parameters: { binary_data_size: 4 * columns } },
+    ];
+    const json = JSON.stringify({ inputs, parameters: { binary_data_output: true } });
+    const body = Buffer.concat([Buffer.from(json), Buffer.alloc(4 * columns)]);
+    const askFor = ({ key }: typeof hog) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        const headers = {
+          authorization: `Bearer ${key}`,
+          'inference-header-content-length': json.length,
+          'content-length': body.length,
+        };
+        const url = `${server.rest}/v2/models/wide/infer`;
+        const asked = request(url, { method: 'POST', headers, agent: false }, resolve).on('error', reject);
+        ends.push(() => asked.destroy());
+        asked.end(body);
+      });
+    let answers = 0;
+    while ((await askFor(hog)).statusCode === 200) answers += 1;
+    // They may fill 128 MiB.
+    expect(answers).toBe(16);
+    expect((await askFor(hog)).statusCode).toBe(429);
+    const { statusCode } = await askFor(other);
+    expect(statusCode).toBe(200);
   });
 
   it('with calls that are opened and say nothing', async () => {
