@@ -16,6 +16,10 @@ export class ModelControl {
   readonly #serving: () => Pick<Generation, 'settings' | 'chosen'>;
   readonly #apply: (settings: ServingSettings) => Promise<void>;
   readonly #audit: Audit;
+  /** What the settings said of models that requests have unloaded: loaded again, they are what they were. */
+  readonly #unloaded = new Map<string, ServedModel>();
+  /** One change begins with what the one before has left. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   /** @param apply resolves when the settings serve */
   constructor(
@@ -44,23 +48,48 @@ export class ModelControl {
   }
 
   /** One model more or less than now, all else as it is. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND, as `apply` */
-  async change(action: 'load' | 'unload', name: string): Promise<void> {
-    const settings = this.#controllable();
-    const served = this.#served();
-    const others = served.filter((model) => model.name !== name);
-    const loaded = served.find((model) => model.name === name) ?? modelNamed(name);
-    await this.#apply({ ...settings, models: action === 'load' ? [...others, loaded] : others });
-    this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
+  change(action: 'load' | 'unload', name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const settings = this.#controllable();
+      const served = this.#served();
+      const others = served.filter((model) => model.name !== name);
+      const loaded = this.#known(name) ?? modelNamed(name);
+      await this.#serve({ ...settings, models: action === 'load' ? [...others, loaded] : others });
+      this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
+    });
   }
 
   /** Exactly these models, with the shares and canaries that the settings say. @throws ServingError SERVING_FORBIDDEN, as `apply` */
-  async configure(models: readonly ServedModel[]): Promise<void> {
-    const settings = this.#controllable();
-    const served = this.#served();
-    const wanted = models.map((model) => {
-      const { weights, canary } = served.find(({ name }) => name === model.name) ?? model;
-      return { ...model, weights, canary };
+  configure(models: readonly ServedModel[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const settings = this.#controllable();
+      const wanted = models.map((model) => {
+        const { weights, canary } = this.#known(model.name) ?? model;
+        return { ...model, weights, canary };
+      });
+      await this.#serve(parseSettings({ ...settings, models: wanted }));
     });
-    await this.#apply(parseSettings({ ...settings, models: wanted }));
+  }
+
+  #known(name: string): ServedModel | undefined {
+    return this.#served().find((model) => model.name === name) ?? this.#unloaded.get(name);
+  }
+
+  async #serve(settings: ServingSettings): Promise<void> {
+    const before = this.#served();
+    await this.#apply(settings);
+    for (const model of before) this.#unloaded.set(model.name, model);
+    for (const { name } of settings.models ?? []) this.#unloaded.delete(name);
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const change = this.#changing.then(work);
+    this.#changing = change.catch(() => {});
+    return change;
+  }
+
+  /** The owner has said anew what is served. */
+  forget(): void {
+    this.#unloaded.clear();
   }
 }

@@ -90,7 +90,7 @@ export class Supervisor {
     this.#allowances = new Allowances(this.#database);
     this.#control = new ModelControl(
       () => this.#serving(),
-      (changed) => this.apply(changed),
+      (changed) => this.#apply(changed),
       this.#audit,
     );
     this.#poll = new Poll(() => this.reload(false).catch(() => {}));
@@ -125,7 +125,12 @@ export class Supervisor {
    * Brings the service to the given settings: the first time it starts, later it reloads without dropping a request. Changes queue up.
    * @throws ServingError with what served before serving on.
    */
-  apply(settings: ServingSettings): Promise<void> {
+  async apply(settings: ServingSettings): Promise<void> {
+    await this.#apply(settings);
+    this.#control.forget();
+  }
+
+  #apply(settings: ServingSettings): Promise<void> {
     return this.#inTurn(async () => {
       this.#areSettingsRefused = true;
       const catalogue = this.#orRefuse(() => new Catalogue(settings));
