@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { createInflateRaw } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { numpyReaders } from './arrays.ts';
 import { type ArrayRows, BadInput, bytesAtOnce, type InputShape, rowsAtOnce, type Source } from './record.ts';
 
@@ -11,6 +11,8 @@ interface Entry {
   readonly start: number;
   readonly packedBytes: number;
   readonly isPacked: boolean;
+  /** Of what it holds, unpacked. */
+  readonly crc: number;
 }
 
 const endMark = 0x06054b50;
@@ -72,7 +74,8 @@ async function entriesOf(path: string): Promise<Entry[]> {
       const start = header + 30 + local.readUInt16LE(26) + local.readUInt16LE(28);
       if (method !== 0 && method !== 8)
         throw new BadInput(`${name} is packed in a way that NumPy does not use`);
-      entries.push({ name: name.replace(/\.npy$/, ''), start, packedBytes, isPacked: method === 8 });
+      const crc = directory.readUInt32LE(at + 16);
+      entries.push({ name: name.replace(/\.npy$/, ''), start, packedBytes, isPacked: method === 8, crc });
       at += 46 + nameLength + extraLength + directory.readUInt16LE(at + 32);
     }
     return entries;
@@ -81,13 +84,26 @@ async function entriesOf(path: string): Promise<Entry[]> {
   }
 }
 
-/** Reads a stream in pieces of any size. */
+/** What an entry holds, which at its end must be what its checksum says. @throws BadInput */
+async function* contentOf(path: string, entry: Entry): AsyncGenerator<Buffer> {
+  const { name, start, packedBytes, isPacked, crc } = entry;
+  const raw = createReadStream(path, { start, end: start + packedBytes - 1 });
+  const content: Readable = isPacked ? raw.pipe(createInflateRaw()) : raw;
+  let sum = 0;
+  for await (const block of content as AsyncIterable<Buffer>) {
+    sum = crc32(block, sum);
+    yield block;
+  }
+  if (sum !== crc) throw new BadInput(`${name} is damaged: its checksum does not fit`);
+}
+
+/** Reads blocks in pieces of any size. */
 class Pieces {
   readonly #blocks: AsyncIterator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(stream: Readable) {
-    this.#blocks = stream[Symbol.asyncIterator]();
+  constructor(blocks: AsyncIterable<Buffer>) {
+    this.#blocks = blocks[Symbol.asyncIterator]();
   }
 
   async take(length: number): Promise<Buffer> {
@@ -107,6 +123,11 @@ class Pieces {
   async skip(length: number): Promise<void> {
     for (let left = length; left > 0; left -= 1 << 20) await this.take(Math.min(left, 1 << 20));
   }
+
+  /** Reads what is left, so that all of it is checked. */
+  async end(): Promise<void> {
+    while (!(await this.#blocks.next()).done);
+  }
 }
 
 interface OpenArray {
@@ -116,9 +137,9 @@ interface OpenArray {
   readonly rowBytes: number;
 }
 
-async function openArray(path: string, { start, packedBytes, isPacked, name }: Entry): Promise<OpenArray> {
-  const raw = createReadStream(path, { start, end: start + packedBytes - 1 });
-  const pieces = new Pieces(isPacked ? raw.pipe(createInflateRaw()) : raw);
+async function openArray(path: string, entry: Entry): Promise<OpenArray> {
+  const { name } = entry;
+  const pieces = new Pieces(contentOf(path, entry));
   const head = await pieces.take(10);
   const isWide = (head[6] as number) >= 2;
   const length = isWide
@@ -190,6 +211,7 @@ export async function openNpz(path: string, inputs: readonly InputShape[]): Prom
         }
         yield { rows: { kind: 'arrays', rows, arrays: parts }, bytesRead: (packed * (row + rows)) / total };
       }
+      for (const { pieces } of arrays) await pieces.end();
     },
   };
 }

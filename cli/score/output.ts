@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { beSoleProcessOf } from '../../serving/middleware/database/sole-process.ts';
 import { CliError } from '../errors.ts';
@@ -42,10 +42,14 @@ export class Output {
     });
     const wanted = JSON.stringify(run);
     const begun = await readFile(about, 'utf8').catch(() => undefined);
-    if (begun !== undefined && begun !== wanted) {
+    const isEmpty = await stat(part).then(
+      ({ size }) => size === 0,
+      () => true,
+    );
+    if (begun !== undefined && begun !== wanted && !isEmpty) {
       throw new CliError('CLI_OTHER_RUN', `${part} was begun with another model or input.`);
     }
-    if (begun === undefined) {
+    if (begun !== wanted) {
       await rm(part, { force: true });
       await writeFile(`${about}.new`, wanted);
       await rename(`${about}.new`, about);

@@ -260,6 +260,18 @@ describe('modelmile score', () => {
     expect(readFileSync(at('both.out')).equals(readFileSync(at('whole.out')))).toBe(true);
   }, 120_000);
 
+  it('says so where an .npz is damaged, whose numbers would be others', async () => {
+    const values = new Uint8Array(new Float32Array(400 * 9).fill(0.5).buffer);
+    const archive = zipSync({ 'x.npy': npy('<f4', '400, 9', values) }, { level: 0 });
+    archive[archive.length >> 1]! ^= 0x40;
+    writeFileSync(at('damaged.npz'), archive);
+    for (const time of ['at first', 'again']) {
+      const { code, stderr } = await score(fixture('credit.h5'), at('damaged.npz'), '--out', at('damaged'));
+      expect([time, code, stderr]).toEqual([time, 1, expect.stringContaining('checksum does not fit')]);
+    }
+    expect(existsSync(at('damaged'))).toBe(false);
+  }, 60_000);
+
   it('hands on large rows of an .npz in few at a time', async () => {
     const bytes = new Uint8Array(40 * 300_000);
     writeFileSync(at('large.npz'), zipSync({ 'x.npy': npy('|u1', '40, 300000', bytes) }, { level: 0 }));
@@ -284,6 +296,16 @@ describe('modelmile score', () => {
       expect([why, code, stderr]).toEqual([why, wanted, expect.stringContaining(why)]);
       expect(stderr).not.toContain('    at ');
     }
+    // A run that did nothing stands in nobody's way.
+    writeFileSync(at('columns.npz'), zipSync({ 'x.npy': npy('>f4', '1, 9', new Uint8Array(36)) }));
+    const out = ['--out', at('mended.jsonl')];
+    const foreign = await score(fixture('credit.h5'), at('columns.npz'), ...out);
+    expect([foreign.code, foreign.stderr]).toEqual([
+      1,
+      expect.stringContaining('of a kind that is not read'),
+    ]);
+    writeCsv(at('mended.csv'), [expected.columns.rows[0]!]);
+    expect((await score(fixture('credit.h5'), at('mended.csv'), ...out)).code).toBe(0);
   }, 60_000);
 });
 
