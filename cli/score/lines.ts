@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { cellsOf, isOpenBehind } from './csv.ts';
@@ -21,7 +22,11 @@ async function* records(path: string, isCsv: boolean): AsyncGenerator<Record_> {
   /** Behind the lines of the record that are there already, and whether quotes are open there. */
   let from = 0;
   let isOpen = false;
-  const cut = (bytes: Buffer) => bytes.toString('utf8').replace(/\r$/, '');
+  const cut = (bytes: Buffer) => {
+    // Other text would be decoded to words that nobody wrote.
+    if (!isUtf8(bytes)) throw new BadInput(`the record at or behind byte ${read} is not in UTF-8`);
+    return bytes.toString('utf8').replace(/\r$/, '');
+  };
   for await (const block of createReadStream(path, { highWaterMark: bytesAtOnce })) {
     const bytes: Buffer = rest.length === 0 ? block : Buffer.concat([rest, block]);
     const hasMark = read === 0 && bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark);

@@ -42,10 +42,19 @@ const batching = {
 export class Scorer {
   readonly #servable: Servable;
   readonly #start: ScorerStart;
+  /** A column that the model takes and that has its name twice. */
+  readonly #twice: string | undefined;
 
   private constructor(servable: Servable, start: ScorerStart) {
     this.#servable = servable;
     this.#start = start;
+    const { columns = [] } = start;
+    this.#twice = columns.find((name, index) => columns.indexOf(name) < index && this.#takes(name));
+  }
+
+  #takes(column: string): boolean {
+    const { signature, processor } = this.#servable;
+    return processor?.isColumn(column) === true || signature.inputs.some(({ name }) => name === column);
   }
 
   /** @throws ServingError SERVING_LOAD_FAILED */
@@ -113,6 +122,7 @@ export class Scorer {
     if (columns !== undefined && cells.length !== columns.length) {
       throw new BadInput(`it has ${cells.length} cells, there are ${columns.length} columns`);
     }
+    if (this.#twice !== undefined) throw new BadInput(`the column '${this.#twice}' is there twice`);
     const values = new Map(columns?.map((name, index) => [name, cells[index] as string]));
     const fields: string[] = [];
     const give = (name: string, json: string) => fields.push(`${JSON.stringify(name)}:${json}`);

@@ -281,6 +281,19 @@ describe('modelmile score', () => {
     expect(pieces).toEqual(Array(13).fill(3));
   });
 
+  it('takes no text that may mean something else: columns of the same name, and other encodings than UTF-8', async () => {
+    const out = ['--out', at('meaning.jsonl')];
+    writeFileSync(at('twice.csv'), 'note,age,age,note,income,home,plan\na,1,31,b,52.5,own,3\n');
+    const twice = await score(fixture('credit.h5'), at('twice.csv'), ...out);
+    expect([twice.code, lines(at('meaning.jsonl'))]).toEqual([
+      1,
+      [{ row: 0, error: "the column 'age' is there twice" }],
+    ]);
+    writeFileSync(at('latin.csv'), Buffer.from('age,income,home,plan\n31,52.5,r\xe9nt,3\n', 'latin1'));
+    const latin = await score(fixture('credit.h5'), at('latin.csv'), ...out);
+    expect([latin.code, latin.stderr]).toEqual([1, expect.stringContaining('is not in UTF-8')]);
+  }, 60_000);
+
   it('refuses what it cannot read with a sentence', async () => {
     writeFileSync(at('empty.csv'), '');
     writeFileSync(at('cut.npz'), zipSync({ 'x.npy': Buffer.alloc(4) }).subarray(0, 20));
