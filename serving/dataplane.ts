@@ -58,6 +58,8 @@ export class DataPlane {
   found: Servable | undefined;
   /** Answers where `found` is a canary that nobody asked for and that does not. */
   #fallback: Servable | undefined;
+  /** Of the weights: all that one request asks of a model is asked of one version. */
+  #turn: { readonly traffic: Traffic; readonly label: string | undefined } | undefined;
   /** On `performance.now()`'s clock; 0 where the request did not get so far. */
   inferStartedMs = 0;
   readonly phases: Phases | undefined;
@@ -115,7 +117,10 @@ export class DataPlane {
    * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_VERSION_NOT_FOUND, SERVING_BAD_LABEL, SERVING_FORBIDDEN
    */
   find(target: Target): Servable {
-    const { servable, fallback } = findVersion(this.model(target.model), target, (traffic) => traffic.pick());
+    const { servable, fallback } = findVersion(this.model(target.model), target, (traffic) => {
+      if (this.#turn?.traffic !== traffic) this.#turn = { traffic, label: traffic.pick() };
+      return this.#turn.label;
+    });
     this.found = servable;
     this.#fallback = fallback;
     return servable;

@@ -151,6 +151,32 @@ describe('a canary', () => {
     expect((await predictionsOf('2')) - before.canary).toBe(10);
   });
 
+  it('answers all tasks of one request or none of them', async () => {
+    await use(splitTo(2, { weights: { stable: 1, canary: 1 } }));
+    const client = new GrpcClient(PredictionService, server.grpc);
+    const feature = { x: { kind: { case: 'floatList' as const, value: { value: [1, 2] } } } };
+    const examples = [{ features: { feature } }];
+    const tasks = ['classify', 'regress', 'regress'].map((method) => ({
+      modelSpec: { name: 'sums' },
+      methodName: `tensorflow/serving/${method}`,
+    }));
+    const answeredBy = new Map<string, number>();
+    for (let n = 0; n < 10; n++) {
+      const { message } = await client.call('multiInference', {
+        tasks,
+        input: { kind: { case: 'exampleList', value: { examples } } },
+      });
+      const versions = message.results.map(({ modelSpec }) => {
+        const version = modelSpec?.versionChoice.value as { value: bigint } | undefined;
+        return String(version?.value);
+      });
+      expect(new Set(versions).size).toBe(1);
+      answeredBy.set(versions[0] as string, (answeredBy.get(versions[0] as string) ?? 0) + 1);
+    }
+    client.close();
+    expect(Object.fromEntries(answeredBy)).toEqual({ 1: 5, 2: 5 });
+  });
+
   it('names its classes itself, and where stable answers instead they are those of stable', async () => {
     await use(splitTo(9, { versionLabels: { stable: 10, canary: 9 }, weights: { canary: 1 } }));
     const outputs = [{ name: 'y', parameters: { classification: 1 } }];
