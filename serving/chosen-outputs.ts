@@ -1,7 +1,7 @@
 import { processedOutputs } from '../conversion/manifest/index.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
-import { placesOf } from './validation.ts';
+import { assertNamedOnce, placesOf } from './validation.ts';
 
 type Choose = (outputs: readonly TensorValue[]) => readonly TensorValue[];
 
@@ -13,6 +13,7 @@ export function chooserOf(
 ): Choose {
   const { processor } = servable;
   if (names === undefined) return processor && asWords ? (all) => processor.answer(all) : (all) => all;
+  assertNamedOnce(names);
   const isWord = (name: string) => Object.hasOwn(processedOutputs, name);
   if (processor?.postprocessing === undefined || !names.some(isWord)) {
     const places = placesOf(servable, names);

@@ -79,10 +79,14 @@ export function rowsOf(servable: Servable, inputs: readonly TensorValue[]): numb
   return rows;
 }
 
-/** Places of outputs by name; an answer many times as long as its request is nobody's. @throws ServingError SERVING_BAD_INPUT */
+/** An answer many times as long as its request is nobody's. @throws ServingError SERVING_BAD_INPUT */
+export function assertNamedOnce(names: readonly string[]): void {
+  if (new Set(names).size === names.length) return;
+  throw new ServingError('SERVING_BAD_INPUT', 'An output is named twice');
+}
+
+/** Places of outputs by name. @throws ServingError SERVING_BAD_INPUT */
 export function placesOf({ signature }: Servable, names: readonly string[]): number[] {
-  if (new Set(names).size < names.length)
-    throw new ServingError('SERVING_BAD_INPUT', 'An output is named twice');
   return names.map((name) => {
     const index = signature.outputs.findIndex((spec) => spec.name === name);
     if (index >= 0) return index;

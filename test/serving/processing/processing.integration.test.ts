@@ -150,6 +150,13 @@ describe('pictures', () => {
     expect(scores!.data).toEqual(raw.json.predictions[0]);
   });
 
+  it('are told once: words that are asked for again and again are refused', async () => {
+    const outputs = ['classes', 'shape', 'classes'].map((name) => ({ name }));
+    const inputs = [{ name: 'picture', datatype: 'BYTES', shape: [1], data: [b64(files[0]!).b64] }];
+    const { status, json } = await ask(`${server.rest}/v2/models/shapes/infer`, { inputs, outputs });
+    expect([status, json.error]).toEqual([400, expect.stringContaining('An output is named twice')]);
+  });
+
   it('classify with every class, from pictures too', async () => {
     const { json } = await ask(`${server.rest}/v1/models/shapes:classify`, {
       examples: [{ picture: b64('stripes-444.jpg') }],
