@@ -127,9 +127,9 @@ export class Mirror implements ModelStore {
   }
 
   async prune(used: readonly string[]): Promise<void> {
-    const names = (await readdir(this.#folder).catch(() => [] as string[])).filter(
-      (name) => name !== 'partial',
-    );
+    // All that is used is whole: what was begun besides is for nothing.
+    await rm(join(this.#folder, 'partial'), { recursive: true, force: true });
+    const names = await readdir(this.#folder).catch(() => [] as string[]);
     const unused = names.map((name) => join(this.#folder, name)).filter((folder) => !used.includes(folder));
     const aged = await Promise.all(
       unused.map(async (folder) => ({ folder, at: (await stat(folder)).mtimeMs })),

@@ -9,6 +9,6 @@ export interface ModelStore {
    * @throws ServingError SERVING_LOAD_FAILED, SERVING_STORE_UNAVAILABLE
    */
   folderOf(model: string, version: number): Promise<string>;
-  /** Forgets what is kept of versions that are in none of these folders, but for the newest few. */
+  /** Forgets what is kept of versions that are in none of these folders, but for the newest few. Not beside `folderOf`. */
   prune(used: readonly string[]): Promise<void>;
 }

@@ -219,7 +219,8 @@ export class Supervisor {
     this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
     if (previous !== undefined) this.#retiring.add(previous);
     this.#served();
-    void catalogue.prune(models).catch(() => {});
+    // After this change and before the next, which may go back to a version that would be forgotten.
+    void this.#inTurn(() => catalogue.prune(models)).catch(() => {});
     const loaded = this.#generation.models;
     // There from the start: an alert on what is new sees no difference to nothing.
     for (const { name } of loaded)

@@ -214,6 +214,22 @@ describe('a repository on a web server', () => {
     expect(await readFile(kept)).toEqual(whole);
   });
 
+  it('leaves neither transfers that nobody goes on with nor old versions on the disk', async () => {
+    const mirrored = join(folder, 'pruned');
+    const mirror = new Mirror(new HttpFiles(store.url, { credentialsDir: folder }), mirrored, []);
+    const folders: string[] = [];
+    for (let version = 1; version <= 6; version++) {
+      await writeFixture(folder, 'many', version, scaledSum(version));
+      folders.push(await mirror.folderOf('many', version));
+    }
+    await mkdir(join(mirrored, 'partial'), { recursive: true });
+    await writeFile(join(mirrored, 'partial', 'of a version that is gone'), 'half');
+    await mirror.prune([folders[0]!]);
+    const kept = [0, 3, 4, 5].map((index) => folders[index]!);
+    expect((await readdir(mirrored)).map((name) => join(mirrored, name)).sort()).toEqual(kept.sort());
+    await mirror.folderOf('many', 2);
+  });
+
   it('may be away: what was loaded serves on', async () => {
     await index('not JSON');
     const refused = await reload(server);
