@@ -8,13 +8,22 @@ interface Entry {
   readonly caller: Caller;
 }
 
+/** @throws Error which is logged: that of JSON.parse tells how the file begins, which may be a key that somebody put there as it is */
+function jsonOf(contents: Buffer): unknown {
+  try {
+    return JSON.parse(contents.toString('utf8'));
+  } catch {
+    throw new Error('the keys are not JSON');
+  }
+}
+
 /** The API keys that are taken. It knows their digests only. */
 export class KeyRing {
   readonly #byDigest: ReadonlyMap<string, Entry>;
 
   /** @throws Error saying what is wrong with the file */
   constructor(contents: Buffer) {
-    const parsed = KeysFile.safeParse(JSON.parse(contents.toString('utf8')));
+    const parsed = KeysFile.safeParse(jsonOf(contents));
     if (!parsed.success) {
       const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
       throw new Error(`the keys are not valid: ${faults.join('; ')}`);

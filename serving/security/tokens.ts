@@ -123,7 +123,7 @@ export class TokenVerifier {
       if (response.status !== 200) throw new Error(`the status is ${response.status}`);
       return response;
     } catch (cause) {
-      const error = new Error(`${url} cannot be read: ${(cause as Error).message}`, { cause });
+      const error = new Error(`its keys cannot be read: ${(cause as Error).message}`, { cause });
       this.#refused = { error, untilMs: Date.now() + retryAfterMs };
       throw error;
     }
