@@ -87,9 +87,6 @@ export function sizeOfArtifact(manifest: Manifest): number {
   return artifactFiles(manifest).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-/** Whether the rows of a run have a say in each other's answers: activations that are quantized as they come share one scale. */
-export const mixesRows = ({ recipe }: Manifest): boolean => recipe.method === 'dynamic-int8';
-
 /** The signature that a request without a signature name means. */
 export const defaultSignatureName = 'serving_default';
 

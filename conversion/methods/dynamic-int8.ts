@@ -54,7 +54,7 @@ function integerProduct(
 
 /**
  * Weights of dense products in int8 with a scale for each output, activations quantized as they come, with one scale for all rows of
- * a run (so it is served row by row: `mixesRows`): a quarter of the size, several times faster, no calibration. Convolutions get slower that way, so a model with any is refused.
+ * a run (so it is served row by row): a quarter of the size, several times faster, no calibration. Convolutions get slower that way, so a model with any is refused.
  * @throws ConversionError CONVERSION_UNSUPPORTED_METHOD
  */
 export function dynamicInt8(model: ModelProto): ModelProto {

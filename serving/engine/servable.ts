@@ -1,4 +1,4 @@
-import { defaultSignatureName, mixesRows, type Signature } from '../../conversion/manifest/index.ts';
+import { defaultSignatureName, type Signature } from '../../conversion/manifest/index.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import { Processor } from '../processing/processor.ts';
@@ -99,7 +99,7 @@ export async function loadServable(
       : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
     const rowsVary = signature.inputs.some((spec) => spec.shape.slice(1).includes(-1));
     // A caller's numbers must change nobody else's answer.
-    const rows = batchable && mixesRows(version.manifest) ? rowByRow(session) : session;
+    const rows = batchable && version.mixesRows ? rowByRow(session) : session;
     const runner = new Batcher(rows, batching, rowsVary, onBatch);
     return { ...version, signature, batchable, runner, processor };
   } catch (error) {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import {
   artifactFiles,
   isSignedBy,
@@ -22,6 +21,8 @@ export interface ModelVersion {
   readonly manifest: Manifest;
   /** Absolute path of model.onnx. */
   readonly modelPath: string;
+  /** Whether the rows of a run have a say in each other's answers. */
+  readonly mixesRows: boolean;
 }
 
 /** A version did not load. */
@@ -36,10 +37,20 @@ export class VersionRefused extends ServingError {
   }
 }
 
-async function sha256File(path: string): Promise<string> {
+/** Operators that quantize activations as they come, with one scale for all rows of a run, begin so; a model names what it uses. */
+const mixingOperators = 'DynamicQuantize';
+
+/** What a file of a version holds: its sha256, and whether it names such an operator. */
+async function contentOf(path: string): Promise<{ readonly sha256: string; readonly mixesRows: boolean }> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+  let mixesRows = false;
+  let before: Buffer = Buffer.alloc(0);
+  for await (const block of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(block);
+    mixesRows ||= Buffer.concat([before, block]).includes(mixingOperators);
+    before = block.subarray(-mixingOperators.length);
+  }
+  return { sha256: hash.digest('hex'), mixesRows };
 }
 
 /** @throws Error where no trusted key signed the manifest; `signature` is undefined where there is none */
@@ -124,12 +135,14 @@ export function openVersion(
 ): Promise<ModelVersion> {
   return orRefused(model, version, async () => {
     const { digest, manifest } = await readManifest(folder, trustedKeys);
-    for (const expected of filesBeside(manifest)) {
-      const actual = await sha256File(join(folder, expected.file));
-      if (actual !== expected.sha256) {
-        throw new Error(`${expected.file} has sha256 ${actual}, the manifest says ${expected.sha256}`);
-      }
+    let mixesRows = false;
+    for (const { file, sha256 } of filesBeside(manifest)) {
+      const actual = await contentOf(join(folder, file));
+      if (actual.sha256 !== sha256)
+        throw new Error(`${file} has sha256 ${actual.sha256}, the manifest says ${sha256}`);
+      mixesRows ||= actual.mixesRows;
     }
-    return { model, version, digest, manifest, modelPath: join(folder, manifest.artifact.model.file) };
+    const modelPath = join(folder, manifest.artifact.model.file);
+    return { model, version, digest, manifest, modelPath, mixesRows };
   });
 }

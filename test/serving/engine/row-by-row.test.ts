@@ -8,16 +8,27 @@ import { loadServable, type Servable } from '../../../serving/engine/servable.ts
 import { openVersion } from '../../../serving/repository/version.ts';
 
 const digits = fileURLToPath(new URL('../../../samples/digits/model.h5', import.meta.url));
+type Conversion = Awaited<ReturnType<typeof convert>>;
 const batching = { maxBatchSize: 64, batchTimeoutMs: 0, maxEnqueued: 100, allowedBatchSizes: [] };
 
-describe('a model whose activations are quantized as they come', () => {
+describe.each([
+  ['here', (ours: Conversion) => ours],
+  [
+    'by somebody else',
+    async (ours: Conversion, folder: string) => {
+      await writeVersion(ours, join(folder, 'theirs'));
+      return convert(join(folder, 'theirs', 'model.onnx'));
+    },
+  ],
+])('a model whose activations are quantized as they come, made %s', (_by, make) => {
   let folder: string;
   let servable: Servable;
   const batches: number[] = [];
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'modelmile-rows-'));
-    await writeVersion(await convert(digits, { method: 'dynamic-int8' }), join(folder, '1'));
+    const conversion = await make(await convert(digits, { method: 'dynamic-int8' }), folder);
+    await writeVersion(conversion, join(folder, '1'));
     const version = await openVersion(join(folder, '1'), 'digits', 1, []);
     const settings = { batching, executionProvider: 'cpu' as const };
     servable = await loadServable(version, settings, 1, ({ rows }) => batches.push(rows));
