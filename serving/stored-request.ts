@@ -1,14 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Cancellation } from './engine/runner.ts';
 import type { RestRequest } from './protocols/protocol.ts';
-import type { Peer } from './security/access.ts';
+import { certificateName, type Peer } from './security/access.ts';
 import type { StoredRequest } from './stored.ts';
 
 /** @throws ServingError of the body, as RestRequest says */
 export async function storedRequest(request: RestRequest, peer: Peer): Promise<StoredRequest> {
   // The body is unpacked, and its length another.
   const { 'content-encoding': _, 'content-length': __, ...headers } = request.headers;
-  const name = peer.getPeerCertificate?.().subject?.CN;
   return {
     method: request.method,
     path: request.path,
@@ -16,13 +15,13 @@ export async function storedRequest(request: RestRequest, peer: Peer): Promise<S
     headers,
     body: request.method === 'GET' ? new Uint8Array() : await request.body(),
     remoteAddress: peer.remoteAddress,
-    certificateName: name === undefined ? undefined : String(name),
+    certificateName: certificateName(peer),
   };
 }
 
-export const peerOf = ({ remoteAddress, certificateName }: StoredRequest): Peer => ({
+export const peerOf = ({ remoteAddress, certificateName: name }: StoredRequest): Peer => ({
   remoteAddress,
-  getPeerCertificate: () => (certificateName === undefined ? {} : { subject: { CN: certificateName } }),
+  getPeerCertificate: () => (name === undefined ? {} : { subject: { CN: name } }),
 });
 
 const present: Cancellation = { aborted: false };

@@ -10,7 +10,7 @@ export interface StoredRequest {
   /** Unpacked. */
   readonly body: Uint8Array;
   readonly remoteAddress: string | undefined;
-  /** Common name of the client's certificate, where it had to show one. */
+  /** What the client's certificate calls it, where it had to show one. */
   readonly certificateName: string | undefined;
 }
 

@@ -23,13 +23,17 @@ export interface Credentials {
 export interface Peer {
   readonly remoteAddress?: string | undefined;
   /** Over TLS only. */
-  getPeerCertificate?(): { readonly subject?: { readonly CN?: string | string[] } };
+  getPeerCertificate?(): {
+    readonly subject?: { readonly CN?: string | string[] };
+    readonly subjectaltname?: string | undefined;
+  };
 }
 
 /** Whether requests have to say who sends them. */
 export const isAuthenticated = (settings: ServingSettings): boolean =>
   settings.keysFile !== undefined || settings.jwt !== undefined || settings.tls?.clientCaFile !== undefined;
 
+const maxNameLength = 256;
 const bearer = /^Bearer +(\S+) *$/i;
 const basic = /^Basic +(\S+) *$/i;
 const looksLikeToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -147,8 +151,14 @@ export class Access {
   }
 }
 
+/** What the client's certificate calls it: its common name, or, as workloads have it, its other names. */
+export function certificateName(peer: Peer): string | undefined {
+  const certificate = peer.getPeerCertificate?.();
+  const name = certificate?.subject?.CN ?? certificate?.subjectaltname;
+  return name === undefined ? undefined : String(name).slice(0, maxNameLength);
+}
+
 /** The handshake has checked the certificate. */
 function certificateCaller(peer: Peer): Caller {
-  const name = String(peer.getPeerCertificate?.().subject?.CN ?? 'certificate');
-  return new ScopedCaller(name.slice(0, 128), ['*:*'], {});
+  return new ScopedCaller(certificateName(peer) ?? 'certificate', ['*:*'], {});
 }

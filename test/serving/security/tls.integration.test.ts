@@ -74,11 +74,44 @@ suite('a server with TLS and client certificates', () => {
       outgoing.end('{"instances":[[1,2]]}');
     });
 
+  /** What the server says of itself over gRPC. */
+  const isLive = async (certificate: Certificate): Promise<boolean> => {
+    const secure = credentials.createSsl(
+      await readFile(authority.certFile),
+      await readFile(certificate.keyFile),
+      await readFile(certificate.certFile),
+    );
+    const grpc = new Client(server.grpc, secure);
+    const live = await new Promise<Buffer>((resolve, reject) => {
+      const path = '/inference.GRPCInferenceService/ServerLive';
+      const plain = (bytes: Buffer) => bytes;
+      grpc.makeUnaryRequest(path, plain, plain, Buffer.alloc(0), (error, answer) =>
+        error ? reject(error) : resolve(answer as Buffer),
+      );
+    });
+    grpc.close();
+    // Field 1 (live) is true.
+    return live.equals(Buffer.from([0x08, 0x01]));
+  };
+
   it('answers who shows a certificate of the authority, and notes its name', async () => {
     const agent = await agentOf(client);
     expect(await predict(agent)).toMatchObject({ status: 200, name: 'first' });
     agent.destroy();
     await until(() => server.log().includes('"caller":"client-one"'), 'the caller is in the log');
+  });
+
+  it('calls who has no common name by its other names, over REST and gRPC', async () => {
+    const nameless = await makeCertificate(folder, 'nameless', authority, '/');
+    const before = server.log().length;
+    const named = () =>
+      server.log().slice(before).split('"caller":"DNS:localhost, IP Address:127.0.0.1"').length;
+    const agent = await agentOf(nameless);
+    expect(await predict(agent)).toMatchObject({ status: 200 });
+    agent.destroy();
+    await until(() => named() === 2, 'the caller is in the log');
+    expect(await isLive(nameless)).toBe(true);
+    await until(() => named() === 3, 'the caller is in the log');
   });
 
   it('lets nobody in without a certificate, or with one of another authority', async () => {
@@ -90,22 +123,7 @@ suite('a server with TLS and client certificates', () => {
   });
 
   it('speaks TLS on gRPC too', async () => {
-    const secure = credentials.createSsl(
-      await readFile(authority.certFile),
-      await readFile(client.keyFile),
-      await readFile(client.certFile),
-    );
-    const grpc = new Client(server.grpc, secure);
-    const live = await new Promise<Buffer>((resolve, reject) => {
-      const path = '/inference.GRPCInferenceService/ServerLive';
-      const plain = (bytes: Buffer) => bytes;
-      grpc.makeUnaryRequest(path, plain, plain, Buffer.alloc(0), (error, answer) =>
-        error ? reject(error) : resolve(answer as Buffer),
-      );
-    });
-    // Field 1 (live) is true.
-    expect([...live]).toEqual([0x08, 0x01]);
-    grpc.close();
+    expect(await isLive(client)).toBe(true);
   });
 
   it('takes new certificates without a restart and without closing a connection', async () => {

@@ -34,17 +34,18 @@ export async function makeAuthority(folder: string, commonName: string): Promise
   return { certFile, keyFile };
 }
 
-/** A certificate for localhost and 127.0.0.1, good for servers and clients. */
+/** A certificate for localhost and 127.0.0.1, good for servers and clients; `subject` is '/' where it has no name but these. */
 export async function makeCertificate(
   folder: string,
   commonName: string,
   authority: Certificate,
+  subject = `/CN=${commonName}`,
 ): Promise<Certificate> {
   const [certFile, keyFile] = [join(folder, `${commonName}.crt`), join(folder, `${commonName}.key`)];
   const [request, extensions] = [join(folder, `${commonName}.csr`), join(folder, `${commonName}.ext`)];
   await writeFile(extensions, 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  await run('openssl', ['req', ...key, '-keyout', keyFile, '-out', request, '-subj', `/CN=${commonName}`]);
+  await run('openssl', ['req', ...key, '-keyout', keyFile, '-out', request, '-subj', subject]);
   const from = ['-CA', authority.certFile, '-CAkey', authority.keyFile, '-CAcreateserial'];
   await run('openssl', [
     'x509',
