@@ -137,6 +137,31 @@ describe('the number scanner', () => {
     expect(scan('[1.5,1e9,-2]', 'float16').data).toEqual([0x3e00, 0x7c00, 0xc000]);
   });
 
+  it('takes base64 of any length, with padding or without, and nothing else for it', () => {
+    const bytesOf = (text: string) => Buffer.from(scan(`{"b64":"${text}"}`, 'string').data[0] as Uint8Array);
+    const large = Buffer.alloc(20_000_000, 7);
+    expect(bytesOf(large.toString('base64')).equals(large)).toBe(true);
+    for (let length = 0; length < 8; length++) {
+      const bytes = large.subarray(0, length);
+      const text = bytes.toString('base64');
+      expect([bytesOf(text), bytesOf(text.replaceAll('=', ''))]).toEqual([bytes, bytes]);
+    }
+    for (const wrong of [
+      'A',
+      'AAAAA',
+      '=',
+      'AA=',
+      'A===',
+      'AAA==',
+      'AAAA=',
+      'AA==AA==',
+      'AA-_',
+      'AA AA',
+      'é',
+    ])
+      expect([wrong, faultOf(`{"b64":"${wrong}"}`, 'string').code]).toEqual([wrong, 'WIRE_BASE64']);
+  });
+
   it('reads text and base64 into string tensors', () => {
     const { shape, data } = scan('[["a",{"b64":"AAH/"}],["\\u00e9\\n",""]]', 'string');
     expect(shape).toEqual([2, 2]);
