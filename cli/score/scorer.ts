@@ -12,7 +12,7 @@ import { orderedInputs } from '../../serving/validation.ts';
 import { tensorText } from '../../serving/wire/writer.ts';
 import { arrayTensors } from './arrays.ts';
 import { cellsOf } from './csv.ts';
-import { BadInput, countRows, type Rows } from './record.ts';
+import { BadInput, countRows, type Rows, rowsAtOnce } from './record.ts';
 
 /** What a scorer is told once. */
 export interface ScorerStart {
@@ -32,6 +32,8 @@ export interface Scored {
 
 /** Pictures as large as there are: here they are the user's own. */
 const maxPixels = 400_000_000;
+/** Few, for a camera's have some 10 MB each, and are text as one request for a while. */
+const picturesAtOnce = 8;
 const batching = {
   maxBatchSize: Number.MAX_SAFE_INTEGER,
   batchTimeoutMs: 0,
@@ -66,14 +68,21 @@ export class Scorer {
 
   /** Rows that cannot be scored are told line by line; the others are scored all the same. */
   async score(rows: Rows, firstRow: number): Promise<Scored> {
+    const most = this.#servable.processor?.takesPictures ? picturesAtOnce : rowsAtOnce;
+    if (rows.kind === 'lines' && countRows(rows) > most) return this.#inParts(rows, most, firstRow);
     try {
       return await this.#together(rows, firstRow);
     } catch (error) {
       if (!isOfInput(error)) throw error;
       if (countRows(rows) === 1) return { text: refusal(firstRow, error as Error), refused: 1 };
     }
+    return this.#inParts(rows, 1, firstRow);
+  }
+
+  async #inParts(rows: Rows, most: number, firstRow: number): Promise<Scored> {
     const each: Scored[] = [];
-    for (const [index, row] of oneByOne(rows).entries()) each.push(await this.score(row, firstRow + index));
+    for (const [index, part] of partsOf(rows, most).entries())
+      each.push(await this.score(part, firstRow + index * most));
     return {
       text: each.map(({ text }) => text).join(''),
       refused: each.reduce((sum, { refused }) => sum + refused, 0),
@@ -183,16 +192,18 @@ const isOfInput = (error: unknown): boolean =>
 const refusal = (row: number, { message }: Error): string =>
   `${JSON.stringify({ row, error: message.replace(/\brow 0: /, '') })}\n`;
 
-function oneByOne(rows: Rows): Rows[] {
-  if (rows.kind === 'lines') return rows.lines.map((line) => ({ kind: 'lines', lines: [line] }));
-  return Array.from({ length: rows.rows }, (_, row) => ({
-    kind: 'arrays',
-    rows: 1,
-    arrays: rows.arrays.map((array) => {
-      const bytes = array.bytes.length / rows.rows;
-      return { ...array, bytes: array.bytes.slice(row * bytes, (row + 1) * bytes) };
-    }),
-  }));
+/** So many rows each, the last perhaps fewer. */
+function partsOf(rows: Rows, most: number): Rows[] {
+  const count = countRows(rows);
+  return Array.from({ length: Math.ceil(count / most) }, (_, part) => {
+    const [from, to] = [part * most, Math.min(count, (part + 1) * most)];
+    if (rows.kind === 'lines') return { kind: 'lines', lines: rows.lines.slice(from, to) };
+    const arrays = rows.arrays.map((array) => {
+      const rowBytes = array.bytes.length / count;
+      return { ...array, bytes: array.bytes.slice(from * rowBytes, to * rowBytes) };
+    });
+    return { kind: 'arrays', rows: to - from, arrays };
+  });
 }
 
 /** One row of the answer; NaN and Infinity, which JSON does not have, are null. */

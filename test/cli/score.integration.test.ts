@@ -185,6 +185,22 @@ describe('modelmile score', () => {
     expect(told.map(({ classes }) => classes[0])).toEqual([...labels, ...labels]);
   }, 90_000);
 
+  it('takes as many pictures of many megabytes as there are', async () => {
+    const small = readFileSync(fixture('cross-rgb.png'));
+    const note = Buffer.concat([Buffer.alloc(4), Buffer.from('noTe'), Buffer.alloc(15_000_004)]);
+    note.writeUInt32BE(15_000_000);
+    writeFileSync(at('large.png'), Buffer.concat([small.subarray(0, 33), note, small.subarray(33)]));
+    writeFileSync(at('large.csv'), `picture\n${'large.png\n'.repeat(29)}none.png\n`);
+    const args = [fixture('shapes.h5'), at('large.csv'), '--workers', '1', '--out', at('large.out')];
+    const { code, stderr } = await score(...args);
+    expect([code, stderr]).toEqual([1, expect.not.stringContaining('error')]);
+    const told = lines(at('large.out')) as unknown as { classes?: string[]; row: number; error?: string }[];
+    expect(told.map(({ row, classes }) => [row, classes?.[0]])).toEqual(
+      Array.from({ length: 30 }, (_, row) => [row, row < 29 ? 'cross' : undefined]),
+    );
+    expect(told[29]!.error).toContain('there is no file none.png');
+  }, 120_000);
+
   it('loses no row and doubles none where it is killed again and again', async () => {
     const count = 40_000;
     const rows = Array.from({ length: count }, (_, row) => {
