@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Room } from './room.ts';
 import { networkOf } from './security/caller.ts';
 
-/** An idle one is 15 KiB, over TLS up to 46. */
+/** An idle one is 6 to 15 KiB, over TLS up to 46. */
 const mostConnections = 16_384;
 /** Files that a process keeps for itself, of half of those that it may open at most: models, certificates, a new worker's channel. */
 const keptFiles = 256;
