@@ -83,7 +83,7 @@ describe('a canary that hangs', () => {
     const hung = await canaryProcesses();
     if (hung.length === 0) return;
     for (const pid of hung) process.kill(pid, 'SIGSTOP');
-    const rows = MiB;
+    const rows = MiB / 2;
     const inputs = [
       { name: 'x', datatype: 'FP32', shape: [rows, 2], parameters: { binary_data_size: 8 * rows } },
     ];
