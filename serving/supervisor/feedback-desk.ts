@@ -6,6 +6,8 @@ import type { Database } from '../middleware/database/database.ts';
 import { WaitingPredictions } from './waiting-predictions.ts';
 
 const pruneEveryMs = 3600 * 1000;
+/** A write takes the same for twenty predictions as for one, and from who answers where cores are few: they wait for each other so long. */
+const writeEveryMs = 1_000;
 /** A database that is away is tried again this much later, with what waits. */
 const retryAfterMs = 1_000;
 
@@ -19,6 +21,7 @@ export class FeedbackDesk {
   #store: Promise<FeedbackStore> | undefined;
   readonly #waiting = new WaitingPredictions();
   #writing: Promise<void> = Promise.resolve();
+  #due: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(database: Promise<Database>, log: Log) {
@@ -45,7 +48,15 @@ export class FeedbackDesk {
 
   predictions(records: readonly PredictionRecord[]): void {
     this.#waiting.add(records);
+    this.#due ??= setTimeout(() => void this.#writeNow(), writeEveryMs);
+  }
+
+  /** Resolves when what was handed over is written, or waits for the database. */
+  #writeNow(): Promise<void> {
+    clearTimeout(this.#due);
+    this.#due = undefined;
     this.#writing = this.#writing.then(() => this.#write());
+    return this.#writing;
   }
 
   async #write(): Promise<void> {
@@ -59,9 +70,7 @@ export class FeedbackDesk {
       const { message } = error as Error;
       this.#log.error({ reason: message, predictions: records.length }, 'predictions wait for the database');
       this.#waiting.putBack(records);
-      this.#retry = setTimeout(() => {
-        this.#writing = this.#writing.then(() => this.#write());
-      }, retryAfterMs).unref();
+      this.#retry = setTimeout(() => void this.#writeNow(), retryAfterMs).unref();
     }
   }
 
@@ -72,8 +81,8 @@ export class FeedbackDesk {
   async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
     const isWaiting = () => this.#waiting.has(request.predictionId);
     await this.#writing;
-    // Handed over meanwhile it is written next; only where the database is away it waits longer than its feedback can.
-    while (isWaiting() && this.#retry === undefined) await this.#writing;
+    // It is written at once; only where the database is away it waits longer than its feedback can.
+    while (isWaiting() && this.#retry === undefined) await this.#writeNow();
     if (isWaiting())
       throw new ServingError('SERVING_FEEDBACK_UNAVAILABLE', 'The prediction waits for the database itself');
     try {
@@ -86,15 +95,14 @@ export class FeedbackDesk {
   }
 
   async *export(model: string): AsyncGenerator<FeedbackRecord> {
-    await this.#writing;
+    await this.#writeNow();
     yield* (await this.#openStore()).feedback(model);
   }
 
   /** Writes what waits. */
   async close(): Promise<void> {
     clearInterval(this.#prune);
-    await this.#writing;
-    await this.#write();
+    await this.#writeNow();
     clearTimeout(this.#retry);
   }
 }

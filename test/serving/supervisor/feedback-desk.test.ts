@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals';
 import { createLog } from '../../../serving/log.ts';
 import type { Database, Row } from '../../../serving/middleware/database/database.ts';
 import { FeedbackDesk } from '../../../serving/supervisor/feedback-desk.ts';
+import { until } from '../../support/load.ts';
 
 const predictionId = '01a226ff-f51e-7b4d-9f45-2acb6f450efe';
 const prediction = (id: string) => ({
@@ -66,4 +67,33 @@ it('waits for a prediction that is handed over while an earlier one is being wri
   // This database finds no row again; what counts is that it was asked.
   expect(await fault).toBe('SERVING_PREDICTION_NOT_FOUND');
   await desk.close();
+});
+
+it('writes the predictions of a second together, and at once when somebody asks for one of them', async () => {
+  const writes: number[] = [];
+  const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
+    if (sql.startsWith('INSERT INTO predictions')) writes.push(parameters.length / 4);
+    return [];
+  };
+  const desk = deskOn(query);
+  const id = (n: number) => `01a226ff-f51e-7b4d-9f45-${String(n).padStart(12, '0')}`;
+  const handOver = async (from: number) => {
+    for (let n = from; n < from + 5; n++) {
+      desk.predictions([prediction(id(n))]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  await handOver(0);
+  expect(writes).toEqual([]);
+  await desk.feedback('m', { predictionId: id(3), row: 0, label: 1 }).catch(() => {});
+  expect(writes).toEqual([5]);
+  await handOver(5);
+  await until(() => writes.length === 2, 'the second is over');
+  expect(writes).toEqual([5, 5]);
+  await handOver(10);
+  await desk.export('m').next();
+  expect(writes).toEqual([5, 5, 5]);
+  await handOver(15);
+  await desk.close();
+  expect(writes).toEqual([5, 5, 5, 5]);
 });
