@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { Beside } from './latency.ts';
 import type { ModelName } from './models.ts';
 import type { ServerName } from './servers.ts';
 
@@ -14,17 +15,7 @@ export interface Row {
   /** Answers for each CPU second of the server's whole process tree. */
   readonly requestsPerCpuSecond: number;
   readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
   readonly failed: number;
-  /** Poisson arrivals at a share of the server's own capacity. */
-  readonly openLoop?: {
-    readonly rate: number;
-    readonly p50Ms: number;
-    readonly p99Ms: number;
-    /** Share of the answers that these leave out, since the generator had no core while it waited for them. */
-    readonly leftOut: number;
-  };
 }
 
 export interface Figures {
@@ -33,10 +24,9 @@ export interface Figures {
   readonly machine: string;
   /** Of the last minute when the run ended: how much else the machine did. */
   readonly loadAverage: number;
-  /** So often each load is given, and the best of it counts: for half of `seconds` with every connection busy, for all of them at 30 %. */
+  /** So often each load is given: for half of `seconds` with every connection busy, of which the best counts, and for all of them at 30 %. */
   readonly times: { readonly full: number; readonly calm: number };
   readonly seconds: number;
-  readonly openLoopShare: number;
   /** onnxruntime-node alone, at its best batch; and what two such processes at once keep of that. */
   readonly raw: Readonly<
     Record<ModelName, { readonly batch: number; readonly rowsPerCpuSecond: number; readonly twoKeep: number }>
@@ -46,6 +36,8 @@ export interface Figures {
   /** Servers that were not installed. */
   readonly missing: readonly string[];
   readonly rows: readonly Row[];
+  /** At 30 % of each server's own capacity. */
+  readonly latencies: readonly Beside[];
 }
 
 export const figuresFile = fileURLToPath(new URL('../../docs/reports/serving-bench.json', import.meta.url));
@@ -84,12 +76,7 @@ export function targets(figures: Figures): Target[] {
   const ours = rate('modelmile', 'mlp', 'json');
   // What a server of the floor's cost and the runtime's cost together could reach.
   const ideal = 1 / (1 / rate('floor', 'wide', 'json') + 1 / figures.raw.wide.rowsPerCpuSecond);
-  const latency = (server: ServerName) =>
-    figures.rows.find((row) => row.server === server && row.openLoop !== undefined)?.openLoop?.p99Ms ??
-    Number.NaN;
-  const peers = (['fastapi', 'pytriton', 'mlserver', 'bentoml', 'litserve'] as const).filter((peer) =>
-    Number.isFinite(latency(peer)),
-  );
+  const peers = figures.latencies.filter(({ other }) => other.server !== 'floor');
   return [
     { what: 'JSON, share of the floor', wanted: 0.62, seen: ours / rate('floor', 'mlp', 'json') },
     {
@@ -121,10 +108,10 @@ export function targets(figures: Figures): Target[] {
     ),
     { what: 'JSON scanner, 4-digit numbers, times JSON.parse', wanted: 2, seen: figures.scanner[4] },
     { what: 'JSON scanner, 17-digit numbers, times JSON.parse', wanted: 1.5, seen: figures.scanner[17] },
-    ...peers.map((peer) => ({
-      what: `p99 at 30 % load: ${peer}'s, as a multiple of modelmile's`,
+    ...peers.map((beside) => ({
+      what: `p99 at 30 % load: ${beside.other.server}'s, as a multiple of modelmile's in turns with it`,
       wanted: 1,
-      seen: latency(peer) / latency('modelmile'),
+      seen: beside.other.p99Ms / beside.ours.p99Ms,
     })),
   ].filter(({ seen }) => Number.isFinite(seen));
 }

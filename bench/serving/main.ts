@@ -9,12 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { type Figures, type Form, figuresFile, type Row } from './figures.ts';
+import { type Beside, measureBeside, told } from './latency.ts';
 import { measure } from './load.ts';
 import type { LoadOrder, LoadReport } from './load-generator.ts';
 import { type ModelName, models, writeModel } from './models.ts';
 import { writePage } from './page.ts';
-import { untilIdle } from './process-cpu.ts';
-import { type Running, type Server, type ServerName, servers } from './servers.ts';
+import { type Server, type ServerName, servers } from './servers.ts';
+import { type Contender, start } from './started.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -29,13 +30,6 @@ const chosen = (Object.keys(servers) as ServerName[]).filter(
 );
 /** Of a single worker. */
 const connections = 32;
-
-/** A server with so many workers, asked over so many connections in turn: with fewer for each worker, fewer requests share its turns. */
-interface Contender {
-  readonly name: ServerName;
-  readonly workers: number;
-  readonly connections: readonly number[];
-}
 
 /** The floor is what ours is held against, and one worker what two are: all are up at once and take turns. Each of the others is up alone. */
 function groupsOf(): Contender[][] {
@@ -53,13 +47,16 @@ function groupsOf(): Contender[][] {
   ];
 }
 
-/** Share of its own capacity at which a server's latency is looked at. */
-const openLoopShare = 0.3;
-/**
- * Each load is given so often, and the best of it counts, of every server alike: what else the machine does only takes away. It does so
- * for seconds on end: with every connection busy, half as long and more often meets a calm moment; a latency wants its many requests.
- */
-const times = { full: 12, calm: 5 };
+/** Each load is given so often. */
+const times = {
+  /**
+   * With every connection busy, of every server alike; the best counts: what else the machine does only takes away. It does so for
+   * seconds on end: half as long and more often meets a calm moment.
+   */
+  full: 12,
+  /** At a share of the capacity: a latency wants its many requests, and the middle of its rounds is no stroke of luck. */
+  calm: 9,
+};
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const root = await mkdtemp(join(tmpdir(), 'modelmile-bench-models-'));
@@ -68,6 +65,9 @@ const paths = Object.fromEntries(
     (Object.keys(models) as ModelName[]).map(async (name) => [name, await writeModel(root, name)]),
   ),
 ) as Record<ModelName, string>;
+
+/** What a server is started with. */
+const at = (model: ModelName) => ({ modelRoot: root, modelPath: paths[model], model });
 
 const rows: Row[] = [];
 const missing: string[] = [];
@@ -78,7 +78,7 @@ function rowOf(
   form: Form,
   workers: number,
   over: number,
-  seen: LoadReport,
+  seen: Omit<LoadReport, 'failure'>,
 ): Row {
   return {
     server: name,
@@ -88,54 +88,28 @@ function rowOf(
     connections: over,
     requestsPerCpuSecond: seen.answered / seen.serverCpuSeconds,
     requestsPerSecond: seen.answered / seen.seconds,
-    p50Ms: seen.p50,
-    p99Ms: seen.p99,
     failed: seen.failed,
   };
 }
 
-/** The best of each load. They take turns, so that a busy minute of the machine is not one server's alone. */
-async function inTurn(
-  loads: readonly LoadOrder[],
-  times: number,
-  isBetter: (a: LoadReport, b: LoadReport) => boolean,
-): Promise<LoadReport[]> {
+/** The cheapest of each load. They take turns, so that a busy minute of the machine is not one server's alone. */
+async function inTurn(loads: readonly LoadOrder[], times: number): Promise<LoadReport[]> {
   const best: LoadReport[] = [];
+  const rate = ({ answered, serverCpuSeconds }: LoadReport) => answered / serverCpuSeconds;
   for (let time = 0; time < times; time++) {
     for (const [index, order] of loads.entries()) {
       const seen = await measure(order);
       const before = best[index];
-      if (before === undefined || isBetter(seen, before)) best[index] = seen;
+      if (before === undefined || rate(seen) > rate(before)) best[index] = seen;
     }
   }
   return best;
 }
 
-const isCheaper = (a: LoadReport, b: LoadReport) =>
-  a.answered / a.serverCpuSeconds > b.answered / b.serverCpuSeconds;
-const isSooner = (a: LoadReport, b: LoadReport) => a.p99 < b.p99;
-
-/** Starts those that are installed; who does not start is told of. */
-async function start(contenders: readonly Contender[], model: ModelName) {
-  const started: (Contender & { readonly running: Running })[] = [];
-  for (const contender of contenders) {
-    const { name, workers } = contender;
-    const running = await (servers[name] as Server)
-      .start({ modelRoot: root, modelPath: paths[model], model, workers })
-      .catch((error: Error) => {
-        say(`${model}  ${servers[name].label}: ${error.message}`);
-        return undefined;
-      });
-    if (running) started.push({ ...contender, running });
-    else if (model === 'mlp') missing.push(name);
-  }
-  for (const { running } of started) await untilIdle(running.pid);
-  return started;
-}
-
-/** Servers started once: each form with every connection busy, then the latency of single workers at a share of their own capacity. */
+/** Servers started once: each form with every connection busy. */
 async function measureServers(contenders: readonly Contender[], model: ModelName) {
-  const started = await start(contenders, model);
+  const { started, absent } = await start(contenders, at(model));
+  if (model === 'mlp') missing.push(...absent);
   try {
     for (const form of ['json', 'binary'] as const) {
       const able = started.flatMap(({ name, workers, connections, running }) => {
@@ -152,38 +126,14 @@ async function measureServers(contenders: readonly Contender[], model: ModelName
       const full = await inTurn(
         able.map(({ order }) => order),
         times.full,
-        isCheaper,
       );
-      const seen = able.map(({ name, workers, order }, index) =>
-        rowOf(name, model, form, workers, order.connections, full[index] as LoadReport),
-      );
-      const rateOf = (row: Row) => openLoopShare * row.requestsPerSecond;
-      // In the order of `seen`, in which single workers with all connections come first.
-      const isSingle = (row: Row) => row.workers === 1 && row.connections === connections;
-      const single = form === 'json' && model === 'mlp' ? seen.filter(isSingle) : [];
-      const calm = await inTurn(
-        single.map((row, index) => ({
-          ...(able[index] as (typeof able)[number]).order,
-          durationMs: seconds * 1000,
-          rate: rateOf(row),
-        })),
-        times.calm,
-        isSooner,
-      );
-      for (const [index, row] of seen.entries()) {
-        const rate = rateOf(row);
-        const at = calm[index];
-        rows.push({
-          ...row,
-          ...(at && { openLoop: { rate, p50Ms: at.p50, p99Ms: at.p99, leftOut: at.leftOut } }),
-        });
-        const failure = row.failed > 0 ? `, ${row.failed} FAILED: ${full[index]?.failure}` : '';
-        const calmly =
-          at === undefined
-            ? ''
-            : `, p99 ${at.p99.toFixed(2)} ms at ${Math.round(rate)}/s, ${(at.leftOut * 100).toFixed(1)} % left out`;
+      for (const [index, { name, workers, order }] of able.entries()) {
+        const { failure, ...report } = full[index] as LoadReport;
+        const row = rowOf(name, model, form, workers, order.connections, report);
+        rows.push(row);
+        const failed = row.failed > 0 ? `, ${row.failed} FAILED: ${failure}` : '';
         say(
-          `${model} ${form} ${row.workers} worker(s), ${row.connections} connections  ${servers[row.server].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${calmly}${failure}`,
+          `${model} ${form} ${workers} worker(s), ${order.connections} connections  ${servers[name].label}: ${Math.round(row.requestsPerCpuSecond)} requests/CPU-second, ${Math.round(row.requestsPerSecond)}/s${failed}`,
         );
       }
     }
@@ -215,6 +165,20 @@ try {
   for (const model of Object.keys(models) as ModelName[]) {
     for (const group of groupsOf()) await measureServers(group, model);
   }
+  const single = rows.filter(
+    (row) =>
+      row.model === 'mlp' && row.form === 'json' && row.workers === 1 && row.connections === connections,
+  );
+  const ours = single.find(({ server }) => server === 'modelmile');
+  const latencies: Beside[] = [];
+  for (const other of single) {
+    if (ours === undefined || other === ours) continue;
+    const beside = await measureBeside(other, ours, at('mlp'), { rounds: times.calm, seconds });
+    say(
+      `${servers[other.server].label}: p99 ${told(beside.other)}; modelmile beside it: ${told(beside.ours)}`,
+    );
+    latencies.push(beside);
+  }
   const figures: Figures = {
     command: `npx tsx bench/serving/main.ts --seconds ${seconds}`,
     commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout.trim(),
@@ -222,11 +186,11 @@ try {
     loadAverage: loadavg()[0] ?? 0,
     times,
     seconds,
-    openLoopShare,
     raw: { mlp: await raw('mlp'), wide: await raw('wide') },
     scanner: await alone('scanner'),
     missing,
     rows,
+    latencies,
   };
   // A run of a second, or of some servers only, is for who works on it: it replaces nobody's figures.
   if (options.quick || options.only !== undefined)

@@ -12,7 +12,7 @@ function bar(row: Row, value: number, text: string): Bar {
 }
 
 /** The pictures, by their file names below docs/pictures. */
-export function pictures({ rows }: Figures): Record<string, string> {
+export function pictures({ rows, latencies }: Figures): Record<string, string> {
   const one = rows.filter((row) => row.workers === 1 && row.connections === 32);
   const throughput = (model: Row['model'], form: Row['form'], title: string) =>
     bars(
@@ -22,17 +22,18 @@ export function pictures({ rows }: Figures): Record<string, string> {
         .sort((a, b) => b.requestsPerCpuSecond - a.requestsPerCpuSecond)
         .map((row) => bar(row, row.requestsPerCpuSecond, number(row.requestsPerCpuSecond))),
     );
-  const latencies = one
-    .filter((row) => row.model === 'mlp' && row.openLoop !== undefined)
-    .sort((a, b) => (a.openLoop?.p99Ms ?? 0) - (b.openLoop?.p99Ms ?? 0));
+  const waits = latencies.flatMap(({ other, ours }) => {
+    const name = servers[other.server].label;
+    return [
+      { label: name, value: other.p99Ms, text: other.p99Ms.toFixed(2), isOurs: false },
+      { label: 'modelmile, in turns with it', value: ours.p99Ms, text: ours.p99Ms.toFixed(2), isOurs: true },
+    ];
+  });
   return {
     'serving-json.svg': throughput('mlp', 'json', '784-128-10, JSON: requests per server-CPU-second'),
     'serving-binary.svg': throughput('mlp', 'binary', '784-128-10, binary: requests per server-CPU-second'),
     'serving-wide.svg': throughput('wide', 'json', '784-2048-2048-10, JSON: requests per server-CPU-second'),
-    'serving-p99.svg': bars(
-      'p99 latency in ms at 30 % of each server’s own capacity',
-      latencies.map((row) => bar(row, row.openLoop?.p99Ms ?? 0, (row.openLoop?.p99Ms ?? 0).toFixed(2))),
-    ),
+    'serving-p99.svg': bars('p99 latency in ms at 30 % of each server’s own capacity', waits),
   };
 }
 
@@ -49,8 +50,6 @@ export function page(figures: Figures): string {
       number(row.requestsPerCpuSecond),
       number(row.requestsPerSecond),
       (row.requestsPerSecond / row.requestsPerCpuSecond).toFixed(2),
-      row.openLoop === undefined ? '' : row.openLoop.p99Ms.toFixed(2),
-      row.openLoop === undefined ? '' : `${(100 * row.openLoop.leftOut).toFixed(1)} %`,
       row.failed,
       '',
     ]
@@ -71,7 +70,7 @@ export function page(figures: Figures): string {
     figures.command,
     '```',
     '',
-    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}; the best of ${figures.times.full} times ${figures.seconds / 2} s with every connection busy and of ${figures.times.calm} times ${figures.seconds} s at 30 %, of every server alike; requests per CPU second of the server's whole process tree, so that a busy machine distorts little.`,
+    `${figures.machine}; commit ${figures.commit}; load average at the end ${figures.loadAverage.toFixed(1)}; the best of ${figures.times.full} times ${figures.seconds / 2} s with every connection busy, of every server alike; requests per CPU second of the server's whole process tree, so that a busy machine distorts little.`,
     figures.missing.length === 0 ? '' : `Not installed, so not measured: ${figures.missing.join(', ')}.`,
     '',
     ...Object.keys(pictures(figures)).map((name) => `![${name}](pictures/${name})`),
@@ -82,12 +81,19 @@ export function page(figures: Figures): string {
     '',
     `onnxruntime-node alone, one thread, at its best batch: ${(['mlp', 'wide'] as const).map((model) => `${model} ${number(figures.raw[model].rowsPerCpuSecond)} rows/CPU-second (batch ${figures.raw[model].batch})`).join(', ')}.`,
     '',
-    'The generator turns without sleep. Answers that it waited for while another process had its core are left out of the latencies, of every server alike; how many is in the table.',
+    `Latencies: each server and modelmile in turns, ${figures.times.calm} times ${figures.seconds} s at 30 % of what each can do, nothing else up, the generator with a core of its own and the servers with the others; the middle of those rounds, and the best. What else a machine of few cores does makes most of such a tail, and meets both alike. The generator turns without sleep; answers that it waited for while another process had its core are left out, of every server alike.`,
+    '',
+    '| server | requests/s | p50 ms | p99 ms | best | left out | modelmile: requests/s | p50 ms | p99 ms | best | left out |',
+    '|---|---|---|---|---|---|---|---|---|---|---|',
+    ...figures.latencies.map(
+      ({ other, ours }) =>
+        `| ${servers[other.server].label} | ${[other, ours].flatMap(({ rate, p50Ms, p99Ms, bestP99Ms, leftOut }) => [number(rate), p50Ms.toFixed(2), p99Ms.toFixed(2), bestP99Ms.toFixed(2), `${(100 * leftOut).toFixed(1)} %`]).join(' | ')} |`,
+    ),
     '',
     `Cores is how many a server kept busy: less than one a worker where the generator could ask no faster. Two processes and the generator share the cores: the floor's own two keep ${[32, 64].map((connections) => `${floorKeeps(figures, connections).toFixed(2)} of the figure of one over ${connections} connections`).join(', ')}; two processes that do nothing but run the model keep ${figures.raw.mlp.twoKeep.toFixed(2)} (mlp) and ${figures.raw.wide.twoKeep.toFixed(2)} (wide) of what one does in a CPU second.`,
     '',
-    '| server | model | form | workers | connections | requests/CPU-second | requests/s | cores | p99 ms at 30 % | left out | failed |',
-    '|---|---|---|---|---|---|---|---|---|---|---|',
+    '| server | model | form | workers | connections | requests/CPU-second | requests/s | cores | failed |',
+    '|---|---|---|---|---|---|---|---|---|',
     ...table,
   ].join('\n')}\n`;
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Kernel clock ticks a second; 100 on every Linux that Node supports. */
@@ -21,8 +22,8 @@ function stat(pid: string): Stat | undefined {
   }
 }
 
-/** CPU seconds that a process and all below it have used so far, user and system. Linux only. */
-export function cpuSeconds(root: number): number {
+/** A process and all below it. */
+function treeOf(root: number): Stat[] {
   const all = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => stat(pid) ?? []);
@@ -31,8 +32,18 @@ export function cpuSeconds(root: number): number {
     size = tree.size;
     for (const { pid, parent } of all) if (tree.has(parent)) tree.add(pid);
   }
-  const ticks = all.filter(({ pid }) => tree.has(pid)).reduce((sum, each) => sum + each.ticks, 0);
-  return ticks / ticksPerSecond;
+  return all.filter(({ pid }) => tree.has(pid));
+}
+
+/** CPU seconds that a process and all below it have used so far, user and system. Linux only. */
+export function cpuSeconds(root: number): number {
+  return treeOf(root).reduce((sum, { ticks }) => sum + ticks, 0) / ticksPerSecond;
+}
+
+/** Has a process and all below it, with all of their threads, run on these cores alone, as taskset(1) writes them. */
+export function keepOn(cores: string, root: number): void {
+  for (const { pid } of treeOf(root))
+    execFileSync('taskset', ['-apc', cores, String(pid)], { stdio: 'ignore' });
 }
 
 /** A server that answers may still be starting the rest of itself: that is no request's cost. */
