@@ -38,7 +38,12 @@ async function byPython(python: string, method: string, float: Conversion, rows:
   await writeFile(source, modelOf(float));
   const { status, stderr } = spawnSync(python, [script, method, source, rows, out], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`onnxruntime.quantization: ${stderr.slice(-2000)}`);
-  return { ...float, files: new Map([['model.onnx', new Uint8Array(await readFile(out))]]) };
+  const { manifest } = float;
+  return {
+    ...float,
+    manifest: { ...manifest, recipe: { ...manifest.recipe, method } },
+    files: new Map([['model.onnx', new Uint8Array(await readFile(out))]]),
+  };
 }
 
 async function errorOf(float: Conversion, quantized: Conversion, rows: string): Promise<number> {

@@ -1,7 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Conversion } from '../convert-once.ts';
-import { defaultSignatureName } from '../manifest/index.ts';
-import { feedsFor } from './profile.ts';
+import { runsFor } from './profile.ts';
 import { openVersion } from './session.ts';
 
 const batches = { oneRowMs: 1, sixteenRowsMs: 16 } as const;
@@ -11,6 +10,12 @@ const longestMs = 400;
 const mostRuns = 200;
 
 export type Latency = Record<keyof typeof batches, number>;
+
+/** A model, with the runs that one answer takes. */
+interface Able {
+  readonly session: InferenceSession;
+  readonly runs: ReturnType<typeof runsFor>;
+}
 
 /**
  * Median times of models on this machine, one thread, run in turns: what disturbs the machine disturbs all of them alike. A model
@@ -25,11 +30,11 @@ export async function measureLatency(conversions: readonly Conversion[]): Promis
     })),
   );
   for (const name of Object.keys(batches) as (keyof Latency)[]) {
-    const feeds = feedsFor(conversions[0]!.manifest.signatures[defaultSignatureName]!.inputs, batches[name]);
-    for (const { session } of opened) for (let run = 0; run < warmUpRuns; run++) await session.run(feeds);
+    const able = opened.map((each) => ({ ...each, runs: runsFor(each.conversion.manifest, batches[name]) }));
+    for (const each of able) for (let run = 0; run < warmUpRuns; run++) await timed(each);
     const untilMs = performance.now() + longestMs * opened.length;
     for (let run = 0; run < mostRuns && performance.now() < untilMs; run++)
-      for (const { session, times } of opened) times[name].push(await timed(session, feeds));
+      for (const each of able) each.times[name].push(await timed(each));
   }
   for (const { session } of opened) await session.release();
   return new Map(
@@ -40,12 +45,9 @@ export async function measureLatency(conversions: readonly Conversion[]): Promis
   );
 }
 
-async function timed(
-  session: InferenceSession,
-  feeds: Parameters<InferenceSession['run']>[0],
-): Promise<number> {
+async function timed({ session, runs }: Able): Promise<number> {
   const startedMs = performance.now();
-  await session.run(feeds);
+  for (const feeds of runs) await session.run(feeds);
   return performance.now() - startedMs;
 }
 

@@ -5,6 +5,7 @@ import type { Conversion } from '../convert-once.ts';
 import {
   defaultSignatureName,
   type LatencyPoint,
+  type Manifest,
   Profile,
   sizeOfArtifact,
   type TensorSpec,
@@ -35,7 +36,7 @@ function shapeOf({ shape }: TensorSpec, batch: number): number[] {
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 /** Seeded inputs of `batch` rows. */
-export function feedsFor(inputs: readonly TensorSpec[], batch: number) {
+function feedsFor(inputs: readonly TensorSpec[], batch: number) {
   const random = seededRandom(1);
   return Object.fromEntries(
     inputs.map((spec) => {
@@ -46,17 +47,23 @@ export function feedsFor(inputs: readonly TensorSpec[], batch: number) {
   );
 }
 
-async function measure(
-  session: InferenceSession,
-  inputs: readonly TensorSpec[],
-  batch: number,
-): Promise<LatencyPoint> {
-  const tensors = feedsFor(inputs, batch);
-  for (let run = 0; run < warmUpRuns; run++) await session.run(tensors);
+/** The inputs of each run for `batch` rows, as the service runs them: all at once, or one by one where the rows of a run share a scale. */
+export function runsFor({ recipe, signatures }: Manifest, batch: number) {
+  const { inputs } = signatures[defaultSignatureName]!;
+  const isRowByRow = recipe.method === 'dynamic-int8' && inputs.every(({ shape }) => shape[0] === -1);
+  return isRowByRow ? Array.from({ length: batch }, () => feedsFor(inputs, 1)) : [feedsFor(inputs, batch)];
+}
+
+async function measure(session: InferenceSession, manifest: Manifest, batch: number): Promise<LatencyPoint> {
+  const runs = runsFor(manifest, batch);
+  const answer = async () => {
+    for (const tensors of runs) await session.run(tensors);
+  };
+  for (let run = 0; run < warmUpRuns; run++) await answer();
   const times: number[] = [];
   const started = performance.now();
   for (let now = started; ; ) {
-    await session.run(tensors);
+    await answer();
     const after = performance.now();
     times.push(after - now);
     now = after;
@@ -70,8 +77,8 @@ async function measure(
 }
 
 /** What it takes to load a model, and what a session of it takes that has run its largest batch; one session stays open. */
-async function loaded(files: VersionFiles, sizeBytes: number, inputs: readonly TensorSpec[], batch: number) {
-  const [one, largest] = [feedsFor(inputs, 1), feedsFor(inputs, batch)];
+async function loaded(files: VersionFiles, sizeBytes: number, manifest: Manifest, batch: number) {
+  const [one, largest] = [runsFor(manifest, 1)[0]!, runsFor(manifest, batch)[0]!];
   const times: number[] = [];
   const open = async () => {
     const started = performance.now();
@@ -102,9 +109,9 @@ export async function profileOf({ manifest, digest, files }: Conversion): Promis
   const { inputs } = manifest.signatures[defaultSignatureName]!;
   const sizes = inputs.some(({ shape }) => shape.includes(-1)) ? batches : [1];
   const sizeBytes = sizeOfArtifact(manifest);
-  const { session, loadMs, memoryBytes } = await loaded(inMemory(files), sizeBytes, inputs, sizes.at(-1)!);
+  const { session, loadMs, memoryBytes } = await loaded(inMemory(files), sizeBytes, manifest, sizes.at(-1)!);
   const latency: LatencyPoint[] = [];
-  for (const batch of sizes) latency.push(await measure(session, inputs, batch));
+  for (const batch of sizes) latency.push(await measure(session, manifest, batch));
   await session.release();
   return Profile.parse({
     profileVersion: 1,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { convert, profileOf } from '../../conversion/index.ts';
+import { runsFor } from '../../conversion/verify/profile.ts';
 
 describe('a profile', () => {
   it('is measured for the very version, batch by batch, and says on what', async () => {
@@ -21,5 +22,14 @@ describe('a profile', () => {
       expect(runs).toBeGreaterThan(1);
     }
     expect(device!.memoryBytes).toBeGreaterThanOrEqual(sizeBytes);
+  });
+
+  it('is measured as the service runs the model: row by row where the rows of a run share a scale', async () => {
+    const shapes = async (method: string) => {
+      const { manifest } = await convert(resolve('samples/digits/model.h5'), { method });
+      return runsFor(manifest, 3).map((feeds) => Object.values(feeds).map(({ dims }) => dims));
+    };
+    expect(await shapes('none')).toEqual([[[3, 784]]]);
+    expect(await shapes('dynamic-int8')).toEqual([[[1, 784]], [[1, 784]], [[1, 784]]]);
   });
 });
