@@ -1,5 +1,13 @@
 import { hash } from 'node:crypto';
-import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  jwtVerify,
+} from 'jose';
 import { LRUCache } from 'lru-cache';
 import { Scope, type ServingSettings } from '../contract/index.ts';
 import { type Caller, ScopedCaller } from './caller.ts';
@@ -115,13 +123,15 @@ export class TokenVerifier {
     return this.#keys;
   }
 
-  /** Asks the issuer; not again soon where it does not answer. */
+  /** Asks the issuer; not again soon where it does not answer with a set of keys. */
   async #fetch(url: string, options: RequestInit): Promise<Response> {
     if (this.#refused !== undefined && Date.now() < this.#refused.untilMs) throw this.#refused.error;
     try {
       const response = await fetch(url, options);
       if (response.status !== 200) throw new Error(`the status is ${response.status}`);
-      return response;
+      const keys = await response.json();
+      createLocalJWKSet(keys as JSONWebKeySet);
+      return Response.json(keys);
     } catch (cause) {
       const error = new Error(`its keys cannot be read: ${(cause as Error).message}`, { cause });
       this.#refused = { error, untilMs: Date.now() + retryAfterMs };

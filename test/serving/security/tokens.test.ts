@@ -76,10 +76,20 @@ it('an issuer that does not answer is asked once a second, however many tokens o
   expect(asked - before).toBe(2);
 });
 
-it('what is no set of keys is the fault of the issuer, not of a token', async () => {
-  answer = (_request, response) => response.end('{"error":"maintenance"}');
-  await expect(find('first')).rejects.toThrow();
-});
+it.each(['{"error":"maintenance"}', '<html>Back soon</html>'])(
+  'what is no set of keys (%s) is the fault of the issuer, which is asked for it once a second',
+  async (text) => {
+    answer = (_request, response) => response.end(text);
+    const now = Date.now();
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
+    const faults = new Set<unknown>();
+    for (let n = 0; n < 20; n++) await find('first').catch((error) => faults.add(error));
+    expect([asked, faults.size]).toEqual([1, 1]);
+    clock.mockReturnValue(now + 1_001);
+    await expect(find('first')).rejects.toThrow(/its keys cannot be read/);
+    expect(asked).toBe(2);
+  },
+);
 
 it('the clock of an issuer may be ahead of ours, but a token that expired is not valid', async () => {
   expect(await find('early', { notBefore: '20s' })).toBe('jwt:early');
