@@ -65,11 +65,20 @@ export class IncomingRequest implements RestRequest, Cancellation {
   /** So large an answer is this caller's until it is with the client. @throws ServingError SERVING_OVERLOADED */
   holdAnswer(bytes: number, caller: Caller, peer: Peer): void {
     // The client is gone, and gets none.
-    if (this.#outgoing.destroyed) return;
+    if (this.aborted) return;
     const { limits } = this.#held;
     const holder = holderOf(caller, peer);
     limits.holdAnswer(bytes, holder);
-    this.#outgoing.once('close', () => limits.releaseAnswer(bytes, holder));
+    const outgoing = this.#outgoing;
+    // Of the answers that wait for their turn on a connection none is told when it closes, and there may be many.
+    const connection = this.#incoming.socket.setMaxListeners(0);
+    const release = () => {
+      outgoing.off('close', release);
+      connection.off('close', release);
+      limits.releaseAnswer(bytes, holder);
+    };
+    outgoing.once('close', release);
+    connection.once('close', release);
   }
 
   /** Read once: who could not hand a request on reads it again. */

@@ -94,9 +94,11 @@ export async function loadServable(
       await session.close();
       session = await openWarm(version.modelPath, signature, 1, provider);
     }
-    const batching = batchable
-      ? settings.batching
-      : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
+    // Rows that run one by one gain nothing by each other's company.
+    const batching =
+      batchable && !version.mixesRows
+        ? settings.batching
+        : { ...settings.batching, maxBatchSize: 0, allowedBatchSizes: [] };
     const rowsVary = signature.inputs.some((spec) => spec.shape.slice(1).includes(-1));
     // A caller's numbers must change nobody else's answer.
     const rows = batchable && version.mixesRows ? rowByRow(session) : session;

@@ -8,6 +8,8 @@ import { WaitingPredictions } from './waiting-predictions.ts';
 const pruneEveryMs = 3600 * 1000;
 /** A write takes the same for twenty predictions as for one, and from who answers where cores are few: they wait for each other so long. */
 const writeEveryMs = 1_000;
+/** Or until they fill this share of the room that there is for them. */
+const writeAtFullness = 0.1;
 /** A database that is away is tried again this much later, with what waits. */
 const retryAfterMs = 1_000;
 
@@ -21,6 +23,8 @@ export class FeedbackDesk {
   #store: Promise<FeedbackStore> | undefined;
   readonly #waiting = new WaitingPredictions();
   #writing: Promise<void> = Promise.resolve();
+  /** The next write, where it has not begun: it takes whatever comes until then. */
+  #queued: Promise<void> | undefined;
   #due: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
@@ -48,15 +52,20 @@ export class FeedbackDesk {
 
   predictions(records: readonly PredictionRecord[]): void {
     this.#waiting.add(records);
-    this.#due ??= setTimeout(() => void this.#writeNow(), writeEveryMs);
+    if (this.#waiting.fullness > writeAtFullness && this.#retry === undefined) void this.#writeNow();
+    else this.#due ??= setTimeout(() => void this.#writeNow(), writeEveryMs);
   }
 
   /** Resolves when what was handed over is written, or waits for the database. */
   #writeNow(): Promise<void> {
     clearTimeout(this.#due);
     this.#due = undefined;
-    this.#writing = this.#writing.then(() => this.#write());
-    return this.#writing;
+    this.#queued ??= this.#writing.then(() => {
+      this.#queued = undefined;
+      return this.#write();
+    });
+    this.#writing = this.#queued;
+    return this.#queued;
   }
 
   async #write(): Promise<void> {
@@ -75,14 +84,13 @@ export class FeedbackDesk {
   }
 
   /**
-   * Commits feedback, after every prediction that was handed over before.
+   * Commits feedback, after the prediction that it is about.
    * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE
    */
   async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
     const isWaiting = () => this.#waiting.has(request.predictionId);
     await this.#writing;
-    // It is written at once; only where the database is away it waits longer than its feedback can.
-    while (isWaiting() && this.#retry === undefined) await this.#writeNow();
+    if (isWaiting()) await this.#writeNow();
     if (isWaiting())
       throw new ServingError('SERVING_FEEDBACK_UNAVAILABLE', 'The prediction waits for the database itself');
     try {

@@ -25,6 +25,7 @@ const entryOf = (record: PredictionRecord): Entry => ({ record, bytes: bytesOf(r
 /** Predictions that wait for the database, oldest first; no more than there is room for. */
 export class WaitingPredictions {
   #entries: readonly Entry[] = [];
+  #bytes = 0;
 
   add(records: readonly PredictionRecord[]): void {
     this.#keep([...this.#entries, ...records.map(entryOf)]);
@@ -33,7 +34,7 @@ export class WaitingPredictions {
   /** All of them; they wait no longer. */
   take(): PredictionRecord[] {
     const records = this.#entries.map(({ record }) => record);
-    this.#entries = [];
+    this.#keep([]);
     return records;
   }
 
@@ -42,16 +43,22 @@ export class WaitingPredictions {
     this.#keep([...records.map(entryOf), ...this.#entries]);
   }
 
+  /** The share of the room that is taken, 0 to 1. */
+  get fullness(): number {
+    return Math.max(this.#entries.length / maxRecords, this.#bytes / maxBytes);
+  }
+
   has(predictionId: string): boolean {
     return this.#entries.some(({ record }) => record.predictionId === predictionId);
   }
 
   #keep(entries: readonly Entry[]): void {
-    let bytes = 0;
+    this.#bytes = 0;
     let from = entries.length;
     while (from > 0 && entries.length - from < maxRecords) {
-      bytes += (entries[from - 1] as Entry).bytes;
-      if (bytes > maxBytes) break;
+      const { bytes } = entries[from - 1] as Entry;
+      if (this.#bytes + bytes > maxBytes) break;
+      this.#bytes += bytes;
       from -= 1;
     }
     this.#entries = entries.slice(from);

@@ -12,7 +12,7 @@ const request = 'GET /console/api/stats HTTP/1.1\r\nHost: localhost\r\n\r\n';
 /** A connection to a server without models, whose console has this history, and the server's end of it. */
 async function connected(
   history: () => Promise<unknown>,
-  use: (client: Socket, seen: () => Socket) => unknown,
+  use: (client: Socket, seen: () => Socket, limits: BodyLimits) => unknown,
 ) {
   let seen: Socket | undefined;
   const callerOf = (_: unknown, socket: Socket) => {
@@ -20,12 +20,13 @@ async function connected(
     return localCaller;
   };
   const settings = ServingSettings.parse({ modelRoot: '/models', stateDir: '/state' });
+  const limits = new BodyLimits(settings.maxBodyBytes);
   const context = {
     settings,
     access: { callerOf },
     dataPlane: { for: () => ({ modelNames: () => [] }) },
     meter: { record: () => {} },
-    limits: new BodyLimits(settings.maxBodyBytes),
+    limits,
     history,
   };
   const server = await RestServer.open(context as unknown as RestServerContext);
@@ -33,7 +34,7 @@ async function connected(
   await new Promise<void>((resolve) => port.listen(0, '127.0.0.1', resolve));
   const client = connect((port.address() as AddressInfo).port, '127.0.0.1').pause();
   try {
-    await use(client, () => seen as Socket);
+    await use(client, () => seen as Socket, limits);
   } finally {
     client.destroy();
     port.close();
@@ -64,5 +65,33 @@ it('who sends on without waiting for answers has no more than a share of all tha
     const most = underWay.length;
     for (const answer of underWay) answer([]);
     expect(most).toBe(4096);
+  });
+});
+
+it('answers that wait for their turn on a connection are nobody’s once it is gone', async () => {
+  let asked = 0;
+  const history = async () => {
+    asked += 1;
+    return 'z'.repeat(2_000_000);
+  };
+  await connected(history, async (client, seen, limits) => {
+    client.write(request.repeat(12));
+    await until(
+      () => asked === 12 && seen().writableNeedDrain,
+      'the first is on its way, and the others wait',
+    );
+    const isFree = () => {
+      const most = 256 * 1024 * 1024;
+      try {
+        limits.holdAnswer(most, 'somebody');
+      } catch {
+        return false;
+      }
+      limits.releaseAnswer(most, 'somebody');
+      return true;
+    };
+    expect(isFree()).toBe(false);
+    client.destroy();
+    await until(isFree, 'all room for answers is there again');
   });
 });

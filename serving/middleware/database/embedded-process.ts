@@ -32,7 +32,13 @@ interface Open {
 
 // What is kept for later waits while a request is answered. Linux has a priority for each thread: those that compile are there already.
 const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [process.pid];
-for (const thread of threads) setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
+for (const thread of threads) {
+  try {
+    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
 // A terminal tells all of its processes; this one ends with the one that started it, which has to write what waits.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.once('disconnect', () => process.exit());

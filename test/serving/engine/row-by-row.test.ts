@@ -48,7 +48,8 @@ describe.each([
   it('gives a row the same answer whatever it is sent or run with', async () => {
     const [alone] = await answer(row);
     const beside = await Promise.all([answer(large), answer(row), answer(large, row)]);
-    expect(batches.at(-1)).toBe(4);
+    // Each request by itself, however many come together.
+    expect(batches.slice(-3).sort()).toEqual([1, 1, 2]);
     expect(beside[1]).toEqual([alone]);
     expect(beside[2]![1]).toEqual(alone);
     expect(beside[2]![0]).not.toEqual(alone);

@@ -43,7 +43,7 @@ it('does not call a prediction unknown that the database has yet to take', async
   await desk.close();
 });
 
-it('waits for a prediction that is handed over while an earlier one is being written', async () => {
+it('waits for a prediction that is being written, and for one that is handed over meanwhile', async () => {
   const writes: (() => void)[] = [];
   const written = new Set<string>();
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
@@ -52,20 +52,58 @@ it('waits for a prediction that is handed over while an earlier one is being wri
       await new Promise<void>((resolve) => writes.push(resolve));
       for (const id of ids) written.add(id);
     }
+    return sql.startsWith('SELECT record') && written.has(ids[0] as string) ? [{ record: { rows: 1 } }] : [];
+  };
+  const desk = deskOn(query);
+  const feedback = (id: string) => desk.feedback('m', { predictionId: id, row: 0, label: 1 });
+  const earlier = '01a226ff-f51e-7b4d-9f45-000000000000';
+  desk.predictions([prediction(earlier)]);
+  const first = feedback(earlier);
+  await until(() => writes.length === 1, 'the earlier one is being written');
+  const again = feedback(earlier);
+  desk.predictions([prediction(predictionId)]);
+  const next = feedback(predictionId);
+  while (!written.has(predictionId)) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const write of writes.splice(0)) write();
+  }
+  for (const answer of await Promise.all([first, again, next]))
+    expect(answer.feedbackId).toMatch(/^[0-9a-f-]{36}$/);
+  await desk.close();
+});
+
+it('tries again for feedback whose prediction could not be written, and does not refuse it for a second', async () => {
+  let failures = 1;
+  const written = new Set<unknown>();
+  const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
+    if (sql.startsWith('INSERT INTO predictions')) {
+      if (failures-- > 0) throw new Error('away');
+      for (const parameter of parameters) written.add(parameter);
+    }
+    return sql.startsWith('SELECT record') && written.has(parameters[0]) ? [{ record: { rows: 1 } }] : [];
+  };
+  const desk = deskOn(query);
+  desk.predictions([prediction(predictionId)]);
+  const feedback = () => desk.feedback('m', { predictionId, row: 0, label: 1 });
+  await expect(feedback()).rejects.toMatchObject({ code: 'SERVING_FEEDBACK_UNAVAILABLE' });
+  expect((await feedback()).feedbackId).toMatch(/^[0-9a-f-]{36}$/);
+  await desk.close();
+});
+
+it('writes at once what fills a tenth of the room that there is for predictions', async () => {
+  let rows = 0;
+  const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
+    if (sql.startsWith('INSERT INTO predictions')) rows += parameters.length / 4;
     return [];
   };
   const desk = deskOn(query);
-  const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
-  desk.predictions([prediction('01a226ff-f51e-7b4d-9f45-000000000000')]);
-  await turns();
-  const fault = desk.feedback('m', { predictionId, row: 0, label: 1 }).catch(({ code }) => code);
-  desk.predictions([prediction(predictionId)]);
-  while (!written.has(predictionId)) {
-    await turns();
-    for (const write of writes.splice(0)) write();
-  }
-  // This database finds no row again; what counts is that it was asked.
-  expect(await fault).toBe('SERVING_PREDICTION_NOT_FOUND');
+  const records = Array.from({ length: 2_001 }, () => prediction(predictionId));
+  desk.predictions(records.slice(0, 2_000));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(rows).toBe(0);
+  desk.predictions(records.slice(2_000));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(rows).toBe(2_001);
   await desk.close();
 });
 
