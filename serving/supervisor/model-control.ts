@@ -14,17 +14,17 @@ function modelNamed(name: string): ServedModel {
 /** What requests may change of what is served, where the settings allow it. */
 export class ModelControl {
   readonly #serving: () => Pick<Generation, 'settings' | 'chosen'>;
-  readonly #apply: (settings: ServingSettings) => Promise<void>;
+  readonly #apply: (settings: () => ServingSettings) => Promise<void>;
   readonly #audit: Audit;
   /** What the settings said of models that requests have unloaded: loaded again, they are what they were. */
   readonly #unloaded = new Map<string, ServedModel>();
   /** One change begins with what the one before has left. */
   #changing: Promise<unknown> = Promise.resolve();
 
-  /** @param apply resolves when the settings serve */
+  /** @param apply asks for the settings when all changes before are done, the owner's too; resolves when they serve */
   constructor(
     serving: () => Pick<Generation, 'settings' | 'chosen'>,
-    apply: (settings: ServingSettings) => Promise<void>,
+    apply: (settings: () => ServingSettings) => Promise<void>,
     audit: Audit,
   ) {
     this.#serving = serving;
@@ -50,36 +50,43 @@ export class ModelControl {
   /** One model more or less than now, all else as it is. @throws ServingError SERVING_FORBIDDEN, SERVING_MODEL_NOT_FOUND, as `apply` */
   change(action: 'load' | 'unload', name: string): Promise<void> {
     return this.#inTurn(async () => {
-      const settings = this.#controllable();
-      const served = this.#served();
-      const others = served.filter((model) => model.name !== name);
-      const loaded = this.#known(name) ?? modelNamed(name);
-      await this.#serve({ ...settings, models: action === 'load' ? [...others, loaded] : others });
+      await this.#serve((settings) => {
+        const others = this.#served().filter((model) => model.name !== name);
+        const loaded = this.#known(name) ?? modelNamed(name);
+        return { ...settings, models: action === 'load' ? [...others, loaded] : others };
+      });
       this.#audit.event(action === 'load' ? 'model-loaded' : 'model-unloaded', { model: name });
     });
   }
 
   /** Exactly these models, with the shares and canaries that the settings say. @throws ServingError SERVING_FORBIDDEN, as `apply` */
   configure(models: readonly ServedModel[]): Promise<void> {
-    return this.#inTurn(async () => {
-      const settings = this.#controllable();
-      const wanted = models.map((model) => {
-        const { weights, canary } = this.#known(model.name) ?? model;
-        return { ...model, weights, canary };
-      });
-      await this.#serve(parseSettings({ ...settings, models: wanted }));
-    });
+    return this.#inTurn(() =>
+      this.#serve((settings) => {
+        const wanted = models.map((model) => {
+          const { weights, canary } = this.#known(model.name) ?? model;
+          return { ...model, weights, canary };
+        });
+        return parseSettings({ ...settings, models: wanted });
+      }),
+    );
   }
 
   #known(name: string): ServedModel | undefined {
     return this.#served().find((model) => model.name === name) ?? this.#unloaded.get(name);
   }
 
-  async #serve(settings: ServingSettings): Promise<void> {
-    const before = this.#served();
-    await this.#apply(settings);
+  async #serve(changed: (settings: ServingSettings) => ServingSettings): Promise<void> {
+    let before: readonly ServedModel[] = [];
+    let after: readonly ServedModel[] = [];
+    await this.#apply(() => {
+      const settings = changed(this.#controllable());
+      before = this.#served();
+      after = settings.models ?? [];
+      return settings;
+    });
     for (const model of before) this.#unloaded.set(model.name, model);
-    for (const { name } of settings.models ?? []) this.#unloaded.delete(name);
+    for (const { name } of after) this.#unloaded.delete(name);
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

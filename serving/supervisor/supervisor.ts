@@ -126,12 +126,14 @@ export class Supervisor {
    * @throws ServingError with what served before serving on.
    */
   async apply(settings: ServingSettings): Promise<void> {
-    await this.#apply(settings);
+    await this.#apply(() => settings);
     this.#control.forget();
   }
 
-  #apply(settings: ServingSettings): Promise<void> {
+  /** @param ask for the settings, which may be some of those that serve when their turn has come */
+  #apply(ask: () => ServingSettings): Promise<void> {
     return this.#inTurn(async () => {
+      const settings = ask();
       this.#areSettingsRefused = true;
       const catalogue = this.#orRefuse(() => new Catalogue(settings));
       const models = await this.#orRefuse(() => catalogue.choose());

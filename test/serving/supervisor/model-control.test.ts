@@ -22,9 +22,9 @@ beforeEach(() => {
     modelControl: true,
     models: [tried, ...others],
   });
-  const apply = async (changed: ServingSettings) => {
+  const apply = async (changed: () => ServingSettings) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
-    settings = changed;
+    settings = changed();
   };
   control = new ModelControl(() => ({ settings, chosen: [] }), apply, { event: () => {} });
 });

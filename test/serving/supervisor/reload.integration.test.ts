@@ -58,6 +58,21 @@ describe('a server that is told other settings', () => {
     expect(await metricOf(server, 'modelmile_reloads_total', { result: 'served' })).toBe(4);
   });
 
+  it('keeps to its new settings where requests load models at the same time', async () => {
+    await apply({ models: models(1), modelControl: true });
+    let isApplied = false;
+    const applied = apply({ models: models(2), modelControl: true }).finally(() => {
+      isApplied = true;
+    });
+    while (!isApplied) {
+      const { status } = await ask(`${server.rest}/v2/repository/models/others/load`, {});
+      expect(status).toBe(200);
+    }
+    await applied;
+    expect(served(await readServerState(server.settings.stateDir))).toContainEqual(['sums', '2 AVAILABLE']);
+    await apply({ models: models(2) });
+  });
+
   it('takes a model away without harm to the others', async () => {
     const load = new OpenLoop(sumsTarget(server.rest, [3]), 100, 4);
     expect(served(await apply({ models: [{ name: 'sums', versionPolicy: version(2) }] }))).toHaveLength(1);
