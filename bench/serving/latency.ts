@@ -71,6 +71,7 @@ export async function measureBeside(
   try {
     if (started.length < pair.length) throw new Error(`${other.server} and modelmile do not start together`);
     const last = availableParallelism() - 1;
+    if (last < 1) throw new Error('the generator and the servers need a core each');
     for (const { running } of started) keepOn(last === 1 ? '0' : `0-${last - 1}`, running.pid);
     for (let round = 0; round < rounds; round++) {
       for (const [index, able] of pair.entries()) {

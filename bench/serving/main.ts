@@ -57,7 +57,9 @@ const times = {
   /** At a share of the capacity: a latency wants its many requests, and the middle of its rounds is no stroke of luck. */
   calm: 9,
 };
-const say = (text: string) => process.stderr.write(`${text}\n`);
+const say = (text: string): undefined => {
+  process.stderr.write(`${text}\n`);
+};
 
 const root = await mkdtemp(join(tmpdir(), 'modelmile-bench-models-'));
 const paths = Object.fromEntries(
@@ -173,7 +175,10 @@ try {
   const latencies: Beside[] = [];
   for (const other of single) {
     if (ours === undefined || other === ours) continue;
-    const beside = await measureBeside(other, ours, at('mlp'), { rounds: times.calm, seconds });
+    const beside = await measureBeside(other, ours, at('mlp'), { rounds: times.calm, seconds }).catch(
+      (error: Error) => say(`${servers[other.server].label}: ${error.message}`),
+    );
+    if (beside === undefined) continue;
     say(
       `${servers[other.server].label}: p99 ${told(beside.other)}; modelmile beside it: ${told(beside.ours)}`,
     );
