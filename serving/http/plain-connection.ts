@@ -104,6 +104,8 @@ export class PlainConnection {
   }
 
   #take(part: Buffer): void {
+    // Behind the last answer nothing is answered.
+    if (this.socket.writableEnded) return;
     if (this.#bytes === 0 && !this.#isDeparting) this.#sinceMs = performance.now();
     this.#parts.push(this.#isRequest(part) ? this.#pieceOf(part) : Buffer.from(part));
     this.#bytes += part.length;
@@ -232,15 +234,20 @@ export class PlainConnection {
     }
     this.#isBusy = false;
     this.#sinceMs = performance.now();
+    if (isLast) {
+      this.#parts = [];
+      this.#bytes = 0;
+    }
     this.#release(this.#held - this.#bytes);
     this.#unclaim();
     // What came behind the request lies there too.
     if (this.#piece && this.#bytes === 0 && freePieces.length < maxFreePieces) freePieces.push(this.#piece);
     this.#piece = undefined;
-    if (isLast) socket.end();
-    else if (socket.writableNeedDrain) {
+    if (isLast || socket.writableNeedDrain) {
       this.#isDeparting = true;
-      socket.once('drain', this.#onDrain);
+      socket.once(isLast ? 'finish' : 'drain', this.#onDrain);
+      // Read on, to notice when the client ends.
+      if (isLast) socket.end().resume();
     } else {
       this.#answered();
       this.#goOn();

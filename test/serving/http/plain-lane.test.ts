@@ -36,8 +36,10 @@ beforeAll(async () => {
       seen.plain += 1;
       onPlain(connection);
       // Answered later, as a model does.
-      const answer = head.url === '/large-answer' ? 'z'.repeat(20_000_000) : `POST ${head.url} ${body}`;
-      setImmediate(() => connection.respond(200, ['x-way', 'plain'], answer, false));
+      const answer = head.url.startsWith('/large-answer')
+        ? 'z'.repeat(20_000_000)
+        : `POST ${head.url} ${body}`;
+      setImmediate(() => connection.respond(200, ['x-way', 'plain'], answer, head.url.endsWith('/last')));
     },
     onOther: (socket) => http.emit('connection', socket),
   });
@@ -279,6 +281,37 @@ describe('the plain lane', () => {
     }
     onPlain = () => {};
   });
+
+  it.each([
+    ['nothing', Buffer.alloc(0)],
+    ['another request', post('/behind', '')],
+  ])(
+    'lets a slow reader have all of a last answer with %s behind it, where idle connections are closed',
+    async (_name, behind) => {
+      const before = seen.plain;
+      const socket = connect({
+        port: (port.address() as AddressInfo).port,
+        host: '127.0.0.1',
+        allowHalfOpen: true,
+      }).pause();
+      socket.write(Buffer.concat([post('/large-answer/last', ''), behind]));
+      await until(() => seen.plain > before, 'the request is there');
+      const closing = setInterval(() => lane.closeIdle(), 5);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      let received = 0;
+      let tail: Buffer = Buffer.alloc(0);
+      for await (const part of socket as AsyncIterable<Buffer>) {
+        received += part.length;
+        tail = part;
+      }
+      expect(received).toBeGreaterThan(20_000_000);
+      expect(tail.toString('latin1').endsWith('zz')).toBe(true);
+      expect(seen.plain).toBe(before + 1);
+      clearInterval(closing);
+      socket.destroy();
+    },
+    20_000,
+  );
 
   it('holds nothing once connections are gone, also those that went away in the middle', async () => {
     for (const part of ['POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf', 'POST', '']) {
