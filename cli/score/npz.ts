@@ -174,6 +174,7 @@ async function scaleOf(path: string, entries: readonly Entry[]): Promise<number>
   const read = numpyReaders[code];
   if (read === undefined) throw new BadInput(`scale is a ${code}, which is no number`);
   const bytes = await pieces.take(Number(code[1]));
+  await pieces.end();
   return Number(read(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0));
 }
 

@@ -288,6 +288,17 @@ describe('modelmile score', () => {
     expect(existsSync(at('damaged'))).toBe(false);
   }, 60_000);
 
+  it('says so where the scale of an .npz is damaged, also with an array that is whole', async () => {
+    const scale = npy('<f8', '', new Uint8Array(Float64Array.of(0.5).buffer));
+    const x = npy('|u1', '1, 9', new Uint8Array(9));
+    const archive = Buffer.from(zipSync({ 'scale.npy': scale, 'x.npy': x }, { level: 0 }));
+    archive[archive.indexOf(scale) + scale.length - 1]! ^= 0x40;
+    writeFileSync(at('scale.npz'), archive);
+    await expect(openNpz(at('scale.npz'), [{ name: 'x', dtype: 'uint8' }])).rejects.toThrow(
+      'scale is damaged: its checksum does not fit',
+    );
+  });
+
   it('hands on large rows of an .npz in few at a time', async () => {
     const bytes = new Uint8Array(40 * 300_000);
     writeFileSync(at('large.npz'), zipSync({ 'x.npy': npy('|u1', '40, 300000', bytes) }, { level: 0 }));
