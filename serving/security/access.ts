@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -33,6 +34,7 @@ export interface Peer {
 export const isAuthenticated = (settings: ServingSettings): boolean =>
   settings.keysFile !== undefined || settings.jwt !== undefined || settings.tls?.clientCaFile !== undefined;
 
+/** A hash in hexadecimal, and what a reader of the log may know the name by. */
 const maxNameLength = 256;
 const bearer = /^Bearer +(\S+) *$/i;
 const basic = /^Basic +(\S+) *$/i;
@@ -151,11 +153,15 @@ export class Access {
   }
 }
 
+/** Two that begin alike are two all the same. */
+const shortened = (name: string): string =>
+  name.length <= maxNameLength ? name : `${name.slice(0, maxNameLength - 65)} ${hash('sha256', name)}`;
+
 /** What the client's certificate calls it: its common name, or, as workloads have it, its other names. */
 export function certificateName(peer: Peer): string | undefined {
   const certificate = peer.getPeerCertificate?.();
   const name = certificate?.subject?.CN ?? certificate?.subjectaltname;
-  return name === undefined ? undefined : String(name).slice(0, maxNameLength);
+  return name === undefined ? undefined : shortened(String(name));
 }
 
 /** The handshake has checked the certificate. */
