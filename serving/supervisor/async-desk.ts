@@ -28,6 +28,8 @@ interface KeptAnswer {
 
 /** Beside the time that a request has, one try may wait this long for a worker. */
 const waitSeconds = 30;
+/** The last answer of a try may be begun a look after it has waited, and is on its way for a moment: before it is there no other try begins. */
+const spareSeconds = 2;
 /** Refusals that are another's turn: the request is tried again. */
 const passing: readonly number[] = [429, 503];
 const lookAgainMs = 500;
@@ -71,7 +73,7 @@ export class AsyncDesk {
     // Loaded only where it is needed.
     const { PgBossQueue } = await import('../middleware/queue/pg-boss.ts');
     const limits = {
-      trySeconds: Math.ceil(settings.requestTimeoutMs / 1000) + waitSeconds,
+      trySeconds: Math.ceil(settings.requestTimeoutMs / 1000) + waitSeconds + spareSeconds,
       keepSeconds: this.#settings.expireSeconds,
     };
     const isOwner = settings.database === undefined;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ServingSettings } from '../../../serving/contract/index.ts';
 import { ServingError } from '../../../serving/errors.ts';
 import { createLog } from '../../../serving/log.ts';
@@ -43,8 +43,9 @@ describe('the queue of asynchronous requests', () => {
     if (!isReady) throw new ServingError('SERVING_NOT_READY', 'No worker is ready');
     return new Promise<StoredResponse>((resolve) => running.push(resolve));
   };
+  const settingsNow = () => ServingSettings.parse({ modelRoot: '/models', stateDir: folder });
   const open = (further: Partial<typeof limits> = {}) => {
-    const settings = ServingSettings.parse({ modelRoot: '/models', stateDir: folder });
+    const settings = settingsNow();
     const serving = () => ({ isReady, runFor });
     const log = createLog('silent', 'test');
     return new AsyncDesk(
@@ -115,6 +116,31 @@ describe('the queue of asynchronous requests', () => {
     expect(['waiting', 'running']).toContain((await desk.state(id, 'alice')).state);
     isReady = true;
     await begun(before + 1);
+    running.at(-1)?.(answer);
+    await stateIs(id, 'done');
+  }, 30_000);
+
+  it('runs no try beside the one before, which may wait for a worker and then takes all its time', async () => {
+    const before = running.length;
+    const now = performance.now.bind(performance);
+    const { id } = await desk.submit(request);
+    await begun(before + 1);
+    const beganMs = now();
+    // Nearly over is what it may wait.
+    const aheadMs = 29_600;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs);
+    running.at(-1)?.({ ...answer, status: 503 });
+    await begun(before + 2);
+    const lastMs = performance.now() - beganMs;
+    running.at(-1)?.({ ...answer, status: 503 });
+    await stateIs(id, 'waiting');
+    clock.mockRestore();
+    const [job] = await database.query(
+      'SELECT EXTRACT(epoch FROM expire_in)::int AS seconds FROM pgboss.job WHERE id = $1',
+      [id],
+    );
+    expect(lastMs + settingsNow().requestTimeoutMs).toBeLessThan(1000 * (job?.seconds as number));
+    await begun(before + 3);
     running.at(-1)?.(answer);
     await stateIs(id, 'done');
   }, 30_000);
