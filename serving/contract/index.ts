@@ -4,6 +4,7 @@ export * from './control-client.ts';
 export * from './home.ts';
 export * from './keys.ts';
 export * from './metrics.ts';
+export * from './monitoring.ts';
 export * from './ports.ts';
 export * from './processes.ts';
 export * from './records.ts';
