@@ -4,11 +4,8 @@ import {
   Metadata,
   Server,
   ServerCredentials,
-  type ServerDuplexStream,
   ServerInterceptingCall,
-  type ServerInterceptingCallInterface,
   type ServerInterceptor,
-  type ServerUnaryCall,
   type ServiceDefinition,
   type StatusObject,
   type sendUnaryData,
@@ -18,9 +15,9 @@ import { uuidv7 } from 'uuidv7';
 import type { BodyLimits } from './body-limits.ts';
 import { predictionIdHeader, type ServingSettings } from './contract/index.ts';
 import type { DataPlane } from './dataplane.ts';
-import type { Cancellation } from './engine/runner.ts';
 import { ServingError } from './errors.ts';
 import { CallFlow } from './grpc/call-flow.ts';
+import { CallPeer, type Measured, RunningCall, type Stream, type Unary } from './grpc/running-call.ts';
 import type { Log } from './log.ts';
 import type { RequestMeter } from './monitoring/request-meter.ts';
 import { grpcProtocols } from './protocols/index.ts';
@@ -55,8 +52,6 @@ export interface GrpcServerContext {
   readonly limits: BodyLimits;
 }
 
-type Unary = ServerUnaryCall<Buffer, unknown>;
-type Stream = ServerDuplexStream<Buffer, unknown>;
 /** Where a call keeps who sends it and what it holds. In a WeakMap that would outlive the call: it refers to its own key. */
 const sender = Symbol('sender');
 interface Known extends Metadata {
@@ -334,62 +329,6 @@ const traceHeaders = (metadata: Metadata): TraceHeaders => {
   );
   return { traceparent, tracestate };
 };
-
-/** The other end of a call; nothing of it is worked out before it is asked for. */
-class CallPeer implements Peer {
-  readonly #call: ServerInterceptingCallInterface;
-
-  constructor(call: ServerInterceptingCallInterface) {
-    this.#call = call;
-  }
-
-  /** Without its port, which every connection has another of. */
-  get remoteAddress(): string {
-    return this.#call.getPeer().replace(/:\d+$/, '');
-  }
-
-  getPeerCertificate(): ReturnType<NonNullable<Peer['getPeerCertificate']>> {
-    return this.#call.getAuthContext().sslPeerCertificate ?? {};
-  }
-}
-
-/** What the metrics and the log are told of a call. */
-interface Measured {
-  readonly path: string;
-  readonly metadata: Metadata;
-  readonly startedMs: number;
-  /** '' where it is not known who asks. */
-  readonly callerId: string;
-  readonly plane: DataPlane | undefined;
-}
-
-/** One message on its way to its answer. */
-class RunningCall implements Cancellation, Measured {
-  readonly call: Unary | Stream;
-  readonly startedMs = performance.now();
-  readonly deadlineMs: number | undefined;
-  callerId = '';
-  plane: DataPlane | undefined;
-
-  constructor(call: Unary | Stream) {
-    this.call = call;
-    const deadline = Number(call.getDeadline());
-    this.deadlineMs = Number.isFinite(deadline) ? this.startedMs + deadline - Date.now() : undefined;
-  }
-
-  get path(): string {
-    return this.call.getPath();
-  }
-
-  get metadata(): Metadata {
-    return this.call.metadata;
-  }
-
-  /** Whether the client has gone. */
-  get aborted(): boolean {
-    return this.call.cancelled;
-  }
-}
 
 /** A status goes into an HTTP/2 header, where there is no room for an example of a request. */
 const describe = ({ code, message }: ServingError): string => new ServingError(code, message).describe();
