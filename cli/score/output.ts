@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { beSoleProcessOf } from '../../serving/middleware/database/sole-process.ts';
+import { beSoleProcessOf, StillUsed } from '../../serving/sole-process.ts';
 import { CliError } from '../errors.ts';
 
 const newline = 0x0a;
@@ -37,7 +37,8 @@ export class Output {
   static async open(path: string, run: Run): Promise<Output> {
     await mkdir(dirname(path), { recursive: true });
     const [part, about] = [`${path}.part`, `${path}.part.json`];
-    await beSoleProcessOf(part, patienceMs).catch(() => {
+    await beSoleProcessOf(part, patienceMs).catch((error) => {
+      if (!(error instanceof StillUsed)) throw error;
       throw new CliError('CLI_STILL_RUNNING', `Another run writes to ${part}.`);
     });
     const wanted = JSON.stringify(run);

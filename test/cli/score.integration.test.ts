@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +9,10 @@ import { zipSync } from 'fflate';
 import { cellsOf } from '../../cli/score/csv.ts';
 import { openLines } from '../../cli/score/lines.ts';
 import { openNpz } from '../../cli/score/npz.ts';
+import { Output } from '../../cli/score/output.ts';
 import { countRows, type Rows } from '../../cli/score/record.ts';
 import { classify, convert, readLabelledSet } from '../../conversion/index.ts';
+import { controlSocketPath } from '../../serving/contract/index.ts';
 import { expected, fixture } from '../serving/processing/fixtures.ts';
 import { wholeNumbers, writeFixture } from '../serving/support/models.ts';
 
@@ -275,6 +277,14 @@ describe('modelmile score', () => {
     expect((await score(fixture('credit.h5'), at('many.csv'), '--out', at('both.out'))).code).toBe(0);
     expect(readFileSync(at('both.out')).equals(readFileSync(at('whole.out')))).toBe(true);
   }, 120_000);
+
+  it('tells of another run only where there is one', async () => {
+    const inTheWay = controlSocketPath(at('way.out.part'));
+    mkdirSync(inTheWay, { recursive: true });
+    const run = { digest: '', input: '', sizeBytes: 0, modifiedMs: 0 };
+    await expect(Output.open(at('way.out'), run)).rejects.toThrow(/EISDIR|is a directory/);
+    rmSync(inTheWay, { recursive: true });
+  });
 
   it('says so where an .npz is damaged, whose numbers would be others', async () => {
     const values = new Uint8Array(new Float32Array(400 * 9).fill(0.5).buffer);

@@ -3,8 +3,11 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
+import { beSoleProcessOf } from '../../sole-process.ts';
 import type { Row } from './database.ts';
-import { beSoleProcessOf } from './sole-process.ts';
+
+/** Nothing that a database does takes longer. */
+const patienceMs = 30_000;
 
 /** What is asked of this process; `transaction` names one that was begun. */
 export type DatabaseCall =
@@ -50,7 +53,7 @@ const open = new Map<number, Open>();
 
 /** A new database is made beside its place: a process that ends meanwhile leaves nothing that looks like one. */
 async function openWhole(folder: string): Promise<PGlite> {
-  await beSoleProcessOf(folder);
+  await beSoleProcessOf(folder, patienceMs);
   const isThere = await stat(join(folder, 'PG_VERSION')).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
