@@ -1,4 +1,4 @@
-import { access, stat } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { convertCached, readVersionManifest, writeVersion } from '../../conversion/index.ts';
 import type { TensorSpec } from '../../conversion/manifest/index.ts';
@@ -39,6 +39,12 @@ async function versionOf(model: string, terminal: Terminal): Promise<string> {
   const folder = join(cache, 'score', conversion.digest);
   await writeVersion(conversion, folder);
   return folder;
+}
+
+/** A model's file, or its folder with what lies in it. */
+async function partsOf(model: string): Promise<string[]> {
+  const names = await readdir(model, { recursive: true }).catch(() => []);
+  return [model, ...names.map((name) => join(model, name))];
 }
 
 /** @throws CliError CLI_USAGE where the answers would take the place of what they are about */
@@ -114,7 +120,7 @@ export const score: Command = {
     const workers =
       wholeNumber('workers', String(options['workers']), 256) || Math.max(1, Math.floor(availableCores()));
     const path = resolve((options['out'] as string | undefined) ?? `${basename(input)}.scores.jsonl`);
-    for (const read of [model, input]) await assertOther(path, read);
+    for (const read of [input, ...(await partsOf(model))]) await assertOther(path, read);
     const folder = await versionOf(model, terminal);
     const { manifest, digest } = await readVersionManifest(folder);
     const totals: Totals = { bytesRead: 0 };

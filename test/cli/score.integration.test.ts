@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -277,6 +286,16 @@ describe('modelmile score', () => {
     expect((await score(fixture('credit.h5'), at('many.csv'), '--out', at('both.out'))).code).toBe(0);
     expect(readFileSync(at('both.out')).equals(readFileSync(at('whole.out')))).toBe(true);
   }, 120_000);
+
+  it('writes over no file of the version that it reads', async () => {
+    await writeFixture(folder, 'kept', 1, wholeNumbers);
+    writeFileSync(at('kept.csv'), '1,2\n');
+    for (const name of readdirSync(at('kept/1'))) {
+      const { code, stderr } = await score(at('kept/1'), at('kept.csv'), '--out', at(`kept/1/${name}`));
+      expect([name, code, stderr]).toEqual([name, 2, expect.stringContaining('is what is read')]);
+    }
+    expect(readdirSync(at('kept/1'))).toContain('model.onnx');
+  }, 60_000);
 
   it('tells of another run only where there is one', async () => {
     const inTheWay = controlSocketPath(at('way.out.part'));
