@@ -9,7 +9,7 @@ const maxGrowth = 1.25;
 
 await fullCount<FuzzFigures>(import.meta.url, {
   title: 'Fuzz',
-  what: `Requests of every endpoint, right, nearly right and no HTTP or protobuf at all, by the project's own mutator; ${chunks} servers, one after the other. No crash, no 5xx but 501 and 503, no gRPC UNKNOWN or INTERNAL; the worker's memory between the first quarter and the end of each server's requests must not grow by more than a quarter.`,
+  what: `Requests of every endpoint, right, nearly right and no HTTP or protobuf at all, by the project's own mutator; ${chunks} servers, one after the other. No crash, no 5xx but 501 and 503, no gRPC UNKNOWN or INTERNAL; the worker's memory, each time after a garbage collection, must not grow by more than a quarter between the first quarter and the end of each server's requests.`,
   chunks,
   run: (_chunk, seed) => fuzz(each.http, each.grpc, seed),
   report(all) {

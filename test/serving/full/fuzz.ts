@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { ServiceError } from '@grpc/grpc-js';
@@ -7,6 +10,7 @@ import {
   ModelService,
   PredictionService,
 } from '../../../serving/protocols/tensorflow-grpc/generated/tensorflow_serving_pb.js';
+import { until } from '../../support/load.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
 import { metricOf } from '../support/metrics.ts';
 import { classifier, everyType, several } from '../support/models.ts';
@@ -15,7 +19,7 @@ import { startServer } from '../support/server.ts';
 import { type Random, seeded } from '../wire/numbers.ts';
 import { FuzzConnection } from './fuzz-connection.ts';
 import { edited, httpRequest } from './mutations.ts';
-import { residentMiB } from './soak.ts';
+import { type Memory, probe } from './soak.ts';
 
 export interface FuzzFigures {
   readonly http: number;
@@ -23,7 +27,7 @@ export interface FuzzFigures {
   /** Answers by HTTP status; `none` where the request was not whole. */
   readonly statuses: Record<string, number>;
   readonly codes: Record<string, number>;
-  /** Resident memory of the worker after a quarter of the requests and at the end, MiB. */
+  /** Resident memory of the worker after a quarter of the requests and at the end, MiB, each time after a garbage collection. */
   readonly quarterMiB: number;
   readonly endMiB: number;
 }
@@ -72,12 +76,22 @@ async function times(count: number, one: (index: number, lane: number) => Promis
   await Promise.all(Array.from({ length: atOnce }, run));
 }
 
+/** Resident memory in MiB, as the probe says it next. */
+async function sampleOf(file: string): Promise<number> {
+  const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
+  const before = lines().length;
+  await until(async () => lines().length > before, 'memory is looked at');
+  return (JSON.parse(lines().at(-1) as string) as Memory).residentMiB;
+}
+
 /** Malformed requests over HTTP and gRPC. Throws at an answer 5xx that is not by design, and where a worker has crashed. */
 export async function fuzz(http: number, grpc: number, seed: number): Promise<FuzzFigures> {
   const random = seeded(seed);
+  const folder = mkdtempSync(join(tmpdir(), 'modelmile-memory-'));
   const server = await startServer(
     { classifier: { 1: classifier }, several: { 1: several }, types: { 1: everyType } },
     { workers: 1, recordPerSecond: 0 },
+    { MEMORY_PROBE: folder, NODE_OPTIONS: `--expose-gc --import=${probe}` },
   );
   const connections = Array.from({ length: atOnce }, () => new FuzzConnection(server.state.rest.port));
   const clients = new Map(services.map((service) => [service, new GrpcClient(service, server.grpc)]));
@@ -85,8 +99,7 @@ export async function fuzz(http: number, grpc: number, seed: number): Promise<Fu
     const pid = (await readServerState(server.settings.stateDir))?.workers[0]?.pid as number;
     const statuses: Record<string, number> = {};
     const codes: Record<string, number> = {};
-    let quarterMiB = 0;
-    await times(http, async (index, lane) => {
+    const overHttp = async (_: number, lane: number) => {
       const bytes = httpRequest(random);
       const answers = await (connections[lane] as FuzzConnection).ask(bytes);
       const wrong = answers.find((status) => status >= 500 && !byDesign.has(status));
@@ -96,10 +109,9 @@ export async function fuzz(http: number, grpc: number, seed: number): Promise<Fu
         );
       const first = answers[0] ?? 'none';
       statuses[first] = (statuses[first] ?? 0) + 1;
-      if (index === Math.floor(http / 4)) quarterMiB = residentMiB(pid);
-    });
+    };
     const messages = grpcMessages();
-    await times(grpc, async () => {
+    const overGrpc = async () => {
       const { service, method, bytes } = pick(random, messages);
       const sent = edited(random, bytes, Math.floor(random() * 5));
       const code = await (clients.get(service) as GrpcClient<DescService>)
@@ -111,16 +123,24 @@ export async function fuzz(http: number, grpc: number, seed: number): Promise<Fu
           `seed ${seed}: ${method} answered ${code} to ${sent.toString('hex')}\n${server.log()}`,
         );
       codes[code] = (codes[code] ?? 0) + 1;
-    });
+    };
+    const quarter = (count: number) => Math.floor(count / 4);
+    await times(quarter(http), overHttp);
+    await times(quarter(grpc), overGrpc);
+    const quarterMiB = await sampleOf(join(folder, `${pid}.jsonl`));
+    await times(http - quarter(http), overHttp);
+    await times(grpc - quarter(grpc), overGrpc);
+    const endMiB = await sampleOf(join(folder, `${pid}.jsonl`));
     const { status } = await ask(`${server.rest}/v1/models/classifier:predict`, {
       instances: [[1, 2, 3, 4]],
     });
     const crashes = await metricOf(server, 'modelmile_worker_crashes_total');
     if (status !== 200 || crashes > 0)
       throw new Error(`seed ${seed}: ${crashes} crashes, afterwards ${status}\n${server.log()}`);
-    return { http, grpc, statuses, codes, quarterMiB, endMiB: residentMiB(pid) };
+    return { http, grpc, statuses, codes, quarterMiB, endMiB };
   } finally {
     for (const client of [...clients.values(), ...connections]) client.close();
     await server.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
 }

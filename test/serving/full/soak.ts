@@ -21,7 +21,8 @@ export interface Soak {
   readonly memory: readonly (readonly Memory[])[];
 }
 
-const probe = fileURLToPath(new URL('../support/memory-probe.mjs', import.meta.url));
+/** What writes down what each process holds: support/memory-probe.mjs. */
+export const probe = fileURLToPath(new URL('../support/memory-probe.mjs', import.meta.url));
 const sampleEverySeconds = 5;
 
 /** Resident memory of a process in MiB; Linux only. */
