@@ -1,16 +1,15 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { controlSocketPath } from './contract/index.ts';
 import { listenPrivately, makeFolderOf } from './private-socket.ts';
+import { mayTake } from './taking.ts';
 
 /** Another process uses the folder, and goes on with it. */
 export class StillUsed extends Error {
   override readonly name = 'StillUsed';
 }
 
-/** Taking a folder lasts milliseconds: who began longer ago than this was cut off. */
-const takeMs = 10_000;
 const lookAgainMs = 25;
 /** How it is told that no process listens at a socket. */
 const nobody: readonly (string | undefined)[] = ['ENOENT', 'ECONNREFUSED'];
@@ -33,24 +32,6 @@ async function gone(other: Socket, folder: string, waitMs: number): Promise<void
   throw new StillUsed(`another process still uses ${folder}`);
 }
 
-/** Answers whether this process may take what the mark stands for; where another one is at it, a moment later. */
-async function mayTake(taking: string): Promise<boolean> {
-  try {
-    // Two that listen at the same pipe are none on Windows.
-    if (process.platform !== 'win32') await mkdir(taking);
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    const begunMs = await stat(taking).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => Date.now(),
-    );
-    if (Date.now() - begunMs > takeMs) await rm(taking, { recursive: true, force: true });
-    else await wait(lookAgainMs);
-    return false;
-  }
-}
-
 /**
  * Makes this the only process of a folder or file, until it ends. One whose parent was killed may still be at something, and notices
  * only behind it: it is waited for. A socket tells, for the system closes it with the process, whatever that dies of; a number in a
@@ -63,7 +44,8 @@ export async function beSoleProcessOf(folder: string, waitMs: number): Promise<v
   const untilMs = performance.now() + waitMs;
   await makeFolderOf(path);
   for (;;) {
-    if (!(await mayTake(taking))) continue;
+    // Two that listen at the same pipe are none on Windows.
+    if (process.platform !== 'win32' && !(await mayTake(taking))) continue;
     let other: Socket | undefined;
     // One at a time, or what the second takes for a socket that was left would be the first one's.
     try {

@@ -6,7 +6,7 @@ import { type Server, type ServerName, servers } from './servers.ts';
 import { type Place, type Started, start } from './started.ts';
 
 /** Share of its own capacity at which a server's latency is looked at. */
-export const openLoopShare = 0.3;
+const openLoopShare = 0.3;
 const connections = 32;
 
 /** Over several rounds: the middle one's, and the best. */

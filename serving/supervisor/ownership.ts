@@ -1,10 +1,9 @@
-import { constants, copyFile, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
+import { mayTake } from '../taking.ts';
 
-/** Taking over lasts milliseconds: who began longer ago than this was cut off. */
-const takeOverMs = 10_000;
 const lookAgainMs = 25;
 /** A file that stays empty for so many looks is nobody's: it is filled at once. */
 const emptyLooks = 40;
@@ -56,18 +55,7 @@ async function claim(path: string, makeLink: typeof link): Promise<boolean> {
 /** Removes the file of a process that is gone; one process at a time, or it might be the file of the one before. */
 async function removeStale(path: string): Promise<void> {
   const taking = `${path}.taking`;
-  try {
-    await mkdir(taking);
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    const begunMs = await stat(taking).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => Date.now(),
-    );
-    if (Date.now() - begunMs > takeOverMs) await rm(taking, { recursive: true, force: true });
-    else await wait(lookAgainMs);
-    return;
-  }
+  if (!(await mayTake(taking))) return;
   try {
     // Another file may be there by now: that of a process that was gone before this look at it is nobody else's.
     const before = await textOf(path);
