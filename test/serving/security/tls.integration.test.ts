@@ -178,15 +178,21 @@ suite('a server with TLS and client certificates', () => {
     agent.destroy();
   });
 
-  it('keeps the certificate that works when the new one has expired', async () => {
-    await install(await makeCertificate(folder, 'third', authority));
-    await copyFile(authority.certFile, files.clientCaFile);
+  /** A gate on the files, with what it said was changed and what it refused. */
+  async function openGate() {
     const changes: string[] = [];
     const log = createLog('silent', 'test');
     const refusals: unknown[] = [];
     log.error = (reason: unknown) => void refusals.push(reason);
     const audit = { event: (name: string) => void changes.push(name) };
     const gate = await TlsGate.open(files, 'rest', () => {}, audit, log);
+    return { gate, changes, refusals };
+  }
+
+  it('keeps the certificate that works when the new one has expired', async () => {
+    await install(await makeCertificate(folder, 'third', authority));
+    await copyFile(authority.certFile, files.clientCaFile);
+    const { gate, changes, refusals } = await openGate();
     const inAWeek = Date.now() + 7 * 24 * 60 * 60 * 1000;
     const clock = jest.spyOn(Date, 'now').mockReturnValue(inAWeek);
     try {
@@ -207,12 +213,7 @@ suite('a server with TLS and client certificates', () => {
 
   it('waits with a certificate that is not valid yet, and says so once', async () => {
     await install(await makeCertificate(folder, 'fifth', authority));
-    const changes: string[] = [];
-    const log = createLog('silent', 'test');
-    const refusals: unknown[] = [];
-    log.error = (reason: unknown) => void refusals.push(reason);
-    const audit = { event: (name: string) => void changes.push(name) };
-    const gate = await TlsGate.open(files, 'rest', () => {}, audit, log);
+    const { gate, changes, refusals } = await openGate();
     const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 24 * 60 * 60 * 1000);
     try {
       await install(await makeCertificate(folder, 'sixth', authority));
