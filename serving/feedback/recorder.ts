@@ -9,6 +9,7 @@ import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { Inference, PredictionSink } from '../inference.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
+import { type WrittenPrediction, written } from './written-prediction.ts';
 
 /** JSON of one second that a worker hands on: the supervisor writes it, and connections wait while it does. */
 const maxJsonPerSecond = 16 * 1024 * 1024;
@@ -18,8 +19,8 @@ const longestNumber = 20;
 const flushEveryMs = 100;
 
 export interface RecorderChannel {
-  /** Hands records to the supervisor. */
-  predictions(records: readonly PredictionRecord[]): void;
+  /** Hands them to the supervisor. */
+  predictions(records: readonly WrittenPrediction[]): void;
   /** Resolves when the supervisor has committed. */
   feedback(args: { model: string; request: FeedbackRequest }): Promise<{ feedbackId: string }>;
 }
@@ -128,7 +129,7 @@ export class PredictionRecorder implements PredictionSink {
     this.#timer = undefined;
     const pending = this.#pending;
     this.#pending = [];
-    if (pending.length > 0) this.#channel.predictions(pending.map((entry) => this.#recordOf(entry)));
+    if (pending.length > 0) this.#channel.predictions(pending.map((entry) => written(this.#recordOf(entry))));
   }
 
   #recordOf({ inference, inputs, atMs }: Pending): PredictionRecord {

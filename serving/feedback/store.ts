@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { FeedbackRecord, FeedbackRequest, PredictionRecord, RecordedTensor } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Database } from '../middleware/database/database.ts';
+import type { WrittenPrediction } from './written-prediction.ts';
 
 const schema = [
   `CREATE TABLE IF NOT EXISTS predictions (
@@ -17,6 +18,24 @@ const schema = [
 const retentionMs = 7 * 24 * 3600 * 1000;
 /** Rows of one statement. */
 const chunk = 200;
+/** Of one statement, where it has more than one row. Postgres takes 256 MiB in an array, in which a digit is at most 12 bytes. */
+const maxCharacters = 8 * 1024 * 1024;
+
+/** Arrays in JSON, none of which is too much for one statement. */
+function* inPieces(records: readonly WrittenPrediction[]): Generator<string> {
+  let piece: string[] = [];
+  let characters = 0;
+  for (const { json } of records) {
+    if (piece.length === chunk || (piece.length > 0 && characters + json.length > maxCharacters)) {
+      yield `[${piece.join(',')}]`;
+      piece = [];
+      characters = 0;
+    }
+    piece.push(json);
+    characters += json.length;
+  }
+  if (piece.length > 0) yield `[${piece.join(',')}]`;
+}
 
 /** One row of a recorded tensor, batch dimension 1. */
 function rowOf(tensor: RecordedTensor, row: number): RecordedTensor {
@@ -64,14 +83,13 @@ export class FeedbackStore {
   }
 
   /** Writes predictions; one that is there already is left alone. */
-  async addPredictions(records: readonly PredictionRecord[]): Promise<void> {
-    for (let from = 0; from < records.length; from += chunk) {
-      const part = records.slice(from, from + chunk);
-      const values = part.map((_, i) => `($${4 * i + 1}, $${4 * i + 2}, $${4 * i + 3}, $${4 * i + 4})`);
-      const parameters = part.flatMap((r) => [r.predictionId, r.model, r.atMs, JSON.stringify(r)]);
+  async addPredictions(records: readonly WrittenPrediction[]): Promise<void> {
+    for (const json of inPieces(records)) {
       await this.#database.query(
-        `INSERT INTO predictions (prediction_id, model, at_ms, record) VALUES ${values.join(', ')} ON CONFLICT DO NOTHING`,
-        parameters,
+        `INSERT INTO predictions (prediction_id, model, at_ms, record)
+         SELECT (r->>'predictionId')::uuid, r->>'model', (r->>'atMs')::bigint, r FROM jsonb_array_elements($1::jsonb) r
+         ON CONFLICT DO NOTHING`,
+        [json],
       );
     }
   }

@@ -1,6 +1,7 @@
-import type { FeedbackRecord, FeedbackRequest, PredictionRecord } from '../contract/index.ts';
+import type { FeedbackRecord, FeedbackRequest } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import { FeedbackStore } from '../feedback/store.ts';
+import type { WrittenPrediction } from '../feedback/written-prediction.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../middleware/database/database.ts';
 import { WaitingPredictions } from './waiting-predictions.ts';
@@ -50,7 +51,7 @@ export class FeedbackDesk {
     return this.#store;
   }
 
-  predictions(records: readonly PredictionRecord[]): void {
+  predictions(records: readonly WrittenPrediction[]): void {
     this.#waiting.add(records);
     if (this.#waiting.fullness > writeAtFullness && this.#retry === undefined) void this.#writeNow();
     else this.#due ??= setTimeout(() => void this.#writeNow(), writeEveryMs);

@@ -1,7 +1,8 @@
 import type { CanaryRequest, Comparison, RemovedVersion, Shadow } from '../canary/calls.ts';
-import type { FeedbackRequest, PredictionRecord, ServedModel, ServingSettings } from '../contract/index.ts';
+import type { FeedbackRequest, ServedModel, ServingSettings } from '../contract/index.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError, type ServingErrorCode } from '../errors.ts';
+import type { WrittenPrediction } from '../feedback/written-prediction.ts';
 import type { LaterAnswer, LaterCall, LaterRequest, LaterState } from '../later.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
 import type { ChosenModel } from '../repository/chosen.ts';
@@ -108,7 +109,7 @@ export type FromWorker =
     }
   /** The connection is here; nothing has been read from it yet. */
   | { readonly type: 'taken'; readonly id: number }
-  | { readonly type: 'predictions'; readonly records: readonly PredictionRecord[] }
+  | { readonly type: 'predictions'; readonly records: readonly WrittenPrediction[] }
   /** The last that it says: what it counted. */
   | { readonly type: 'totals'; readonly metrics: MetricsSnapshot };
 

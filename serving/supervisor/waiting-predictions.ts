@@ -1,66 +1,48 @@
-import type { PredictionRecord } from '../contract/index.ts';
+import type { WrittenPrediction } from '../feedback/written-prediction.ts';
 
 /** Beyond either of these the oldest give way. */
 const maxRecords = 20_000;
-const maxBytes = 128 * 1024 * 1024;
-const bytesOfNumber = 8;
-
-/** About how much memory the numbers and texts of a record take. A tensor is of one kind: numbers are not looked at one by one. */
-function bytesOf({ inputs = [], outputs }: PredictionRecord): number {
-  let bytes = 0;
-  for (const { data } of [...inputs, ...outputs]) {
-    if (typeof data[0] === 'string') for (const text of data) bytes += String(text).length;
-    else bytes += data.length * bytesOfNumber;
-  }
-  return bytes;
-}
-
-interface Entry {
-  readonly record: PredictionRecord;
-  readonly bytes: number;
-}
-
-const entryOf = (record: PredictionRecord): Entry => ({ record, bytes: bytesOf(record) });
+const maxCharacters = 128 * 1024 * 1024;
 
 /** Predictions that wait for the database, oldest first; no more than there is room for. */
 export class WaitingPredictions {
-  #entries: readonly Entry[] = [];
-  #bytes = 0;
+  #records: readonly WrittenPrediction[] = [];
+  #characters = 0;
 
-  add(records: readonly PredictionRecord[]): void {
-    this.#keep([...this.#entries, ...records.map(entryOf)]);
+  add(records: readonly WrittenPrediction[]): void {
+    this.#keep([...this.#records, ...records]);
   }
 
   /** All of them; they wait no longer. */
-  take(): PredictionRecord[] {
-    const records = this.#entries.map(({ record }) => record);
+  take(): readonly WrittenPrediction[] {
+    const records = this.#records;
     this.#keep([]);
     return records;
   }
 
   /** Those that were taken and not written; they are older than all that wait. */
-  putBack(records: readonly PredictionRecord[]): void {
-    this.#keep([...records.map(entryOf), ...this.#entries]);
+  putBack(records: readonly WrittenPrediction[]): void {
+    this.#keep([...records, ...this.#records]);
   }
 
   /** The share of the room that is taken, 0 to 1. */
   get fullness(): number {
-    return Math.max(this.#entries.length / maxRecords, this.#bytes / maxBytes);
+    return Math.max(this.#records.length / maxRecords, this.#characters / maxCharacters);
   }
 
   has(predictionId: string): boolean {
-    return this.#entries.some(({ record }) => record.predictionId === predictionId);
+    return this.#records.some((record) => record.predictionId === predictionId);
   }
 
-  #keep(entries: readonly Entry[]): void {
-    this.#bytes = 0;
-    let from = entries.length;
-    while (from > 0 && entries.length - from < maxRecords) {
-      const { bytes } = entries[from - 1] as Entry;
-      if (this.#bytes + bytes > maxBytes) break;
-      this.#bytes += bytes;
+  #keep(records: readonly WrittenPrediction[]): void {
+    this.#characters = 0;
+    let from = records.length;
+    while (from > 0 && records.length - from < maxRecords) {
+      const { length } = (records[from - 1] as WrittenPrediction).json;
+      if (this.#characters + length > maxCharacters) break;
+      this.#characters += length;
       from -= 1;
     }
-    this.#entries = entries.slice(from);
+    this.#records = records.slice(from);
   }
 }

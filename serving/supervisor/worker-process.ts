@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { CanaryRequest, Comparison, Shadow } from '../canary/calls.ts';
-import type { PredictionRecord } from '../contract/index.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
+import type { WrittenPrediction } from '../feedback/written-prediction.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
 import type { StoredRequest, StoredResponse } from '../stored.ts';
 import { type CallHandlers, Channel } from './channel.ts';
@@ -33,7 +33,7 @@ const lastWordsMs = 200;
 export interface WorkerEvents {
   readonly calls: CallHandlers<SupervisorCalls>;
   started(worker: WorkerProcess): void;
-  predictions(records: readonly PredictionRecord[]): void;
+  predictions(records: readonly WrittenPrediction[]): void;
   /** It ended without having been asked to. */
   crashed(worker: WorkerProcess): void;
   exited(worker: WorkerProcess): void;

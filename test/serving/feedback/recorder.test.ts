@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { PredictionRecord } from '../../../serving/contract/index.ts';
 import type { TensorValue } from '../../../serving/engine/tensor.ts';
 import { PredictionRecorder } from '../../../serving/feedback/recorder.ts';
+import type { WrittenPrediction } from '../../../serving/feedback/written-prediction.ts';
 import type { Inference } from '../../../serving/inference.ts';
 import { Metrics } from '../../../serving/monitoring/registry.ts';
 
@@ -28,7 +29,8 @@ describe('the recorder of predictions', () => {
   beforeEach(() => {
     handed = [];
     const channel = {
-      predictions: (records: readonly PredictionRecord[]) => void handed.push(...records),
+      predictions: (records: readonly WrittenPrediction[]) =>
+        void handed.push(...records.map(({ json }) => JSON.parse(json) as PredictionRecord)),
       feedback: async () => ({ feedbackId: '' }),
     };
     recorder = new PredictionRecorder({ recordInputs: false, recordPerSecond: 10 }, channel, new Metrics());

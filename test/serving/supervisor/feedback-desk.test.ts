@@ -5,15 +5,10 @@ import { FeedbackDesk } from '../../../serving/supervisor/feedback-desk.ts';
 import { until } from '../../support/load.ts';
 
 const predictionId = '01a226ff-f51e-7b4d-9f45-2acb6f450efe';
-const prediction = (id: string) => ({
-  predictionId: id,
-  model: 'm',
-  version: 1,
-  digest: 'd',
-  atMs: 0,
-  rows: 1,
-  outputs: [],
-});
+const prediction = (id: string) => ({ predictionId: id, json: JSON.stringify({ predictionId: id }) });
+/** Whose predictions a statement writes. */
+const idsIn = ([json]: readonly unknown[]): string[] =>
+  (JSON.parse(json as string) as { predictionId: string }[]).map(({ predictionId: id }) => id);
 
 /** A desk on a database that answers so. */
 function deskOn(query: Database['query']): FeedbackDesk {
@@ -47,12 +42,13 @@ it('waits for a prediction that is being written, and for one that is handed ove
   const writes: (() => void)[] = [];
   const written = new Set<string>();
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    const ids = JSON.stringify(parameters).match(/[0-9a-f]{8}-[0-9a-f-]{27}/g) ?? [];
     if (sql.startsWith('INSERT INTO predictions')) {
       await new Promise<void>((resolve) => writes.push(resolve));
-      for (const id of ids) written.add(id);
+      for (const id of idsIn(parameters)) written.add(id);
     }
-    return sql.startsWith('SELECT record') && written.has(ids[0] as string) ? [{ record: { rows: 1 } }] : [];
+    return sql.startsWith('SELECT record') && written.has(parameters[0] as string)
+      ? [{ record: { rows: 1 } }]
+      : [];
   };
   const desk = deskOn(query);
   const feedback = (id: string) => desk.feedback('m', { predictionId: id, row: 0, label: 1 });
@@ -78,7 +74,7 @@ it('tries again for feedback whose prediction could not be written, and does not
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
     if (sql.startsWith('INSERT INTO predictions')) {
       if (failures-- > 0) throw new Error('away');
-      for (const parameter of parameters) written.add(parameter);
+      for (const id of idsIn(parameters)) written.add(id);
     }
     return sql.startsWith('SELECT record') && written.has(parameters[0]) ? [{ record: { rows: 1 } }] : [];
   };
@@ -93,7 +89,7 @@ it('tries again for feedback whose prediction could not be written, and does not
 it('writes at once what fills a tenth of the room that there is for predictions', async () => {
   let rows = 0;
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    if (sql.startsWith('INSERT INTO predictions')) rows += parameters.length / 4;
+    if (sql.startsWith('INSERT INTO predictions')) rows += idsIn(parameters).length;
     return [];
   };
   const desk = deskOn(query);
@@ -110,7 +106,7 @@ it('writes at once what fills a tenth of the room that there is for predictions'
 it('writes the predictions of a second together, and at once when somebody asks for one of them', async () => {
   const writes: number[] = [];
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    if (sql.startsWith('INSERT INTO predictions')) writes.push(parameters.length / 4);
+    if (sql.startsWith('INSERT INTO predictions')) writes.push(idsIn(parameters).length);
     return [];
   };
   const desk = deskOn(query);
