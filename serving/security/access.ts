@@ -12,6 +12,8 @@ import { WatchedFiles } from './watched-files.ts';
 
 /** Tokens whose signatures are being checked, or that wait for the issuer's keys: beyond these it is not worth waiting. */
 const mostChecks = 2000;
+/** That an issuer does not answer is logged this often at most. */
+const missedEveryMs = 10_000;
 
 /** What a request shows of where it comes from. */
 export interface Credentials {
@@ -50,7 +52,7 @@ export class Access {
   readonly #log: Log;
   /** By where they come from: who sends them is what they wait to tell. */
   readonly #checks = new Room();
-  #lastMissed: Error | undefined;
+  #missedToldMs = Number.NEGATIVE_INFINITY;
 
   private constructor(
     settings: ServingSettings,
@@ -136,10 +138,11 @@ export class Access {
     throw this.#unknown('the token is not valid', peer);
   }
 
-  /** Many wait for the same answer, and all of them miss it: said once. */
+  /** Whoever has a token of that issuer, or makes one up, misses its answer: said now and then, and not for each of them. */
   #missed(error: Error): void {
-    if (this.#lastMissed === error) return;
-    this.#lastMissed = error;
+    const nowMs = performance.now();
+    if (nowMs - this.#missedToldMs < missedEveryMs) return;
+    this.#missedToldMs = nowMs;
     this.#log.error({ reason: error.message }, 'the issuer of tokens does not answer');
   }
 

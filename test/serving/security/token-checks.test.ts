@@ -76,3 +76,16 @@ it('an issuer that does not answer is told of once, however many waited for it',
   );
   expect(error).toHaveBeenCalledTimes(1);
 });
+
+it('an issuer whose key cannot be used is told of once, however many tokens come one after the other', async () => {
+  const { error, ask, outcomes } = await open();
+  const bearer = await token('alice');
+  const broken = JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', kid: 'k', x: 'AA', y: 'AA' }] });
+  const first = ask(bearer, '192.0.2.1');
+  await until(() => waiting.length > 0, 'the issuer is asked');
+  for (const response of waiting.splice(0)) response.end(broken);
+  await first;
+  for (let time = 0; time < 20; time++) await ask(bearer, '192.0.2.1');
+  expect(outcomes).toEqual(Array(21).fill('SERVING_AUTH_UNAVAILABLE: The token cannot be checked right now'));
+  expect(error).toHaveBeenCalledTimes(1);
+});
