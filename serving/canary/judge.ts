@@ -26,8 +26,12 @@ type Compared = Extract<CanaryOutcome, { readonly stableMs: number }>;
 const leastWindow = 500;
 /** Differences below this are a machine's noise. */
 const noiseMs = 2;
-/** So many ends of the process, while it ran the model, are no accident. */
+/** So many ends of the process, while it started or ran the model, are no accident. */
 const maxCrashes = 2;
+/** So many with nothing to do are none either, where it was never well for long between them. */
+const maxIdleEnds = 6;
+/** A process that ran for so long is well. */
+export const wellAfterMs = 600_000;
 
 function median(values: number[]): number {
   values.sort((a, b) => a - b);
@@ -44,6 +48,7 @@ export class Judge {
   /** Kept by themselves: the answers with nothing to compare them with may be many more. */
   readonly #compared: Compared[] = [];
   #crashes = 0;
+  #idleEnds = 0;
 
   constructor(rules: Canary) {
     this.#rules = rules;
@@ -61,7 +66,17 @@ export class Judge {
   crashed(): Verdict | undefined {
     this.#crashes += 1;
     if (this.#crashes < maxCrashes) return undefined;
-    return { reason: 'crashing', message: `its process ended ${this.#crashes} times while it ran` };
+    return {
+      reason: 'crashing',
+      message: `its process ended ${this.#crashes} times while it started or ran`,
+    };
+  }
+
+  /** Its process ended with nothing to do, `ranMs` after its start. Once may be the machine's fault. */
+  endedIdle(ranMs: number): Verdict | undefined {
+    this.#idleEnds = ranMs < wellAfterMs ? this.#idleEnds + 1 : 1;
+    if (this.#idleEnds < maxIdleEnds) return undefined;
+    return { reason: 'crashing', message: `its process ended ${this.#idleEnds} times with nothing to do` };
   }
 
   #keep<T>(outcomes: T[], outcome: T): void {

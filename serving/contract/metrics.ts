@@ -255,7 +255,7 @@ export const metrics = {
   modelmile_canary_answers_total: {
     type: 'counter',
     labels: ['model', 'version', 'result'],
-    help: 'What came of the requests that a canary got: same, different (compared with stable), answered, failing, late, crashed.',
+    help: 'What came of the requests that a canary got: same, different (compared with stable), answered, failing, late; and crashed: its process ended.',
     panel: {
       title: 'Canary against stable',
       kind: 'anomaly',

@@ -5,6 +5,7 @@ import {
   type RemovalReason,
   removalReasons,
   type Verdict,
+  wellAfterMs,
 } from '../canary/judge.ts';
 import type { Canary } from '../contract/index.ts';
 import { byteLengthOf, type TensorValue } from '../engine/tensor.ts';
@@ -13,6 +14,7 @@ import type { Log } from '../log.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
 import type { ChosenModel, ChosenVersion } from '../repository/chosen.ts';
 import type { WorkerStart } from './messages.ts';
+import { lateAfter } from './patience.ts';
 import { type WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 /** A comparison that takes longer than this, and so many times as long as `stable`, is given up, and the canary is late. */
@@ -21,9 +23,11 @@ const shadowPatienceOfStable = 10;
 /** Requests and comparisons that a canary has at a time, and their bytes; beyond, it is asked no more. */
 const maxInFlight = 64;
 const maxBytesInFlight = 64 * 1024 * 1024;
-/** This process stood still itself where a timer is so late: what it did not see says nothing of a canary. */
-const stoodStillMs = 100;
-const restartAfterMs = 200;
+/** A process that is not ready after so long hangs. Models of many gigabytes take minutes. */
+const startPatienceMs = 600_000;
+/** A process that ended is started again after so long, and after twice as long each further time, up to the most. */
+const leastRestartMs = 200;
+const mostRestartMs = 2_000;
 /** It has no connections to finish. */
 const endTimeoutMs = 2_000;
 
@@ -50,6 +54,8 @@ export class Trial {
   readonly #log: Log;
   readonly #remove: Remove;
   #worker: WorkerProcess | undefined;
+  #startedMs = 0;
+  #restartMs = leastRestartMs;
   /** Asked and not answered, whether anybody waits or not: what a process that hangs was sent stays where it is. */
   #inFlight = 0;
   #bytesInFlight = 0;
@@ -98,7 +104,13 @@ export class Trial {
   #launch(): WorkerProcess {
     const worker = new WorkerProcess(this.#start, this.#events, 'canary');
     this.#worker = worker;
+    this.#startedMs = performance.now();
     this.#events.started(worker);
+    const stop = lateAfter(startPatienceMs, () => {
+      this.#log.error({ model: this.#model, startPatienceMs }, 'the process of a canary hangs at its start');
+      worker.kill();
+    });
+    worker.ready.then(stop, stop);
     return worker;
   }
 
@@ -154,20 +166,15 @@ export class Trial {
       this.#bytesInFlight -= bytes;
       this.#overdue -= overdue;
     });
-    let timer: NodeJS.Timeout | undefined;
+    let stop = () => {};
     const late = new Promise<never>((_, reject) => {
-      const wait = (dueMs: number) => {
-        timer = setTimeout(() => {
-          const nowMs = performance.now();
-          if (nowMs > dueMs + stoodStillMs) return wait(nowMs + patienceMs);
-          const fault = faultOf('SERVING_DEADLINE');
-          overdue = fault === undefined ? 0 : 1;
-          this.#overdue += overdue;
-          this.#note(fault);
-          reject(new ServingError('SERVING_DEADLINE', `The canary did not answer in ${patienceMs} ms`));
-        }, dueMs - performance.now());
-      };
-      wait(performance.now() + patienceMs);
+      stop = lateAfter(patienceMs, () => {
+        const fault = faultOf('SERVING_DEADLINE');
+        overdue = fault === undefined ? 0 : 1;
+        this.#overdue += overdue;
+        this.#note(fault);
+        reject(new ServingError('SERVING_DEADLINE', `The canary did not answer in ${patienceMs} ms`));
+      });
     });
     try {
       const answer = await Promise.race([asked, late]);
@@ -179,7 +186,7 @@ export class Trial {
       if (code !== 'SERVING_DEADLINE') this.#note(faultOf(code));
       throw error;
     } finally {
-      clearTimeout(timer);
+      stop();
     }
   }
 
@@ -203,16 +210,21 @@ export class Trial {
     events.exited(worker);
     if (this.#ended || !this.#isOpen) return;
     const { version } = this.#tried;
+    const ranMs = performance.now() - this.#startedMs;
     const isRunning = this.#inFlight > 0 || !worker.wasReady;
     this.#log.error({ model: this.#model, version, isRunning }, 'the process of a canary ended');
-    if (isRunning) {
-      this.#answers('crashed').add();
-      const verdict = this.#judge.crashed();
-      if (verdict !== undefined) this.#takeOut(verdict);
-    }
+    this.#answers('crashed').add();
+    const verdict = isRunning ? this.#judge.crashed() : this.#judge.endedIdle(ranMs);
+    if (verdict === undefined) this.#restart(ranMs);
+    else this.#takeOut(verdict);
+  }
+
+  #restart(ranMs: number): void {
+    if (ranMs >= wellAfterMs) this.#restartMs = leastRestartMs;
     setTimeout(() => {
       if (!this.#ended) this.#launch();
-    }, restartAfterMs);
+    }, this.#restartMs).unref();
+    this.#restartMs = Math.min(mostRestartMs, 2 * this.#restartMs);
   }
 
   async end(): Promise<void> {

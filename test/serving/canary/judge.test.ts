@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type CanaryOutcome, Judge, type Verdict } from '../../../serving/canary/judge.ts';
+import { type CanaryOutcome, Judge, type Verdict, wellAfterMs } from '../../../serving/canary/judge.ts';
 import { Canary } from '../../../serving/contract/settings.ts';
 
 const rules = Canary.parse({ minSamples: 20, maxDifferent: 0.1, maxFailing: 0.1, maxSlowdown: 3 });
@@ -70,5 +70,12 @@ describe('the judge of a canary', () => {
     const judge = new Judge(rules);
     expect(judge.crashed()).toBeUndefined();
     expect(judge.crashed()?.reason).toBe('crashing');
+  });
+
+  it('forgives some ends with nothing to do, and more of them where it was well for long between', () => {
+    const judge = new Judge(rules);
+    for (let time = 0; time < 50; time++) expect(judge.endedIdle(wellAfterMs)).toBeUndefined();
+    for (let time = 0; time < 4; time++) expect(judge.endedIdle(wellAfterMs - 1)).toBeUndefined();
+    expect(judge.endedIdle(0)?.reason).toBe('crashing');
   });
 });

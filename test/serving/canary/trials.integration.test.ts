@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { applySettings, Canary, readServerState, type ServedModel } from '../../../serving/contract/index.ts';
@@ -99,6 +100,34 @@ onLinux('a canary that hangs', () => {
         await ask(`${server.rest}/v2/models/sums/versions/2/infer`, body, { headers });
     });
     expect(grown).toBeLessThan(400);
+  });
+});
+
+onLinux('a canary whose process dies again and again with nothing to do', () => {
+  it('is taken out as crashing', async () => {
+    server = await startServer(
+      { sums: { 1: scaledSum(2), 2: scaledSum(2) } },
+      { models: [splitTo('sums', 2)] },
+    );
+    const asked = () => ask(`${server.rest}/v1/models/sums/versions/2:predict`, { instances: [[1, 2]] });
+    const killed = new Set<number>();
+    await until(async () => {
+      if (await isOut('sums', 2)) return true;
+      // It answered, and has nothing to do.
+      if ((await asked()).status !== 200) return false;
+      for (const pid of await canaryProcesses()) {
+        process.kill(pid, 'SIGKILL');
+        killed.add(pid);
+        // Asked before the server knows, it would have had something to do.
+        await until(() => !existsSync(`/proc/${pid}`), 'the server knows');
+      }
+      return false;
+    }, 'it is taken out');
+    expect(killed.size).toBeGreaterThan(2);
+    expect((await state('sums', 2))?.message).toMatch(/is crashing: .* with nothing to do/);
+    expect(await metricOf(server, 'modelmile_canary_removed_total', { reason: 'crashing' })).toBe(1);
+    expect(server.log()).toMatch(/canary was taken out/);
+    expect(await predict('sums')).toEqual({ predictions: [[6]] });
   });
 });
 
