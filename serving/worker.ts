@@ -29,6 +29,7 @@ import { RateLimiter } from './security/rate-limiter.ts';
 import type { ServerControl } from './server-control.ts';
 import type { StoredRequest } from './stored.ts';
 import { Channel } from './supervisor/channel.ts';
+import { machineMs } from './supervisor/machine-clock.ts';
 import {
   type FromWorker,
   failureOf,
@@ -181,15 +182,26 @@ class Worker {
     if (onGone !== undefined) server?.accept(socket, onGone);
   }
 
+  /** Takes it, unread, where no other worker has it: a process may be stopped between any two of these lines. */
+  #take({ id, listener, untilMs }: Extract<ToWorker, { type: 'connection' }>, socket?: Socket): void {
+    if (machineMs() >= untilMs) {
+      socket?.destroy();
+      send({ type: 'declined', id });
+      return;
+    }
+    // Said before anything is read: until then the supervisor may give it to another.
+    send({ type: 'taken', id });
+    if (machineMs() >= untilMs) socket?.destroy();
+    else if (socket !== undefined) this.#accept(listener, socket);
+  }
+
   receive(message: ToWorker, socket: Socket | undefined): void {
     switch (message.type) {
       case 'start':
         this.start(message).catch((error: Error) => send(failureOf(error)));
         break;
       case 'connection':
-        // Said before anything is read: until then the supervisor may give it to another.
-        send({ type: 'taken', id: message.id });
-        if (socket !== undefined) this.#accept(message.listener, socket);
+        this.#take(message, socket);
         break;
       case 'failures':
         this.#failures = message.failures;

@@ -314,6 +314,7 @@ export const metrics = {
           meaning: 'A few callers get no answer each time: their connection is closed.',
           look: [
             'The log of the pod around "a worker ended": out of memory (OOMKilled), or a crash within the runtime.',
+            'Lines with `worker-killed`: nothing was heard from a worker for twice requestTimeoutMs, a minute at least; a run that long never ends, or not in time.',
             'Whether it started with a new version, or with one kind of request.',
           ],
           mend: [

@@ -9,6 +9,7 @@ export type AuditEvent =
   | 'model-loaded'
   | 'model-unloaded'
   | 'canary-removed'
+  | 'worker-killed'
   | 'caller-unknown'
   | 'caller-refused'
   | 'keys-changed'

@@ -7,16 +7,23 @@ import type { ChosenModel } from '../repository/chosen.ts';
 import type { StoredRequest, StoredResponse } from '../stored.ts';
 import { Canaries } from './canaries.ts';
 import type { LoadedVersions, LoadFailure, ToWorker, WorkerStart } from './messages.ts';
-import { type Connection, type WorkerEvents, WorkerProcess } from './worker-process.ts';
+import { RunningTime } from './running-time.ts';
+import { patienceOf, Silence } from './silence.ts';
+import type { Connection } from './underway.ts';
+import { type WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 /** A worker that crashes again within this time is restarted ever later, up to a second. */
 const quickCrashMs = 5_000;
 const maxRestartDelayMs = 1_000;
+/** Who has taken none of the connections that it was handed for so long is passed over while others take theirs. */
+const passOverMs = 100;
 
 /** What a generation tells the server, and what it asks it on behalf of its workers. */
-export interface ServerEvents extends Omit<WorkerEvents, 'calls'> {
+export interface ServerEvents extends Omit<WorkerEvents, 'calls' | 'moved'> {
   readonly calls: Omit<WorkerEvents['calls'], 'canary' | 'shadow'>;
   removed(removed: RemovedVersion): void;
+  /** It is killed now. */
+  hung(worker: WorkerProcess): void;
 }
 
 /** How many workers; `gently`: one after the other, for what serves meanwhile needs the processor too. */
@@ -40,6 +47,7 @@ export class Generation {
   #next = 0;
   #retired = false;
   #crashes = 0;
+  readonly #time: RunningTime;
 
   private constructor(start: WorkerStart, events: ServerEvents, metrics: Metrics, log: Log) {
     this.settings = start.settings;
@@ -49,12 +57,22 @@ export class Generation {
       canary: (request: CanaryRequest) => this.#canaries.infer(request),
       shadow: (shadow: Shadow) => this.#canaries.shadow(shadow),
     };
-    this.#events = { ...events, calls, exited: (worker) => this.#exited(worker, events) };
-    this.#canaries = new Canaries(start, { ...events, calls }, metrics, log, (removed) => {
+    this.#events = {
+      ...events,
+      calls,
+      exited: (worker) => this.#exited(worker, events),
+      moved: () => this.#unpark(),
+    };
+    this.#canaries = new Canaries(start, { ...events, calls, moved: () => {} }, metrics, log, (removed) => {
       this.takeOut([...this.#start.removed, removed]);
       events.removed(removed);
     });
     this.#log = log;
+    const silence = new Silence(() => this.#workers, patienceOf(start.settings.requestTimeoutMs), {
+      silent: (worker) => this.#relieve(worker),
+      hung: (worker) => this.#killHung(worker, events),
+    });
+    this.#time = new RunningTime((ms) => silence.passed(ms));
   }
 
   /**
@@ -78,6 +96,7 @@ export class Generation {
         if (gently) await worker.ready;
       }
       await Promise.all(started.map((worker) => worker.ready));
+      generation.#time.start();
       return generation;
     } catch (error) {
       generation.#retired = true;
@@ -124,7 +143,7 @@ export class Generation {
         if (this.#failures.length > 0) worker.send({ type: 'failures', failures: this.#failures });
         // What happened while it loaded.
         worker.send({ type: 'removed', removed: this.#start.removed });
-        for (const connection of this.#parked.splice(0)) this.hand(connection);
+        this.#unpark();
       },
       () => {},
     );
@@ -148,10 +167,13 @@ export class Generation {
     for (const worker of this.#workers) if (worker.isReady) worker.send(message);
   }
 
-  /** The next worker that can answer. */
-  #nextReady(): WorkerProcess | undefined {
-    const ready = this.workers.filter((worker) => worker.isReady && !worker.isDraining);
-    return ready[this.#next++ % Math.max(ready.length, 1)];
+  /** Those that can answer. */
+  #ready(): WorkerProcess[] {
+    return this.workers.filter((worker) => worker.isReady && !worker.isDraining);
+  }
+
+  #nextOf(workers: readonly WorkerProcess[]): WorkerProcess | undefined {
+    return workers[this.#next++ % Math.max(workers.length, 1)];
   }
 
   /** Lets a worker answer a request. @throws ServingError SERVING_NOT_READY where none can */
@@ -165,16 +187,35 @@ export class Generation {
   }
 
   #someone(): WorkerProcess {
-    const worker = this.#nextReady();
+    const ready = this.#ready();
+    const worker = this.#nextOf(ready.filter(isPrompt)) ?? this.#nextOf(ready);
     if (worker === undefined) throw new ServingError('SERVING_NOT_READY', 'No worker is ready');
     return worker;
   }
 
-  /** Gives a new connection to the next ready worker; with none it waits for one. */
+  /** Gives a new connection to the next ready worker that takes what it is given, or to the only one; with none it waits for the first. */
   hand(connection: Connection): void {
-    const worker = this.#nextReady();
+    const ready = this.#ready();
+    const isAlone = ready.length === 1;
+    const worker = this.#nextOf(isAlone ? ready : ready.filter(isPrompt));
     if (worker === undefined) this.#parked.push(connection);
-    else worker.hand(connection);
+    else worker.hand(connection, isAlone);
+  }
+
+  #unpark(): void {
+    for (const connection of this.#parked.splice(0)) this.hand(connection);
+  }
+
+  /** What it does not come to goes to others, where there are any that do. */
+  #relieve(silent: WorkerProcess): void {
+    if (!this.#ready().some((worker) => worker !== silent && isPrompt(worker))) return;
+    for (const connection of silent.takeBack()) this.hand(connection);
+  }
+
+  #killHung(worker: WorkerProcess, events: ServerEvents): void {
+    events.hung(worker);
+    worker.silentMs = 0;
+    worker.kill();
   }
 
   #exited(worker: WorkerProcess, events: ServerEvents): void {
@@ -201,6 +242,12 @@ export class Generation {
   /** Finishes what is in flight, for at most `timeoutMs`; idle connections are kept for `idleMs`. Resolves when all are gone. */
   async drain(timeoutMs: number, idleMs: number): Promise<void> {
     this.#retired = true;
+    this.#time.stop();
+    // Whoever is to end takes them, before it is told to.
+    const ready = this.#ready();
+    if (ready.length > 0) {
+      for (const connection of this.#parked.splice(0)) this.#nextOf(ready)?.hand(connection, true);
+    }
     await Promise.all(
       this.workers.map((worker) => {
         if (worker.isReady) return worker.drain(timeoutMs, idleMs);
@@ -211,4 +258,9 @@ export class Generation {
     await this.#canaries.end();
     this.#events.returned(this.#parked.splice(0));
   }
+}
+
+/** Whether it takes the connections that it is given. */
+function isPrompt(worker: WorkerProcess): boolean {
+  return worker.waitingMs < passOverMs;
 }

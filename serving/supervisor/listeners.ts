@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import type { Connections } from '../connections.ts';
 import type { ServingSettings } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
-import type { Connection } from './worker-process.ts';
+import type { Connection } from './underway.ts';
 
 export interface Address {
   readonly host: string;

@@ -90,7 +90,13 @@ export type WorkerCalls = {
 export type ToWorker =
   | CallMessage
   | ({ readonly type: 'start' } & WorkerStart)
-  | { readonly type: 'connection'; readonly id: number; readonly listener: 'rest' | 'grpc' }
+  /** `untilMs`, on the machine's clock: who comes to it later declines it, for another may have it. */
+  | {
+      readonly type: 'connection';
+      readonly id: number;
+      readonly listener: 'rest' | 'grpc';
+      readonly untilMs: number;
+    }
   /** What could not be loaded in place of what serves; for the status. */
   | { readonly type: 'failures'; readonly failures: readonly LoadFailure[] }
   | { readonly type: 'removed'; readonly removed: readonly RemovedVersion[] }
@@ -109,6 +115,8 @@ export type FromWorker =
     }
   /** The connection is here; nothing has been read from it yet. */
   | { readonly type: 'taken'; readonly id: number }
+  /** It came too late; nothing has been read from it. */
+  | { readonly type: 'declined'; readonly id: number }
   | { readonly type: 'predictions'; readonly records: readonly WrittenPrediction[] }
   /** The last that it says: what it counted. */
   | { readonly type: 'totals'; readonly metrics: MetricsSnapshot };

@@ -6,8 +6,7 @@ import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../middleware/database/database.ts';
 import { openDatabase } from '../middleware/database/index.ts';
-import { snapshotWithProcess } from '../monitoring/process-metrics.ts';
-import { Metrics, type MetricsSnapshot } from '../monitoring/registry.ts';
+import { Metrics } from '../monitoring/registry.ts';
 import type { ChosenModel } from '../repository/chosen.ts';
 import { VersionRefused } from '../repository/version.ts';
 import { type Audit, LoggedAudit } from '../security/audit.ts';
@@ -16,6 +15,7 @@ import { AsyncDesk } from './async-desk.ts';
 import { stillOut } from './canaries.ts';
 import { Catalogue, isSame } from './catalogue.ts';
 import { FeedbackDesk } from './feedback-desk.ts';
+import { Gathered } from './gathered.ts';
 import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
@@ -24,10 +24,8 @@ import { ModelControl } from './model-control.ts';
 import { modelStates } from './model-states.ts';
 import { Poll } from './poll.ts';
 import { Retiring } from './retiring.ts';
-import { Totals } from './totals.ts';
-import { type Connection, LoadRefused, type WorkerProcess } from './worker-process.ts';
-
-const tickMs = 1_000;
+import type { Connection } from './underway.ts';
+import { LoadRefused, type WorkerProcess } from './worker-process.ts';
 
 /** Which versions an error is about. */
 function failuresOf(error: Error): readonly LoadFailure[] {
@@ -44,7 +42,6 @@ export class Supervisor {
   readonly #log: Log;
   readonly #audit: Audit;
   readonly #metrics = new Metrics();
-  readonly #totals = new Totals();
   readonly #database: Promise<Database>;
   /** Undefined once it was called: a new database takes seconds of a processor, which the first workers need more. */
   #openDatabase: (() => void) | undefined;
@@ -58,6 +55,7 @@ export class Supervisor {
   readonly #startedAtMs = Date.now();
   /** Also those that drain. */
   readonly #workers = new Set<WorkerProcess>();
+  readonly #gathered = new Gathered(this.#metrics, this.#workers);
   #generation: Generation | undefined;
   #async: AsyncDesk | undefined;
   #failures: readonly LoadFailure[] = [];
@@ -73,7 +71,6 @@ export class Supervisor {
   #changing: Promise<unknown> = Promise.resolve();
   #draining = false;
   readonly #poll: Poll;
-  #ticker: NodeJS.Timeout | undefined;
 
   /** @param settings of the first start; state folder and database stay what they are. */
   constructor(settings: ServingSettings, log: Log) {
@@ -104,7 +101,7 @@ export class Supervisor {
           !this.#draining && this.#generation?.isReady === true
             ? this.#generation.settings.executionProvider
             : undefined,
-        metrics: () => this.#text(),
+        metrics: () => this.#gathered.text(),
       },
       connections(0.25),
     );
@@ -218,7 +215,7 @@ export class Supervisor {
     this.#catalogue = catalogue;
     this.#openAsync(settings);
     this.#metrics.count('modelmile_reloads_total', { result: 'served' }).add();
-    this.#ticker ??= setInterval(() => void this.#tick(), tickMs).unref();
+    this.#gathered.start();
     if (previous !== undefined) this.#retiring.add(previous);
     this.#served();
     // After this change and before the next, which may go back to a version that would be forgotten.
@@ -260,8 +257,8 @@ export class Supervisor {
     return {
       calls: {
         feedback: ({ model, request }) => this.#feedback(model, request),
-        history: () => this.#totals.history,
-        totals: () => this.#snapshot(),
+        history: () => this.#gathered.history,
+        totals: () => this.#gathered.snapshot(),
         repository: () => this.#catalogue?.models() ?? [],
         control: ({ action, model }) => this.#control.change(action, model),
         configure: (models) => this.#control.configure(models),
@@ -275,13 +272,15 @@ export class Supervisor {
       predictions: (records) => this.#desk.predictions(records),
       exited: (worker) => {
         this.#workers.delete(worker);
-        this.#totals.retire(worker);
+        this.#gathered.retire(worker);
       },
       returned: (connections) => {
         for (const connection of connections) this.#hand(connection);
       },
       removed: (removed) => this.#takenOut(removed),
       crashed: () => this.#metrics.count('modelmile_worker_crashes_total', {}).add(),
+      hung: ({ pid, silentMs }) =>
+        this.#audit.event('worker-killed', { worker: pid, silentMs: Math.round(silentMs) }),
     };
   }
 
@@ -331,32 +330,6 @@ export class Supervisor {
     }
   }
 
-  async #tick(): Promise<void> {
-    await this.#refresh();
-    this.#totals.tick(this.#everyone());
-  }
-
-  async #refresh(): Promise<void> {
-    await Promise.all([...this.#workers].map((worker) => worker.refreshMetrics()));
-  }
-
-  #everyone(): MetricsSnapshot[] {
-    return [
-      snapshotWithProcess(this.#metrics, 'supervisor'),
-      ...[...this.#workers].map((worker) => worker.metrics),
-    ];
-  }
-
-  async #snapshot(): Promise<MetricsSnapshot> {
-    await this.#refresh();
-    return this.#totals.of(this.#everyone());
-  }
-
-  async #text(): Promise<string> {
-    await this.#refresh();
-    return this.#totals.text(this.#everyone());
-  }
-
   feedbackOf(model: string): AsyncGenerator<FeedbackRecord> {
     return this.#desk.export(model);
   }
@@ -389,7 +362,7 @@ export class Supervisor {
     await this.#async?.close(settings?.drainTimeoutMs ?? 0);
     if (this.#generation !== undefined) this.#retiring.add(this.#generation);
     await this.#retiring.end();
-    clearInterval(this.#ticker);
+    this.#gathered.stop();
     this.#poll.stop();
     await this.#allowances.close();
     await this.#desk.close();

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { CanaryRequest, Comparison, Shadow } from '../canary/calls.ts';
 import type { TensorValue } from '../engine/tensor.ts';
@@ -18,6 +17,7 @@ import type {
   WorkerRole,
   WorkerStart,
 } from './messages.ts';
+import { type Connection, Underway } from './underway.ts';
 
 const entries = {
   front: fileURLToPath(new URL('../worker.ts', import.meta.url)),
@@ -39,12 +39,8 @@ export interface WorkerEvents {
   exited(worker: WorkerProcess): void;
   /** Connections that nobody has read from yet, and that have no worker any more. */
   returned(connections: readonly Connection[]): void;
-}
-
-/** A connection as it was accepted, unread. */
-export interface Connection {
-  readonly listener: 'rest' | 'grpc';
-  readonly socket: Socket;
+  /** It took a connection, or said that it does not. */
+  moved(worker: WorkerProcess): void;
 }
 
 /** A worker could not load its models. */
@@ -84,6 +80,8 @@ export class WorkerProcess {
   /** Whether it ever was. */
   wasReady = false;
   isDraining = false;
+  /** For how long nothing was heard from it; who watches it counts. */
+  silentMs = 0;
   models: readonly LoadedVersions[] = [];
   /** The newest totals that it reported. */
   metrics: MetricsSnapshot = [];
@@ -93,9 +91,9 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #events: WorkerEvents;
   readonly #channel: Channel<WorkerCalls, SupervisorCalls>;
-  /** Handed over, and not known to have arrived. */
-  readonly #underway = new Map<number, Connection>();
-  #nextConnection = 1;
+  readonly #underway = new Underway();
+  /** Of idle connections, once it is to end. */
+  #idleMs: number | undefined;
   #settle: { resolve(models: readonly LoadedVersions[]): void; reject(error: Error): void } | undefined;
 
   constructor(start: WorkerStart, events: WorkerEvents, role: WorkerRole = 'front') {
@@ -139,8 +137,7 @@ export class WorkerProcess {
     this.#settle?.reject(error);
     this.#channel.close();
     this.#events.exited(this);
-    this.#events.returned([...this.#underway.values()]);
-    this.#underway.clear();
+    this.#events.returned(this.#underway.close());
   }
 
   send(message: ToWorker): void {
@@ -150,18 +147,46 @@ export class WorkerProcess {
   /**
    * Hands over a connection. This process keeps its own end until the worker has said that it has it: of a worker that dies before,
    * it is taken back.
+   * @param isFinal whether nobody else could take it
    */
-  hand(connection: Connection): void {
-    const id = this.#nextConnection++;
-    this.#underway.set(id, connection);
+  hand(connection: Connection, isFinal: boolean): void {
     const { listener, socket } = connection;
-    const message: ToWorker = { type: 'connection', id, listener };
+    const message: ToWorker = { type: 'connection', listener, ...this.#underway.add(connection, isFinal) };
     if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => {});
   }
 
+  /** For how long it has taken none of the connections that it was handed. */
+  get waitingMs(): number {
+    return this.#underway.waitingMs;
+  }
+
+  /** Connections that it does not take any more; to be asked for only where nothing is heard from it. */
+  takeBack(): Connection[] {
+    return this.#underway.takeBack();
+  }
+
   #arrived(id: number): void {
-    this.#underway.get(id)?.socket.destroy();
-    this.#underway.delete(id);
+    this.#underway.end(id)?.socket.destroy();
+    this.#moved();
+  }
+
+  #declined(id: number): void {
+    const connection = this.#underway.end(id);
+    // Where it is to end, there may be no other.
+    if (connection !== undefined && this.isDraining) this.hand(connection, true);
+    else if (connection !== undefined) this.#events.returned([{ ...connection, wasMoved: true }]);
+    this.#moved();
+  }
+
+  #moved(): void {
+    this.#tellDrain();
+    this.#events.moved(this);
+  }
+
+  /** Once it has spoken of all that it was handed: what it declines now comes back to it. */
+  #tellDrain(): void {
+    if (this.#idleMs !== undefined && this.#underway.isEmpty)
+      this.send({ type: 'drain', idleMs: this.#idleMs });
   }
 
   kill(): void {
@@ -169,6 +194,7 @@ export class WorkerProcess {
   }
 
   #receive(message: FromWorker): void {
+    this.silentMs = 0;
     switch (message.type) {
       case 'ready':
         this.models = message.models;
@@ -182,6 +208,9 @@ export class WorkerProcess {
         break;
       case 'taken':
         this.#arrived(message.id);
+        break;
+      case 'declined':
+        this.#declined(message.id);
         break;
       case 'predictions':
         this.#events.predictions(message.records);
@@ -244,7 +273,8 @@ export class WorkerProcess {
 
   /** Idle connections of a worker that drains are kept for no longer than `idleMs` from now. */
   hurry(idleMs: number): void {
-    this.send({ type: 'drain', idleMs });
+    this.#idleMs = idleMs;
+    this.#tellDrain();
   }
 
   /** Lets it finish what it has, for at most `timeoutMs`; idle connections for at most `idleMs`. */
