@@ -7,6 +7,10 @@ export const errorTable = {
     'Its models are in Pulumi.dev.yaml; `modelmile up` brings the stack to what stands there.',
   CLI_VERSION_EXISTS: 'A version never changes: choose another folder with --out, or remove that one.',
   CLI_NOTHING_KEPT: 'See `modelmile rollback --list`.',
+  CLI_PORT_TAKEN:
+    '`--port 0 --grpc-port 0 --management-port 0` takes free ports; `modelmile down` stops the dev stack, if it is the one that has them.',
+  CLI_SERVED_ALREADY:
+    'Ctrl-C where it was started ends it; beside it the same model can be served with another --port N or another --name.',
   CLI_SERVER_FAILED: 'Mend what it says and run the same command again.',
   CLI_NO_SUCH_FILE: 'Check the path; it is taken from the folder that you are in.',
   CLI_BAD_INPUT: 'docs/score.md shows the forms that are read.',

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readServerState, type ServerState, type ServingSettingsInput } from '../serving/contract/index.ts';
-import { CliError } from './errors.ts';
+import { CliError, type CliErrorCode } from './errors.ts';
 import { projectRoot } from './paths.ts';
 
 /** A server in the foreground of this command. */
@@ -24,14 +24,25 @@ function lastWords(said: string): string {
   return lines.slice(Math.max(from, 0)).join('\n') || 'The server ended without a word.';
 }
 
-/** Starts the service and waits until it answers. @throws CliError CLI_SERVER_FAILED with what it said */
+/** What `modelmile serve` can do about what its server says. */
+const waysOut: Readonly<Record<string, CliErrorCode>> = {
+  SERVING_PORT_IN_USE: 'CLI_PORT_TAKEN',
+  SERVING_ALREADY_RUNNING: 'CLI_SERVED_ALREADY',
+};
+
+function refusal(said: string): CliError {
+  const words = lastWords(said);
+  return new CliError(waysOut[words.split(':', 1)[0] as string] ?? 'CLI_SERVER_FAILED', words);
+}
+
+/** Starts the service and waits until it answers. @throws CliError with what it said where it does not start */
 export async function startServing(settings: ServingSettingsInput): Promise<ServingProcess> {
   await mkdir(settings.stateDir, { recursive: true });
   const path = join(settings.stateDir, 'settings.json');
   await writeFile(path, JSON.stringify(settings, null, 2));
   const child = spawn(
     process.execPath,
-    [join(projectRoot, 'toolchain', 'bin', 'serve.mjs'), '--settings', path],
+    [join(projectRoot, 'toolchain', 'bin', 'serve.mjs'), '--settings', path, '--with-parent'],
     {
       // A group of its own: Ctrl-C reaches this command, which then drains the server.
       detached: true,
@@ -46,7 +57,7 @@ export async function startServing(settings: ServingSettingsInput): Promise<Serv
   const ready = new Promise<true>((resolve) => child.once('message', () => resolve(true)));
   const state =
     (await Promise.race([ready, ended])) === true ? await readServerState(settings.stateDir) : undefined;
-  if (state === undefined) throw new CliError('CLI_SERVER_FAILED', lastWords(said));
+  if (state === undefined) throw refusal(said);
   process.once('exit', () => child.kill('SIGTERM'));
   return { state, ended, drain: () => child.kill('SIGTERM') };
 }

@@ -12,12 +12,15 @@ const exitGraceMs = 5_000;
 
 /**
  * The service: `node --import tsx serving/main.ts --settings settings.json`. It takes ownership of its state folder, serves, reloads
- * on the control socket and drains on SIGTERM and SIGINT. Exit code 1 and one line on standard error where it cannot start.
+ * on the control socket and drains on SIGTERM and SIGINT, with `--with-parent` also when who started it is gone. Exit code 1 and one line on standard error where it cannot start.
  */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { settings: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { settings: { type: 'string' }, 'with-parent': { type: 'boolean' } },
+  });
   const path = values.settings;
-  if (path === undefined) throw new ServingError('SERVING_BAD_SETTINGS', 'usage: main.ts --settings FILE');
+  if (path === undefined)
+    throw new ServingError('SERVING_BAD_SETTINGS', 'usage: main.ts --settings FILE [--with-parent]');
   let json: unknown;
   try {
     json = JSON.parse(await readFile(path, 'utf8'));
@@ -43,6 +46,7 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
+  if (values['with-parent'] === true) process.once('disconnect', shutDown);
   // What is wrong with it is in the log, the metrics and the state.
   process.on('SIGHUP', () => void supervisor.reload().catch(() => {}));
   try {
@@ -53,7 +57,8 @@ async function main(): Promise<void> {
     await release();
     throw error;
   }
-  process.send?.('ready');
+  if (process.connected) process.send?.('ready');
+  else if (values['with-parent'] === true) shutDown();
 }
 
 main().catch((error: unknown) => {

@@ -45,8 +45,10 @@ async function repositoryOf(
   const { cache } = devPaths();
   const onProgress = (step: string) => terminal.progress(step);
   const conversion = await convertCached(source, { ...how, onProgress }, cache);
-  const root = join(cache, 'serve', conversion.digest.slice(0, 16));
-  await writeVersion(conversion, join(root, name ?? modelName(source), '1'));
+  const served = name ?? modelName(source);
+  // Of each name its own: what was once served under another one would be served again beside it.
+  const root = join(cache, 'serve', `${conversion.digest.slice(0, 16)}-${served}`);
+  await writeVersion(conversion, join(root, served, '1'));
   const { manifest } = conversion;
   const { parity } = manifest;
   terminal.line(

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { repository } from '../support/checkout.ts';
@@ -62,6 +63,45 @@ describe('any model in one command, from a folder with nothing else in it', () =
     expect(await stop('SIGINT')).toBe(0);
     expect(readdirSync(folder).sort()).toEqual(['home', 'my model.h5']);
   }, 120_000);
+
+  it('serves under the name that is asked for, and not under that of an earlier run too', async () => {
+    const model = join(repository, 'test/conversion/fixtures/keras3-functional.h5');
+    for (const name of ['first', 'second']) {
+      const { said, stop } = await serve(folder, model, '--name', name, ...freePorts);
+      expect(said.match(/^model .*$/gm)).toEqual([`model    ${name} version 1`]);
+      expect(await stop('SIGTERM')).toBe(0);
+    }
+  }, 120_000);
+
+  it('says how it is served beside what has the port, or the same model', async () => {
+    const model = join(repository, 'test/conversion/fixtures/keras3-functional.h5');
+    const { said, stop } = await serve(folder, model, ...freePorts);
+    const port = new URL(/^console +(\S+)$/m.exec(said)?.[1] as string).port;
+    await expect(serve(folder, model, ...freePorts)).rejects.toThrow(/another --port N or another --name/);
+    await expect(serve(folder, model, '--port', port, ...freePorts.slice(2))).rejects.toThrow(
+      /SERVING_PORT_IN_USE.*--port 0 --grpc-port 0 --management-port 0/,
+    );
+    expect(await stop('SIGTERM')).toBe(0);
+  }, 120_000);
+
+  it.each(['SIGKILL', 'SIGHUP'] as const)(
+    'leaves no server behind when %s ends the command',
+    async (signal) => {
+      const model = join(repository, 'test/conversion/fixtures/keras3-functional.h5');
+      const { said, stop } = await serve(folder, model, ...freePorts);
+      const page = /^console +(\S+)$/m.exec(said)?.[1] as string;
+      await stop(signal);
+      const deadline = Date.now() + 20_000;
+      const answers = () =>
+        fetch(page).then(
+          () => true,
+          () => false,
+        );
+      while ((await answers()) && Date.now() < deadline) await sleep(100);
+      expect(await answers()).toBe(false);
+    },
+    120_000,
+  );
 
   it("serves the README's model, and what it says of an ONNX file that convert wrote is the same", async () => {
     const model = join(repository, 'samples/digits/model.h5');
