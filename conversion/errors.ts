@@ -2,7 +2,7 @@
 export const errorTable = {
   CONVERSION_NO_SUCH_FILE: 'Check the path.',
   CONVERSION_UNKNOWN_FORMAT:
-    'Readable are: Keras .h5 and .keras, TF.js layers model.json, ONNX (.tflite: inspect and verify). Save the model in one of them.',
+    'Readable are: Keras .h5 and .keras, SavedModel of Keras 2, TF.js layers model.json, ONNX (.tflite: inspect and verify). Save the model in one of them.',
   CONVERSION_SOURCE_CORRUPT:
     'The file is damaged or was cut short: copy or save it again, and compare its size.',
   CONVERSION_UNSUPPORTED_LAYER:
@@ -10,6 +10,8 @@ export const errorTable = {
   CONVERSION_UNSUPPORTED: 'Run `modelmile inspect` for everything that stands in the way.',
   CONVERSION_RUNTIME_REFUSED:
     'The file may well be sound. Replace the layer or operation that is named (cast whole numbers to float32 before it, say), or say what it computes: `--custom ./my-layers.ts`, see docs/conversion.md.',
+  CONVERSION_ONNX_REFUSED:
+    'Either the file is damaged, or it has what this ONNX Runtime does not. Too new an IR version: set `ir_version` of the model to the one that is supported, and save it again (Python: onnx.load, onnx.save). An operation of your own: export the model with operations of ONNX.',
   CONVERSION_UNSUPPORTED_METHOD: 'Choose another --method; `auto` finds the best one that passes the gate.',
   CONVERSION_PARITY_FAILED:
     'The converted model does not answer as the trained one does, so it is not written. Please report it with the model.',

@@ -1,5 +1,5 @@
 import { type CustomLayers, readCustomLayers } from './custom-layers.ts';
-import { ConversionError, ofSound } from './errors.ts';
+import { ConversionError, type ConversionErrorCode, ofSound } from './errors.ts';
 import { type KerasModel, layerName, layersOf } from './keras/model.ts';
 import { isConvertible, kerasToOnnx } from './keras/to-onnx.ts';
 import { elementCount, opsetOf, signatureOf } from './onnx/index.ts';
@@ -65,15 +65,18 @@ async function rows(model: SourceModel, custom: CustomLayers): Promise<Inspected
   return model.kind === 'onnx' ? rowsOf.onnx(model) : rowsOf.tflite(model);
 }
 
+/** Refusals whose way out is to inspect the model. */
+const sendsHere: readonly ConversionErrorCode[] = ['CONVERSION_UNSUPPORTED', 'CONVERSION_UNSUPPORTED_LAYER'];
+
 /** What each class leaves open: an option that is not covered, where all the classes are known. */
 async function refusalOf(path: string, model: SourceModel, custom: CustomLayers): Promise<string[]> {
-  if (model.kind !== 'keras') return [];
   try {
-    await ofSound(path, () => kerasToOnnx(model, custom));
+    if (model.kind === 'keras') await ofSound(path, () => kerasToOnnx(model, custom));
+    if (model.kind === 'onnx') signatureOf(model.model, path);
     return [];
   } catch (error) {
-    if (error instanceof ConversionError) return [error.message];
-    throw error;
+    if (!(error instanceof ConversionError)) throw error;
+    return [sendsHere.includes(error.code) ? error.what : error.message];
   }
 }
 
@@ -89,7 +92,6 @@ export async function inspect(path: string, customPath?: string): Promise<Inspec
   const unknown = found
     .filter((row) => !row.supported)
     .map((row) => `layer '${row.name}': there is no converter for ${row.kind}`);
-  if (model.kind === 'onnx') signatureOf(model.model, path);
   return {
     format: model.kind === 'onnx' ? `${source.format} (opset ${opsetOf(model.model)})` : source.format,
     dialect,

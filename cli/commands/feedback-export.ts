@@ -1,11 +1,21 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { isNotRunning, streamFeedback } from '../../serving/contract/index.ts';
+import { isNotRunning, readServerState, streamFeedback } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { devPaths } from '../paths.ts';
+
+/** Of a model that is served no more there may be feedback; of one that nobody knows there is none. @throws CliError CLI_UNKNOWN_MODEL */
+async function checkModel(stateDir: string, model: string): Promise<void> {
+  const served = (await readServerState(stateDir))?.models ?? [];
+  if (!served.some(({ name }) => name === model))
+    throw new CliError(
+      'CLI_UNKNOWN_MODEL',
+      `There is no feedback to a model '${model}', and the dev stack serves none of that name.`,
+    );
+}
 
 /** One FeedbackRecord a line; written whole or not at all. */
 async function exportTo(path: string, stateDir: string, model: string): Promise<number> {
@@ -19,8 +29,14 @@ async function exportTo(path: string, stateDir: string, model: string): Promise<
       yield `${JSON.stringify(record)}\n`;
     }
   }
-  await pipeline(lines, file);
-  await rename(unfinished, path);
+  try {
+    await pipeline(lines, file);
+    if (records === 0) await checkModel(stateDir, model);
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
   return records;
 }
 

@@ -29,7 +29,7 @@ export const retrain: Command = {
     const name = positionals[0] ?? 'model';
     const setting = (await stackSettings('dev')).models.find((model) => model.name === name);
     if (setting === undefined)
-      throw new CliError('CLI_NO_SERVER', `Pulumi.dev.yaml names no model '${name}'.`);
+      throw new CliError('CLI_UNKNOWN_MODEL', `Pulumi.dev.yaml names no model '${name}'.`);
     const paths = devPaths();
     const source = resolve(projectRoot, setting.source);
     const recipe = await readRecipe(source, options['trainer'] as string | undefined);

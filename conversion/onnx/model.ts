@@ -93,7 +93,7 @@ function tensorSpec(info: ValueInfoProto, where: string): TensorSpec {
   if (tensor?.shape === undefined || dtype === undefined) {
     throw new ConversionError(
       'CONVERSION_UNSUPPORTED',
-      `${where}: '${info.name}' is not a tensor of a known element type and rank`,
+      `${where}: '${info.name}' is not a tensor of a known element type and rank: give it both where the model is made`,
     );
   }
   const shape = tensor.shape.dim.map((d) => (d.value.case === 'dimValue' ? Number(d.value.value) : -1));

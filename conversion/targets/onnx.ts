@@ -46,9 +46,9 @@ interface ExactModel {
 const isRefused = (error: unknown): error is ConversionError =>
   error instanceof ConversionError && error.code === 'CONVERSION_RUNTIME_REFUSED';
 
-/** What the runtime does not take of a model that came as ONNX was in the file. */
+/** What the runtime does not take of a model that came as ONNX was in the file, which may be damaged, or newer than the runtime. */
 function ofSource(error: unknown): never {
-  throw isRefused(error) ? new ConversionError('CONVERSION_SOURCE_CORRUPT', error.what) : error;
+  throw isRefused(error) ? new ConversionError('CONVERSION_ONNX_REFUSED', error.what) : error;
 }
 
 /** A refusal with the layer whose node the runtime names. */

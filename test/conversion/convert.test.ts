@@ -10,6 +10,7 @@ import {
   readVersion,
   writeVersion,
 } from '../../conversion/index.ts';
+import { encodeModel, GraphBuilder } from '../../conversion/onnx/index.ts';
 
 const fixtures = new URL('./fixtures/', import.meta.url).pathname;
 const digits = new URL('../../samples/digits/', import.meta.url).pathname;
@@ -128,6 +129,39 @@ describe('what conversion refuses', () => {
     const path = join(work, file);
     writeFileSync(path, bytes);
     await expect(convert(path)).rejects.toMatchObject({ code });
+  });
+
+  it.each([
+    ['with a newer format than the runtime knows', { irVersion: 99n, opType: 'Relu' }, 'IR version: 99'],
+    ['with an operation that the runtime does not have', { irVersion: 10n, opType: 'Ramp' }, 'Ramp'],
+  ])('sound ONNX %s is not told to be damaged alone', async (_name, { irVersion, opType }, named) => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [-1, 3]);
+    graph.output('y', graph.node(opType, [x], { name: 'only', shape: x.shape }));
+    const model = graph.build('small');
+    model.irVersion = irVersion;
+    const path = join(work, 'newer.onnx');
+    writeFileSync(path, encodeModel(model));
+    await expect(convert(path)).rejects.toMatchObject({
+      code: 'CONVERSION_ONNX_REFUSED',
+      message: expect.stringContaining(named),
+    });
+  });
+
+  it('ONNX whose input has no shape: inspect lists it, and does not send to itself', async () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [-1, 3]);
+    graph.output('y', graph.node('Relu', [x], { name: 'only', shape: x.shape }));
+    const model = graph.build('small');
+    const type = model.graph!.input[0]!.type!.value;
+    if (type.case === 'tensorType') delete type.value.shape;
+    const path = join(work, 'shapeless.onnx');
+    writeFileSync(path, encodeModel(model));
+    const { unsupported } = await inspect(path);
+    expect(unsupported).toEqual([
+      expect.stringMatching(/'x' is not a tensor of a known element type and rank/),
+    ]);
+    expect(unsupported[0]).not.toContain('modelmile inspect');
   });
 
   it('a layer without a converter, by its name, and inspect tells before', async () => {
