@@ -25,14 +25,15 @@ interface Chosen {
 
 /**
  * The version that is meant: the champion while it stands in for this very source (or the source is gone), else the source,
- * converted through the cache.
+ * converted through the cache. A source that is named anew and not there is a mistake in its name.
  */
-async function choose(news: Props): Promise<Chosen> {
+async function choose(news: Props, olds: Props = news): Promise<Chosen> {
   const name = String(news['name']);
   const champion = await kept.champion(name);
   const path = absolute(String(news['source']));
   const source = await identify(path).catch((error: Error & { code?: string }) => {
-    if (champion !== undefined && error.code === 'CONVERSION_NO_SUCH_FILE') return undefined;
+    const isGone = error.code === 'CONVERSION_NO_SUCH_FILE' && olds['source'] === news['source'];
+    if (champion !== undefined && isGone) return undefined;
     throw error;
   });
   if (champion !== undefined && (source === undefined || source.sha256 === champion.insteadOf)) {
@@ -108,7 +109,7 @@ export const convertedModel: ResourceKind = {
 
   async check(olds, news) {
     try {
-      const { conversion, sourceSha256, origin } = await choose(news);
+      const { conversion, sourceSha256, origin } = await choose(news, olds);
       const { manifest, digest } = conversion;
       const folder = join(home.convertedVersions, digest);
       await writeVersion(conversion, folder);

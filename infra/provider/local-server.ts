@@ -26,6 +26,8 @@ interface Served {
   readonly digest: string;
 }
 
+const portKeys = ['restPort', 'grpcPort', 'managementPort'];
+
 const refusal = (message: string) => Object.assign(new Error(message), { code: 'LOCAL_SERVER' });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -84,15 +86,25 @@ async function start(settings: ServingSettingsInput): Promise<ServerState> {
   throw refusal(`The server was not ready within ${startTimeoutMs / 1000} s (log: ${logPath}).`);
 }
 
-/** Brings the running server, or a new one, to the inputs. */
-async function serve(inputs: Props): Promise<Props> {
-  const settings = settingsOf(inputs);
+/** Which settings of the stack choose the ports, where one of them is taken. */
+function withPortKeys(error: Error): never {
+  if (!error.message.includes('Cannot listen on port')) throw error;
+  const keys = portKeys.map((key) => `modelmile:${key}`).join(', ');
+  throw refusal(`${error.message} The ports are settings in Pulumi.<stack>.yaml: ${keys}.`);
+}
+
+/** Brings the running server, or a new one, to settings. */
+async function bring(settings: ServingSettingsInput): Promise<void> {
   const running = await readServerState(home.stateDir);
   if (running === undefined) await start(settings);
   else {
     await applySettings(home.stateDir, settings, applyTimeoutMs);
     await saveSettings(settings);
   }
+}
+
+async function serve(inputs: Props): Promise<Props> {
+  await bring(settingsOf(inputs)).catch(withPortKeys);
   const base = `http://127.0.0.1:${inputs['restPort']}`;
   return {
     ...inputs,
@@ -116,8 +128,7 @@ export const localServer: ResourceKind = {
   replaceOn: [],
 
   async check(_olds, news) {
-    const ports = ['restPort', 'grpcPort', 'managementPort'];
-    const twice = ports.find((key, i) => ports.findIndex((other) => news[other] === news[key]) !== i);
+    const twice = portKeys.find((key, i) => portKeys.findIndex((other) => news[other] === news[key]) !== i);
     const failures =
       twice === undefined
         ? []

@@ -115,6 +115,12 @@ suite('the dev stack, through the real engine', () => {
     expect(Number((await statusOf('model'))[0]!.version)).toBe(Number(after) + 1);
     const plain = await checkout.modelmile('up');
     expect(plain.stderr).toMatch(/3 unchanged/);
+    checkout.configure([{ ...digits, source: 'samples/digits/modle.h5' }]);
+    const mistyped = await checkout.modelmile('up');
+    expect([mistyped.code, mistyped.stderr]).toEqual([
+      1,
+      expect.stringContaining('modle.h5: there is no such file'),
+    ]);
     writeFileSync(source, original);
     checkout.configure([digits]);
     expect((await checkout.modelmile('up')).code).toBe(0);
@@ -229,7 +235,18 @@ suite('the dev stack, through the real engine', () => {
     const refused = await checkout.modelmile('up');
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain(`Cannot listen on port ${checkout.ports.rest}`);
+    expect(refused.stderr).toContain('modelmile:restPort, modelmile:grpcPort, modelmile:managementPort');
     await new Promise((resolve) => blocker.close(resolve));
     expect((await checkout.modelmile('up')).code).toBe(0);
   }, 180_000);
+
+  it('names the stack file that is no YAML', async () => {
+    writeFileSync(checkout.path('Pulumi.dev.yaml'), 'config:\n  a: [b\n');
+    const refused = await checkout.modelmile('up');
+    checkout.configure([digits]);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/error: Pulumi\.dev\.yaml: .*line 3/),
+    ]);
+  }, 60_000);
 });
