@@ -69,6 +69,21 @@ function report(folder: string, { manifest, digest }: Conversion, terminal: Term
     terminal.line(`accuracy  ${percent(accuracy.value)} on ${accuracy.samples} samples`);
 }
 
+/** A private key that signs, as PEM. @throws CliError CLI_USAGE */
+async function signingKey(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    const pem = await readFile(resolve(path), 'utf8');
+    signManifest(new Uint8Array(), pem);
+    return pem;
+  } catch (error) {
+    throw new CliError(
+      'CLI_USAGE',
+      `--sign '${path}' is no Ed25519 private key in PEM (${(error as Error).message}): \`openssl genpkey -algorithm ed25519 -out signing.pem\` makes one.`,
+    );
+  }
+}
+
 export const convert: Command = {
   usage:
     '<model> [--out DIR] [--method NAME] [--prune HOW] [--labels FILE] [--golden FILE] [--budget COST] [--sign KEY]',
@@ -95,6 +110,7 @@ export const convert: Command = {
     endOn(signal);
     const source = resolve(positionals[0] as string);
     const onProgress = (step: string) => terminal.progress(step);
+    const key = await signingKey(options['sign'] as string | undefined);
     const how = { ...(await readConversionOptions(options)), onProgress };
     const choice = how.method === 'auto' ? await chooseMethod(source, how) : undefined;
     const conversion = choice?.chosen.conversion ?? (await convertModel(source, how));
@@ -103,11 +119,8 @@ export const convert: Command = {
     const folder = resolve(
       (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
     );
-    const key = options['sign'] as string | undefined;
     const signature: [string, string][] =
-      key === undefined
-        ? []
-        : [[signatureFile, signManifest(conversion.manifestBytes, await readFile(resolve(key), 'utf8'))]];
+      key === undefined ? [] : [[signatureFile, signManifest(conversion.manifestBytes, key)]];
     await write(folder, conversion, [...signature, ...(choice === undefined ? [] : filesOf(choice, how))]);
     for (const line of choice === undefined ? [] : paretoLines(choice)) terminal.line(line);
     report(folder, conversion, terminal);

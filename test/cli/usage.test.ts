@@ -26,6 +26,8 @@ describe('the command line', () => {
     [['convert', model, '--nonsense'], '--nonsense'],
     [['convert', model, '--budget', 'cheap'], 'as in error:0.05 or accuracy:0.5'],
     [['convert', model, '--recipe', 'nowhere.json'], "--recipe 'nowhere.json' cannot be used"],
+    [['convert', model, '--sign', model], 'openssl genpkey -algorithm ed25519'],
+    [['convert', model, '--sign', 'nowhere.pem'], 'is no Ed25519 private key in PEM (ENOENT'],
     [['serve', model, '--name', '../../escaped'], "--name '../../escaped'"],
     [['serve', model, '--port', 'abc'], "--port 'abc': a whole number from 0 to 65535"],
     [['serve', model, '--workers', '-1'], '--workers'],
