@@ -24,6 +24,8 @@ export interface ServerEvents extends Omit<WorkerEvents, 'calls' | 'moved'> {
   removed(removed: RemovedVersion): void;
   /** It is killed now. */
   hung(worker: WorkerProcess): void;
+  /** Whether another generation takes connections: what this one, which drains, gives back goes there. */
+  isReplaced(): boolean;
 }
 
 /** How many workers; `gently`: one after the other, for what serves meanwhile needs the processor too. */
@@ -69,7 +71,7 @@ export class Generation {
     });
     this.#log = log;
     const silence = new Silence(() => this.#workers, patienceOf(start.settings.requestTimeoutMs), {
-      silent: (worker) => this.#relieve(worker),
+      silent: (worker) => this.#relieve(worker, events),
       hung: (worker) => this.#killHung(worker, events),
     });
     this.#time = new RunningTime((ms) => silence.passed(ms));
@@ -207,7 +209,11 @@ export class Generation {
   }
 
   /** What it does not come to goes to others, where there are any that do. */
-  #relieve(silent: WorkerProcess): void {
+  #relieve(silent: WorkerProcess, events: ServerEvents): void {
+    if (this.#retired) {
+      if (events.isReplaced()) events.returned(silent.takeBack());
+      return;
+    }
     if (!this.#ready().some((worker) => worker !== silent && isPrompt(worker))) return;
     for (const connection of silent.takeBack()) this.hand(connection);
   }
@@ -242,7 +248,6 @@ export class Generation {
   /** Finishes what is in flight, for at most `timeoutMs`; idle connections are kept for `idleMs`. Resolves when all are gone. */
   async drain(timeoutMs: number, idleMs: number): Promise<void> {
     this.#retired = true;
-    this.#time.stop();
     // Whoever is to end takes them, before it is told to.
     const ready = this.#ready();
     if (ready.length > 0) {
@@ -255,6 +260,7 @@ export class Generation {
         return worker.gone;
       }),
     );
+    this.#time.stop();
     await this.#canaries.end();
     this.#events.returned(this.#parked.splice(0));
   }

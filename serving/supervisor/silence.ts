@@ -38,9 +38,9 @@ export class Silence<W extends Watched> {
   /** @param ms that have passed, in which this process could hear */
   passed(ms: number): void {
     for (const worker of [...this.#workers()]) {
-      if (!worker.isReady || worker.isDraining) continue;
+      if (!worker.isReady) continue;
       worker.silentMs += ms;
-      if (worker.silentMs >= this.#patienceMs) this.#events.hung(worker);
+      if (worker.silentMs >= this.#patienceMs && !worker.isDraining) this.#events.hung(worker);
       else if (worker.silentMs >= silentAfterMs) this.#events.silent(worker);
     }
   }

@@ -281,6 +281,7 @@ export class Supervisor {
       crashed: () => this.#metrics.count('modelmile_worker_crashes_total', {}).add(),
       hung: ({ pid, silentMs }) =>
         this.#audit.event('worker-killed', { worker: pid, silentMs: Math.round(silentMs) }),
+      isReplaced: () => this.#generation?.isRetired === false,
     };
   }
 

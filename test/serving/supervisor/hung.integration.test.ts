@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { readServerState } from '../../../serving/contract/index.ts';
-import { scaledSum } from '../support/models.ts';
+import { scaledSum, writeFixture } from '../support/models.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 const body = JSON.stringify({ instances: [[1, 2]] });
@@ -93,6 +93,23 @@ describe('a server one of whose workers is stopped', () => {
     process.kill(second, 'SIGCONT');
     stopped.delete(second);
     expectAnswers([...(await early), ...(await late)]);
+  });
+
+  it('answers with new workers on those that it was given before it is replaced', async () => {
+    expectAnswers(await predictMany(12));
+    await wait(500);
+    const [first = 0] = await pids();
+    stop(first);
+    const given = predictMany(6);
+    await wait(300);
+    // The same weights: whoever answers says the same.
+    await writeFixture(server.settings.modelRoot, 'sums', 2, scaledSum(2));
+    server.process.kill('SIGHUP');
+    const asked = await given;
+    expectAnswers(asked);
+    // Some waited for that worker.
+    expect(Math.max(...asked.map(({ tookMs }) => tookMs))).toBeGreaterThan(1_000);
+    expect(await pids()).not.toContain(first);
   });
 
   it('answers on every connection that it was handed before it ends', async () => {
