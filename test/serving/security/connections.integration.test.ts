@@ -3,7 +3,6 @@ import { get, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectionLimit, openFilesLimit } from '../../../serving/connections.ts';
 import { until } from '../../support/load.ts';
@@ -43,19 +42,25 @@ onLinux('connections that nobody uses, more than the server may open files for',
     for (const socket of sockets.splice(0)) socket.destroy();
   });
 
-  /** Opens many from one address; answers how many stay open. */
-  async function hoard(port: number): Promise<number> {
-    let closed = 0;
-    for (let time = 0; time < 3 * openFiles; time++) {
+  /** Opens one more, which stays until the test is over; resolves when it is closed, with false where it is not. */
+  const isClosed = (port: number): Promise<boolean> =>
+    new Promise((resolve) => {
       const socket = connect(port, '127.0.0.1').resume();
-      sockets.push(socket.on('error', () => {}).on('close', () => (closed += 1)));
+      sockets.push(socket.on('error', () => {}).on('close', () => resolve(true)));
+      setTimeout(() => resolve(false), 3_000).unref();
+    });
+
+  /**
+   * Opens many from one address, until none of a hundred stays open; answers how many do. Those that the test itself has by `fetch` count
+   * too while they are there, and a worker that makes way for another one's takes its own with it.
+   */
+  async function hoard(port: number): Promise<number> {
+    let mayOpen = true;
+    for (let count = 3 * openFiles; mayOpen; count = 100) {
+      const closed = await Promise.all(Array.from({ length: count }, () => isClosed(port)));
+      mayOpen = closed.includes(false);
     }
-    let before = -1;
-    while (before !== closed || closed === 0) {
-      before = closed;
-      await sleep(500);
-    }
-    return sockets.length - closed;
+    return sockets.filter(({ closed }) => !closed).length;
   }
 
   const predictFrom = (localAddress: string): Promise<number> =>
@@ -90,7 +95,8 @@ onLinux('connections that nobody uses, more than the server may open files for',
     });
 
   it('over REST leave others room, and new versions', async () => {
-    expect(await hoard(server.state.rest.port)).toBe(most);
+    const left = await hoard(server.state.rest.port);
+    expect([left <= most, left > most - 10]).toEqual([true, true]);
     await expect(predictFrom('127.0.0.1')).rejects.toThrow();
     expect(await predictFrom(elsewhere)).toBe(200);
     expect(await isTakenFrom(elsewhere)).toBe(true);
@@ -105,7 +111,6 @@ onLinux('connections that nobody uses, more than the server may open files for',
 
   it('over gRPC leave others room', async () => {
     const left = await hoard(server.state.grpc.port);
-    // The test itself has some over REST, which count too.
     expect([left <= most, left > most - 10]).toEqual([true, true]);
     expect(await isTakenFrom('127.0.0.1')).toBe(false);
     expect(await isTakenFrom(elsewhere)).toBe(true);
