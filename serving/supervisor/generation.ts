@@ -195,17 +195,23 @@ export class Generation {
     return worker;
   }
 
-  /** Gives a new connection to the next ready worker that takes what it is given, or to the only one; with none it waits for the first. */
+  /** Gives a new connection to the next ready worker that has taken all that it was given, or to the only one; with none it waits for the first. */
   hand(connection: Connection): void {
     const ready = this.#ready();
     const isAlone = ready.length === 1;
-    const worker = this.#nextOf(isAlone ? ready : ready.filter(isPrompt));
+    const worker = this.#nextOf(isAlone ? ready : ready.filter(isFree));
     if (worker === undefined) this.#parked.push(connection);
     else worker.hand(connection, isAlone);
   }
 
   #unpark(): void {
-    for (const connection of this.#parked.splice(0)) this.hand(connection);
+    let left = this.#parked.length;
+    while (left-- > 0 && this.#takesMore()) this.hand(this.#parked.shift() as Connection);
+  }
+
+  #takesMore(): boolean {
+    const ready = this.#ready();
+    return ready.length === 1 || ready.some(isFree);
   }
 
   /** What it does not come to goes to others, where there are any that do. */
@@ -250,8 +256,10 @@ export class Generation {
     this.#retired = true;
     // Whoever is to end takes them, before it is told to.
     const ready = this.#ready();
-    if (ready.length > 0) {
-      for (const connection of this.#parked.splice(0)) this.#nextOf(ready)?.hand(connection, true);
+    const prompt = ready.filter(isPrompt);
+    const takers = prompt.length > 0 ? prompt : ready;
+    if (takers.length > 0) {
+      for (const connection of this.#parked.splice(0)) this.#nextOf(takers)?.hand(connection, true);
     }
     await Promise.all(
       this.workers.map((worker) => {
@@ -264,6 +272,14 @@ export class Generation {
     await this.#canaries.end();
     this.#events.returned(this.#parked.splice(0));
   }
+}
+
+/**
+ * Whether it gets another connection. A process takes one in each turn of its loop, which may be as long as a run of a model: of
+ * several, the last would wait for as many runs, be declined because it came too late, and wait again elsewhere.
+ */
+function isFree(worker: WorkerProcess): boolean {
+  return worker.hasTakenAll;
 }
 
 /** Whether it takes the connections that it is given. */

@@ -155,6 +155,11 @@ export class WorkerProcess {
     if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => {});
   }
 
+  /** Whether it has spoken of every connection that it was handed. */
+  get hasTakenAll(): boolean {
+    return this.#underway.isEmpty;
+  }
+
   /** For how long it has taken none of the connections that it was handed. */
   get waitingMs(): number {
     return this.#underway.waitingMs;

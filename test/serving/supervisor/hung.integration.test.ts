@@ -82,6 +82,15 @@ describe('a server one of whose workers is stopped', () => {
     expect((await pids()).sort()).toEqual([first, second].sort());
   });
 
+  it('gives it no second connection before it has taken the first', async () => {
+    const [first = 0] = await pids();
+    await wait(500);
+    stop(first);
+    const asked = await predictMany(12);
+    expectAnswers(asked);
+    expect(asked.filter(({ tookMs }) => tookMs > 2_000).length).toBeLessThan(2);
+  });
+
   it('keeps connections while nobody takes any, and gives them to the first that does', async () => {
     const [first = 0, second = 0] = await pids();
     stop(first);
