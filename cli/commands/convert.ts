@@ -89,7 +89,7 @@ export const convert: Command = {
     '<model> [--out DIR] [--method NAME] [--prune HOW] [--labels FILE] [--golden FILE] [--budget COST] [--sign KEY]',
   details:
     'Converts behind the parity gate and writes one version folder. `--method auto` makes every candidate, measures each on this\n' +
-    'machine, and takes the smallest one that keeps the budget and is not slower than float32; recipe.json keeps its choice.',
+    'machine, and takes the smallest one that keeps the budget and is slower than float32 neither with one row nor with sixteen; recipe.json keeps its choice.',
   examples: [
     'modelmile convert samples/digits/model.h5 --labels samples/digits/heldout.npz --out /tmp/digits/1',
     'modelmile convert samples/digits/model.h5 --method auto --labels samples/digits/heldout.npz --budget accuracy:0.5 --out /tmp/digits/2',
