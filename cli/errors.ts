@@ -3,6 +3,8 @@ export const errorTable = {
   CLI_UNKNOWN_COMMAND: 'Run `modelmile --help` for the list.',
   CLI_USAGE: 'Run the command with --help for its arguments.',
   CLI_NO_SERVER: 'Start one: `npm start`, or `modelmile up dev`.',
+  CLI_SEVERAL_SERVERS: 'Choose one with --port N.',
+  CLI_NOT_SERVED: 'Give the name of a model as its server has it.',
   CLI_UNKNOWN_MODEL:
     'Its models are in Pulumi.dev.yaml; `modelmile up` brings the stack to what stands there.',
   CLI_VERSION_EXISTS: 'A version never changes: choose another folder with --out, or remove that one.',

@@ -2,23 +2,25 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { isNotRunning, readServerState, streamFeedback } from '../../serving/contract/index.ts';
+import { isNotRunning, type ServerState, streamFeedback } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { devPaths } from '../paths.ts';
+import { type RunningServer, serverOf } from '../running-servers.ts';
+import { wholeNumber } from '../whole-number.ts';
 
-/** Of a model that is served no more there may be feedback; of one that nobody knows there is none. @throws CliError CLI_UNKNOWN_MODEL */
-async function checkModel(stateDir: string, model: string): Promise<void> {
-  const served = (await readServerState(stateDir))?.models ?? [];
-  if (!served.some(({ name }) => name === model))
-    throw new CliError(
-      'CLI_UNKNOWN_MODEL',
-      `There is no feedback to a model '${model}', and the dev stack serves none of that name.`,
-    );
+/** Of a model that is served no more there may be feedback; of one that nobody knows there is none. @throws CliError CLI_NOT_SERVED */
+function checkModel({ models }: ServerState, model: string): void {
+  if (models.some(({ name }) => name === model)) return;
+  const names = models.map(({ name }) => `'${name}'`).join(', ') || 'no model';
+  throw new CliError(
+    'CLI_NOT_SERVED',
+    `There is no feedback to a model '${model}'; the server that runs has ${names}.`,
+  );
 }
 
 /** One FeedbackRecord a line; written whole or not at all. */
-async function exportTo(path: string, stateDir: string, model: string): Promise<number> {
+async function exportTo(path: string, { stateDir, state }: RunningServer, model: string): Promise<number> {
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.part`;
   const file = createWriteStream(unfinished);
@@ -31,7 +33,7 @@ async function exportTo(path: string, stateDir: string, model: string): Promise<
   }
   try {
     await pipeline(lines, file);
-    if (records === 0) await checkModel(stateDir, model);
+    if (records === 0) checkModel(state, model);
     await rename(unfinished, path);
   } catch (error) {
     await rm(unfinished, { force: true });
@@ -41,26 +43,31 @@ async function exportTo(path: string, stateDir: string, model: string): Promise<
 }
 
 export const feedbackExport: Command = {
-  usage: '[model] [--out FILE]',
+  usage: '[model] [--out FILE] [--port N]',
   details:
     'Each line is one JSON object: the feedback (label, rating or correction), the inputs of the row it is about where they are\n' +
-    'recorded, and what was answered. `modelmile retrain` reads this file.',
+    'recorded, and what was answered. `modelmile retrain` reads this file.\n' +
+    "Whichever server of this checkout has the model is asked: the dev stack's or one of `modelmile serve`.",
   examples: ['modelmile feedback export model --out feedback.jsonl'],
   minPositionals: 0,
   maxPositionals: 1,
   options: {
     out: { type: 'string', value: 'FILE', help: 'where to write', default: 'feedback.jsonl' },
+    port: { type: 'string', value: 'N', help: 'REST port of the server, where several serve the model' },
   },
   async run({ positionals, options, terminal }) {
     const model = positionals[0] ?? 'model';
     const path = resolve(options['out'] as string);
+    const port =
+      options['port'] === undefined ? undefined : wholeNumber('port', String(options['port']), 65535);
+    const server = await serverOf(model, port, devPaths());
     try {
-      const records = await exportTo(path, devPaths().stateDir, model);
+      const records = await exportTo(path, server, model);
       terminal.line(`${records} feedback records of '${model}' written to ${path}`);
       terminal.document({ model, records, path });
       return exitCodes.ok;
     } catch (error) {
-      if (isNotRunning(error)) throw new CliError('CLI_NO_SERVER', 'No server is running on this machine.');
+      if (isNotRunning(error)) throw new CliError('CLI_NO_SERVER', 'The server ended while it was asked.');
       throw error;
     }
   },

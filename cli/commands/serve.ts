@@ -15,6 +15,7 @@ import { CliError } from '../errors.ts';
 import { devPaths } from '../paths.ts';
 import { listVersionFolders } from '../repository.ts';
 import { curlLine, describeTensor, exampleBody } from '../request-example.ts';
+import { servedFolder } from '../running-servers.ts';
 import { startServing } from '../serving-process.ts';
 import type { Terminal } from '../terminal.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -128,7 +129,7 @@ export const serve: Command = {
     };
     const root = isRepository ? source : await repositoryOf(source, how, name, terminal);
     const id = createHash('sha256').update(`${root}:${options['port']}`).digest('hex').slice(0, 12);
-    const stateDir = join(devPaths().home, 'serve', id);
+    const stateDir = join(servedFolder(devPaths()), id);
     const settings: ServingSettingsInput = {
       modelRoot: root,
       stateDir,

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { repository } from '../support/checkout.ts';
+import { runNode } from '../support/run-node.ts';
 
 const shell = promisify(execFile);
 const started: ChildProcess[] = [];
@@ -83,6 +84,45 @@ describe('any model in one command, from a folder with nothing else in it', () =
     );
     expect(await stop('SIGTERM')).toBe(0);
   }, 120_000);
+
+  it('gives out its feedback, and of two with a model of that name says how one is chosen', async () => {
+    const model = join(repository, 'test/conversion/fixtures/keras3-functional.h5');
+    const servers = [
+      await serve(folder, model, '--name', 'told', ...freePorts),
+      await serve(folder, join(repository, 'samples/digits/model.h5'), '--name', 'told', ...freePorts),
+    ] as const;
+    const [first, second] = servers.map(({ said }) => new URL(/^console +(\S+)$/m.exec(said)?.[1] as string));
+    const line = /^try +(curl .*)$/m.exec(servers[0].said)?.[1] as string;
+    const { stdout } = await shell('sh', ['-c', `${line} --silent --fail --include`], { cwd: tmpdir() });
+    const predictionId = /^x-modelmile-prediction-id: (\S+)/im.exec(stdout)?.[1];
+    const given = await fetch(new URL('/v1/models/told:feedback', first), {
+      method: 'POST',
+      body: JSON.stringify({ predictionId, label: 1 }),
+    });
+    expect([given.status, await given.text()]).toEqual([200, expect.any(String)]);
+
+    const bin = join(repository, 'toolchain/bin/modelmile.mjs');
+    const exported = (...args: string[]) =>
+      runNode([bin, 'feedback', 'export', 'told', ...args], {
+        cwd: folder,
+        env: { MODELMILE_HOME: join(folder, 'home') },
+      });
+    const unchosen = await exported();
+    expect(unchosen.code).toBe(1);
+    expect(unchosen.stderr).toMatch(/'told' is served by several: .*Choose one with --port N/);
+    for (const { port } of [first as URL, second as URL])
+      expect(unchosen.stderr).toContain(`--port ${port} (`);
+    expect((await exported('--port', '1')).stderr).toContain('No server answers at --port 1');
+    expect((await exported('--port', (first as URL).port, '--out', 'first.jsonl')).code).toBe(0);
+    expect(await servers[1].stop('SIGTERM')).toBe(0);
+    expect((await exported()).code).toBe(0);
+    const [chosen, only] = ['first.jsonl', 'feedback.jsonl'].map((name) =>
+      readFileSync(join(folder, name), 'utf8'),
+    );
+    expect(JSON.parse(only as string)).toMatchObject({ predictionId, label: 1 });
+    expect(chosen).toBe(only);
+    expect(await servers[0].stop('SIGTERM')).toBe(0);
+  }, 240_000);
 
   it.each(['SIGKILL', 'SIGHUP'] as const)(
     'leaves no server behind when %s ends the command',
