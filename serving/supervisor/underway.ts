@@ -67,6 +67,22 @@ export class Underway {
     return back;
   }
 
+  /** Of the one that was added last. */
+  get lastId(): number {
+    return this.#next - 1;
+  }
+
+  /** Its worker has answered what it was asked after this one was sent: those up to here that it did not speak of never came. */
+  lost(lastId: number): Connection[] {
+    const lost: Connection[] = [];
+    for (const [id, { connection }] of this.#sent) {
+      if (id > lastId) break;
+      this.#sent.delete(id);
+      if (connection !== undefined) lost.push(connection);
+    }
+    return lost;
+  }
+
   /** Its worker is gone: all that are nobody's. */
   close(): Connection[] {
     const left = [...this.#sent.values()].flatMap(({ connection }) => connection ?? []);

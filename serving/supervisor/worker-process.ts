@@ -183,6 +183,15 @@ export class WorkerProcess {
     this.#moved();
   }
 
+  /** Neither side is told that a socket found no room among the files of its receiver; the message is lost with it. */
+  #lost(lastId: number): void {
+    const lost = this.#underway.lost(lastId);
+    if (lost.length === 0) return;
+    if (this.isDraining) for (const connection of lost) this.hand(connection, true);
+    else this.#events.returned(lost);
+    this.#moved();
+  }
+
   #moved(): void {
     this.#tellDrain();
     this.#events.moved(this);
@@ -238,10 +247,12 @@ export class WorkerProcess {
         resolve();
       }, metricsPatienceMs);
     });
+    const { lastId } = this.#underway;
     const told = this.#channel
       .call('metrics', undefined)
       .then((metrics) => {
         this.metrics = metrics;
+        this.#lost(lastId);
       })
       .catch(() => {})
       .finally(() => {
