@@ -150,17 +150,22 @@ export class Scorer {
       isImage(declared),
     );
     if (pictures.length === 0) return line;
-    let row: Record<string, unknown>;
+    let row: unknown;
     try {
-      row = JSON.parse(line) as Record<string, unknown>;
+      row = JSON.parse(line);
     } catch (error) {
       throw new BadInput(`it is not JSON: ${(error as Error).message}`);
     }
+    // A row of one input may be its bare value, as in `instances`.
+    const isBare = typeof row === 'string' && this.#servable.signature.inputs.length === 1;
+    if (isBare) return JSON.stringify(await this.#picture(row as string));
+    if (typeof row !== 'object' || row === null) return line;
+    const values = row as Record<string, unknown>;
     for (const [name] of pictures) {
-      const path = row[name];
-      if (typeof path === 'string') row[name] = await this.#picture(path);
+      const path = values[name];
+      if (typeof path === 'string') values[name] = await this.#picture(path);
     }
-    return JSON.stringify(row);
+    return JSON.stringify(values);
   }
 
   async #picture(path: string): Promise<{ b64: string }> {

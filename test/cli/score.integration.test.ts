@@ -184,16 +184,17 @@ describe('modelmile score', () => {
   it('gives pictures the classes that Keras gives, by path and as base64', async () => {
     const { pictures } = expected;
     const byPath = pictures.map(({ file }) => JSON.stringify({ picture: fixture(file) }));
+    const byBarePath = pictures.map(({ file }) => JSON.stringify(fixture(file)));
     const asBytes = pictures.map(({ file }) =>
       JSON.stringify({ picture: { b64: readFileSync(fixture(file)).toString('base64') } }),
     );
-    writeFileSync(at('pictures.jsonl'), [...byPath, ...asBytes].join('\n'));
+    writeFileSync(at('pictures.jsonl'), [...byPath, ...byBarePath, ...asBytes].join('\n'));
     expect((await score(fixture('shapes.h5'), at('pictures.jsonl'), '--out', at('pictures.out'))).code).toBe(
       0,
     );
     const labels = pictures.map(({ label }) => label);
     const told = lines(at('pictures.out')) as unknown as { classes: string[] }[];
-    expect(told.map(({ classes }) => classes[0])).toEqual([...labels, ...labels]);
+    expect(told.map(({ classes }) => classes[0])).toEqual([...labels, ...labels, ...labels]);
   }, 90_000);
 
   it('takes as many pictures of many megabytes as there are', async () => {
