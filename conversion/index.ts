@@ -8,6 +8,7 @@ export { ConversionError, type ConversionErrorCode, errorTable } from './errors.
 export { checkGolden, type GoldenCheck } from './golden.ts';
 export { type Inspection, inspect } from './inspect.ts';
 export { type KeptVersion, KeptVersions } from './kept-versions.ts';
+export { assertFolderCanBe, makeFolder } from './make-folder.ts';
 export { identify } from './readers/index.ts';
 export { targets } from './targets/index.ts';
 export { accuracyOf, classify } from './verify/accuracy.ts';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
+import { makeFolder } from './make-folder.ts';
 import { Champion, type Manifest } from './manifest/index.ts';
 import { readVersion, readVersionManifest, writeVersion } from './version-folder.ts';
 
@@ -69,7 +70,7 @@ export class KeptVersions {
   async crown(champion: Champion): Promise<void> {
     const folder = join(this.#root, champion.model);
     const unfinished = join(folder, `champion.${randomUUID()}.part`);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(unfinished, `${JSON.stringify(Champion.parse(champion), null, 2)}\n`);
     await rename(unfinished, join(folder, 'champion.json'));
   }

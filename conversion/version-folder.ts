@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
+import { access, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Conversion } from './convert-once.ts';
 import { ConversionError, unreadable } from './errors.ts';
 import { readWhole } from './large-files.ts';
+import { makeFolder } from './make-folder.ts';
 import { manifestDigest, parseManifest } from './manifest/index.ts';
 import { removedAfter } from './temporary-folder.ts';
 import { chunksOf, type VersionFile } from './version-files.ts';
@@ -33,9 +34,9 @@ export async function writeVersion(conversion: Pick<Conversion, 'files'>, folder
   if (await exists(join(folder, 'manifest.json'))) return;
   const unfinished = `${folder}.${randomUUID()}.part`;
   const write = async () => {
-    await mkdir(unfinished, { recursive: true });
+    await makeFolder(unfinished);
     for (const [name, content] of conversion.files) await writeDurably(join(unfinished, name), content);
-    await mkdir(dirname(folder), { recursive: true });
+    await makeFolder(dirname(folder));
     await rename(unfinished, folder).catch(async (error: NodeJS.ErrnoException) => {
       // Somebody else wrote the same version in the meantime.
       if (!(await exists(join(folder, 'manifest.json')))) throw error;

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import {
+  assertFolderCanBe,
   type Choice,
   type Conversion,
   type ConvertOptions,
@@ -112,13 +114,14 @@ export const convert: Command = {
     const onProgress = (step: string) => terminal.progress(step);
     const key = await signingKey(options['sign'] as string | undefined);
     const how = { ...(await readConversionOptions(options)), onProgress };
+    const folder = resolve(
+      (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
+    );
+    if (!existsSync(join(folder, 'manifest.json'))) await assertFolderCanBe(folder);
     const choice = how.method === 'auto' ? await chooseMethod(source, how) : undefined;
     const conversion = choice?.chosen.conversion ?? (await convertModel(source, how));
     const golden = options['golden'] as string | undefined;
     const held = golden === undefined ? undefined : await checkGolden(conversion, resolve(golden));
-    const folder = resolve(
-      (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
-    );
     const signature: [string, string][] =
       key === undefined ? [] : [[signatureFile, signManifest(conversion.manifestBytes, key)]];
     await write(folder, conversion, [...signature, ...(choice === undefined ? [] : filesOf(choice, how))]);

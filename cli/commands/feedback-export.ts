@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { makeFolder } from '../../conversion/index.ts';
 import { isNotRunning, type ServerState, streamFeedback } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -21,7 +22,7 @@ function checkModel({ models }: ServerState, model: string): void {
 
 /** One FeedbackRecord a line; written whole or not at all. */
 async function exportTo(path: string, { stateDir, state }: RunningServer, model: string): Promise<number> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const unfinished = `${path}.part`;
   const file = createWriteStream(unfinished);
   let records = 0;

@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { makeFolder } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { ensureStack, pulumi } from '../pulumi.ts';
@@ -14,7 +15,7 @@ async function emptied(folder: string): Promise<void> {
   if (entries.length > 0 && !entries.includes(index))
     throw new CliError('CLI_USAGE', `${folder} is not empty and was not written by \`modelmile render\`.`);
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
 }
 
 export const render: Command = {

@@ -1,5 +1,6 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../conversion/index.ts';
 import { beSoleProcessOf, StillUsed } from '../../serving/sole-process.ts';
 import { CliError } from '../errors.ts';
 
@@ -35,7 +36,7 @@ export class Output {
 
   /** @throws CliError CLI_STILL_RUNNING where another run writes there, CLI_OTHER_RUN where what is there is about something else */
   static async open(path: string, run: Run): Promise<Output> {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const [part, about] = [`${path}.part`, `${path}.part.json`];
     await beSoleProcessOf(part, patienceMs).catch((error) => {
       if (!(error instanceof StillUsed)) throw error;

@@ -37,6 +37,17 @@ describe('the command line', () => {
     expect([code, stdout]).toEqual([2, '']);
   });
 
+  // Its file system says of a new folder that there is no such one; elsewhere the file in the way refuses it.
+  const nowhere = existsSync('/proc') ? '/proc/modelmile/1' : join(model, '1');
+
+  it('refuses a folder that cannot be made before it converts, without going on for ever', async () => {
+    const { code, stdout, stderr } = await modelmile('convert', model, '--out', nowhere);
+    expect(stderr).toContain(`${nowhere}: E`);
+    expect(stderr).toContain('Check the rights');
+    expect(stderr).not.toContain('converting');
+    expect([code, stdout]).toEqual([1, '']);
+  }, 20_000);
+
   it('writes a version once: another one does not take its place, and the recipe of auto is followed', async () => {
     const out = join(folder, 'digits', '1');
     const labels = join(repository, 'samples/digits/heldout.npz');
