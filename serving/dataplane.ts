@@ -7,6 +7,7 @@ import type { Cancellation } from './engine/runner.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
 import { ServingError } from './errors.ts';
+import { misfitsOf } from './feedback/misfit.ts';
 import type { Inference, InferenceOptions, PredictionSink } from './inference.ts';
 import type { LaterAnswer, LaterCall, LaterState } from './later.ts';
 import { findVersion, type LoadedModel, statusOf, type Target } from './models.ts';
@@ -359,10 +360,13 @@ export class DataPlane {
     return found as Call extends 'result' ? LaterAnswer : LaterState;
   }
 
-  /** @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE */
+  /**
+   * @throws ServingError SERVING_MODEL_NOT_FOUND, SERVING_PREDICTION_NOT_FOUND, SERVING_BAD_REQUEST where it can never be used,
+   *   SERVING_FEEDBACK_UNAVAILABLE
+   */
   async feedback(name: string, feedback: FeedbackRequest): Promise<{ feedbackId: string }> {
     this.#check('feedback', name);
-    this.model(name);
-    return this.#parts.sink.feedback(name, feedback);
+    const { versions } = this.model(name);
+    return this.#parts.sink.feedback(name, feedback, misfitsOf(versions.values(), feedback));
   }
 }

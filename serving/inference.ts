@@ -2,6 +2,7 @@ import type { FeedbackRequest } from './contract/index.ts';
 import type { Cancellation } from './engine/runner.ts';
 import type { Servable } from './engine/servable.ts';
 import type { TensorValue } from './engine/tensor.ts';
+import type { Misfits } from './feedback/misfit.ts';
 
 export interface InferenceOptions {
   /** Outputs wanted, in this order; all where left out. */
@@ -24,6 +25,9 @@ export interface Inference {
 /** What the data plane hands on after it answered, off the hot path. */
 export interface PredictionSink {
   record(inference: Inference, inputs: readonly TensorValue[]): void;
-  /** Resolves when the feedback and its prediction are committed. @throws ServingError SERVING_PREDICTION_NOT_FOUND */
-  feedback(model: string, feedback: FeedbackRequest): Promise<{ feedbackId: string }>;
+  /**
+   * Resolves when the feedback and its prediction are committed.
+   * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_BAD_REQUEST where it can never be used
+   */
+  feedback(model: string, feedback: FeedbackRequest, misfits: Misfits): Promise<{ feedbackId: string }>;
 }

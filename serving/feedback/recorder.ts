@@ -9,6 +9,7 @@ import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { Inference, PredictionSink } from '../inference.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
+import type { Misfits } from './misfit.ts';
 import { type WrittenPrediction, written } from './written-prediction.ts';
 
 /** JSON of one second that a worker hands on: the supervisor writes it, and connections wait while it does. */
@@ -22,7 +23,11 @@ export interface RecorderChannel {
   /** Hands them to the supervisor. */
   predictions(records: readonly WrittenPrediction[]): void;
   /** Resolves when the supervisor has committed. */
-  feedback(args: { model: string; request: FeedbackRequest }): Promise<{ feedbackId: string }>;
+  feedback(args: {
+    model: string;
+    request: FeedbackRequest;
+    misfits: Misfits;
+  }): Promise<{ feedbackId: string }>;
 }
 
 type Value = number | bigint | string | Uint8Array;
@@ -146,14 +151,14 @@ export class PredictionRecorder implements PredictionSink {
     };
   }
 
-  async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+  async feedback(model: string, request: FeedbackRequest, misfits: Misfits): Promise<{ feedbackId: string }> {
     if (this.#settings.recordPerSecond === 0) {
       throw new ServingError(
         'SERVING_UNIMPLEMENTED',
         'This server keeps no predictions (recordPerSecond is 0)',
       );
     }
-    const answer = await this.#channel.feedback({ model, request });
+    const answer = await this.#channel.feedback({ model, request, misfits });
     const kind =
       request.label !== undefined ? 'label' : request.rating !== undefined ? 'rating' : 'correction';
     this.#metrics.count('modelmile_feedback_total', { model, kind }).add();

@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { FeedbackRecord, FeedbackRequest, PredictionRecord, RecordedTensor } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
 import type { Database } from '../middleware/database/database.ts';
+import { type Misfits, refusalOf } from './misfit.ts';
 import type { WrittenPrediction } from './written-prediction.ts';
 
 const schema = [
@@ -96,9 +97,13 @@ export class FeedbackStore {
 
   /**
    * Commits feedback to a prediction that is committed.
-   * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_BAD_REQUEST for a row that it does not have
+   * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_BAD_REQUEST for a row that it does not have, or what can never be used
    */
-  async addFeedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+  async addFeedback(
+    model: string,
+    request: FeedbackRequest,
+    misfits?: Misfits,
+  ): Promise<{ feedbackId: string }> {
     const found = await this.#database.query(
       'SELECT record FROM predictions WHERE prediction_id = $1 AND model = $2',
       [request.predictionId, model],
@@ -116,6 +121,8 @@ export class FeedbackStore {
         `The prediction has ${prediction.rows} rows, there is no row ${request.row}`,
       );
     }
+    const refusal = refusalOf(prediction, request, misfits);
+    if (refusal !== undefined) throw new ServingError('SERVING_BAD_REQUEST', refusal);
     const feedbackId = uuidv7();
     await this.#database.query(
       'INSERT INTO feedback (feedback_id, prediction_id, model, at_ms, request) VALUES ($1, $2, $3, $4, $5)',

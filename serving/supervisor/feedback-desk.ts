@@ -1,5 +1,6 @@
 import type { FeedbackRecord, FeedbackRequest } from '../contract/index.ts';
 import { ServingError } from '../errors.ts';
+import type { Misfits } from '../feedback/misfit.ts';
 import { FeedbackStore } from '../feedback/store.ts';
 import type { WrittenPrediction } from '../feedback/written-prediction.ts';
 import type { Log } from '../log.ts';
@@ -86,16 +87,20 @@ export class FeedbackDesk {
 
   /**
    * Commits feedback, after the prediction that it is about.
-   * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_FEEDBACK_UNAVAILABLE
+   * @throws ServingError SERVING_PREDICTION_NOT_FOUND, SERVING_BAD_REQUEST, SERVING_FEEDBACK_UNAVAILABLE
    */
-  async feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+  async feedback(
+    model: string,
+    request: FeedbackRequest,
+    misfits?: Misfits,
+  ): Promise<{ feedbackId: string }> {
     const isWaiting = () => this.#waiting.has(request.predictionId);
     await this.#writing;
     if (isWaiting()) await this.#writeNow();
     if (isWaiting())
       throw new ServingError('SERVING_FEEDBACK_UNAVAILABLE', 'The prediction waits for the database itself');
     try {
-      return await (await this.#openStore()).addFeedback(model, request);
+      return await (await this.#openStore()).addFeedback(model, request, misfits);
     } catch (error) {
       if (error instanceof ServingError) throw error;
       this.#log.error({ reason: (error as Error).message }, 'feedback was not kept');

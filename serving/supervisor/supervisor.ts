@@ -1,6 +1,6 @@
 import type { RemovedVersion } from '../canary/calls.ts';
 import { Connections, connectionLimit, openFilesLimit } from '../connections.ts';
-import type { FeedbackRecord, FeedbackRequest, ServerState, ServingSettings } from '../contract/index.ts';
+import type { FeedbackRecord, ServerState, ServingSettings } from '../contract/index.ts';
 import { plan } from '../engine/threads.ts';
 import { ServingError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -19,7 +19,7 @@ import { Gathered } from './gathered.ts';
 import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
-import type { LoadFailure } from './messages.ts';
+import type { GivenFeedback, LoadFailure } from './messages.ts';
 import { ModelControl } from './model-control.ts';
 import { modelStates } from './model-states.ts';
 import { Poll } from './poll.ts';
@@ -256,7 +256,7 @@ export class Supervisor {
   #events(): ServerEvents {
     return {
       calls: {
-        feedback: ({ model, request }) => this.#feedback(model, request),
+        feedback: (said) => this.#feedback(said),
         history: () => this.#gathered.history,
         totals: () => this.#gathered.snapshot(),
         repository: () => this.#catalogue?.models() ?? [],
@@ -320,14 +320,14 @@ export class Supervisor {
     this.#generation?.takeOut(stillOut(this.#removed, this.#generation.chosen));
   }
 
-  async #feedback(model: string, request: FeedbackRequest): Promise<{ feedbackId: string }> {
+  async #feedback({ model, request, misfits }: GivenFeedback): Promise<{ feedbackId: string }> {
     try {
-      return await this.#desk.feedback(model, request);
+      return await this.#desk.feedback(model, request, misfits);
     } catch (error) {
       if ((error as ServingError).code !== 'SERVING_PREDICTION_NOT_FOUND') throw error;
       // It may still be with a worker: everyone hands over.
       await Promise.all([...this.#workers].map((worker) => worker.flush()));
-      return this.#desk.feedback(model, request);
+      return this.#desk.feedback(model, request, misfits);
     }
   }
 
