@@ -32,6 +32,12 @@ const bareWords: ReadonlyMap<string, number> = new Map([
   ['-Infinity', -Infinity],
 ]);
 
+/** Bytes in JSON begin so: someone sends a picture. */
+const bytesPattern = /^\{\s*"b64"\s*:/;
+/** Bytes in which that is looked for. */
+const bytesWindow = 64;
+const bytesHint = 'b64 is for text, and for inputs that are declared as pictures (docs/processing.md)';
+
 /**
  * Reads one JSON document from the bytes of a body, value by value, without building what it reads: tensors go straight into
  * typed arrays. Accepts what JSON.parse accepts, plus what the policy says of NaN and Infinity. Only one reader is in use at a
@@ -205,7 +211,7 @@ export class JsonReader {
       let place = path;
       for (let level = 1; level <= depth; level++) place += `[${report[(REPORT_PATH >> 2) + level]}]`;
       const code = faultOfStatus[status]!;
-      if (status !== RAGGED) throw this.fault(code, place, dtype, position);
+      if (status !== RAGGED) throw this.#wrongElement(code, place, dtype, position);
       const got = report[(REPORT_PATH >> 2) + depth + 1];
       const sisters = report[(REPORT_SHAPE >> 2) + depth + 1];
       throw new WireFault(code, {
@@ -219,6 +225,13 @@ export class JsonReader {
     const shape: number[] = [];
     for (let axis = 1; axis <= rank; axis++) shape.push(Math.max(0, report[(REPORT_SHAPE >> 2) + axis]!));
     return { shape, count: report[REPORT_COUNT >> 2]!, from };
+  }
+
+  #wrongElement(code: WireFaultCode, path: string, expected: string, position: number): WireFault {
+    const { bytes, textEnd } = this.#memory;
+    const text = bytes.toString('latin1', position, Math.min(position + bytesWindow, textEnd));
+    const detail = code === 'WIRE_WRONG_TYPE' && bytesPattern.test(text) ? bytesHint : '';
+    return new WireFault(code, { path, expected, offset: position - HEAP, detail });
   }
 
   #take(byte: number): boolean {

@@ -104,6 +104,25 @@ describe('a predict request of TensorFlow Serving', () => {
     if (code !== 'SERVING_BAD_SIGNATURE') expect(() => parse(one, refusal.example as string)).not.toThrow();
   });
 
+  it.each([
+    ['{"instances": [{"b64": "AAE="}]}', 'instances[0], offset 15'],
+    ['{"instances": [{"x": {"b64": "AAE="}}]}', 'instances[0].x, offset 21'],
+    ['{"instances": [{"x": [1, { "b64" : "AAE="}]}]}', 'instances[0].x[1], offset 25'],
+    ['{"inputs": {"b64": "AAE="}}', 'inputs, offset 11'],
+    ['{"inputs": {"x": [[{"b64": "AAE="}]]}}', 'inputs.x[0][0], offset 19'],
+  ])('%s is a picture to a model of numbers, which is told where pictures are declared', (body, place) => {
+    expect(refusalOf(one, body).message).toBe(
+      `JSON Value is not of expected type: float32; b64 is for text, and for inputs that are declared as pictures (docs/processing.md); at ${place}`,
+    );
+  });
+
+  it("has TensorFlow Serving's words alone where a text or another object is no number", () => {
+    for (const value of ['"b64"', '{"b": {"b64": "AAE="}}', '{"b64"']) {
+      const { message } = refusalOf(one, `{"inputs": {"x": [${value}]}}`);
+      expect(message).toBe('JSON Value is not of expected type: float32; at inputs.x[0], offset 18');
+    }
+  });
+
   it('is refused where rows differ from each other', () => {
     expect(refusalOf(two, { instances: [{ x: [1, 2], n: 1 }, { x: [1, 2] }] }).message).toContain('Row 1');
     expect(refusalOf(two, { instances: [{ x: [1, 2] }, { x: [1, 2], n: 1 }] }).message).toContain('Row 1');
