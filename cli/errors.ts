@@ -20,6 +20,8 @@ export const errorTable = {
   CLI_STILL_RUNNING: 'Wait for it to end, or choose another --out.',
   CLI_SCORING_FAILED: 'What is done is kept: mend what it says and run the same command again.',
   CLI_STACK_UNKNOWN: 'A stack is a file Pulumi.<stack>.yaml in the checkout.',
+  CLI_NOTHING_TO_RENDER: 'Name a stack on kubernetes or aws with --stack; `modelmile fork` writes one.',
+  CLI_STACK_DOWN: '`modelmile up <stack>` brings it up.',
   CLI_STACK_UNREADABLE: 'It is no YAML from there on: correct the file.',
   CLI_STACK_EXISTS: 'Choose another name, or remove that file.',
   CLI_PULUMI_FAILED: 'Mend what Pulumi says and run the same command again.',

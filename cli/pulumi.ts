@@ -7,6 +7,7 @@ import { backendFolder, pulumiEnvironment } from '../toolchain/pulumi-environmen
 import { removeCutOffAttributes } from './cut-off-state.ts';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
+import { assertStack } from './stack-file.ts';
 import { isHeldByTheDead } from './stack-lock.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -89,9 +90,7 @@ export async function pulumi(
   terminal: Terminal,
   { show, env = {} }: PulumiCall,
 ): Promise<PulumiResult> {
-  if (!existsSync(join(projectRoot, `Pulumi.${stack}.yaml`))) {
-    throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
-  }
+  assertStack(stack);
   const setup = await pulumiSetup(stack, terminal);
   const whole: NodeJS.ProcessEnv = { ...process.env, ...setup.env, ...env };
   const backend = backendFolder(whole['PULUMI_BACKEND_URL']);

@@ -1,8 +1,15 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../infra/settings.ts';
 import { CliError } from './errors.ts';
 import { projectRoot } from './paths.ts';
+
+/** @throws CliError CLI_STACK_UNKNOWN */
+export function assertStack(stack: string): void {
+  if (existsSync(join(projectRoot, `Pulumi.${stack}.yaml`))) return;
+  throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
+}
 
 /** What YAML says of a file does not name it. @throws CliError CLI_STACK_UNREADABLE */
 function read(stack: string, parse: () => unknown): { config?: Record<string, unknown> } | null {
@@ -15,9 +22,8 @@ function read(stack: string, parse: () => unknown): { config?: Record<string, un
 
 /** The values of Pulumi.<stack>.yaml by key. @throws CliError CLI_STACK_UNKNOWN, CLI_STACK_UNREADABLE */
 async function valuesOf(stack: string): Promise<(key: keyof Settings) => unknown> {
-  const text = await readFile(join(projectRoot, `Pulumi.${stack}.yaml`), 'utf8').catch(() => {
-    throw new CliError('CLI_STACK_UNKNOWN', `There is no stack '${stack}'.`);
-  });
+  assertStack(stack);
+  const text = await readFile(join(projectRoot, `Pulumi.${stack}.yaml`), 'utf8');
   // Most commands need none of it, and it takes as long to load as they take to run.
   const { parse } = await import('yaml');
   const { settingValue } = await import('../infra/settings.ts');

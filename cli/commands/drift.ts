@@ -2,6 +2,9 @@ import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { pulumi } from '../pulumi.ts';
 
+/** Pulumi's words where there is no state of the stack. */
+const isDown = (said: string): boolean => /no stack named '.*' found/.test(said);
+
 export const drift: Command = {
   usage: '[stack] [-- pulumi options]',
   details:
@@ -14,8 +17,13 @@ export const drift: Command = {
   async run({ positionals, rest, terminal }) {
     const stack = positionals[0] ?? 'dev';
     const flags = ['refresh', '--preview-only', '--expect-no-changes', '--diff', ...rest];
-    const { code, stderr, stdout } = await pulumi(stack, flags, terminal, { show: !terminal.json });
+    const show = (text: string) => {
+      if (!terminal.json && !isDown(text)) process.stderr.write(text);
+    };
+    const { code, stderr, stdout } = await pulumi(stack, flags, terminal, { show });
     const said = (stderr + stdout).trim();
+    if (code !== 0 && isDown(said))
+      throw new CliError('CLI_STACK_DOWN', `The stack '${stack}' is down: nothing runs to compare with.`);
     const differs = code !== 0 && /no changes were expected/.test(said);
     // Without credentials or a state nothing was compared: that is no drift.
     if (code !== 0 && !differs)

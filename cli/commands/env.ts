@@ -1,5 +1,6 @@
 import { type Command, exitCodes } from '../command.ts';
 import { pulumiSetup } from '../pulumi.ts';
+import { assertStack } from '../stack-file.ts';
 
 export const env: Command = {
   usage: '[stack]',
@@ -9,7 +10,9 @@ export const env: Command = {
   maxPositionals: 1,
   options: {},
   async run({ positionals, terminal }) {
-    const setup = await pulumiSetup(positionals[0] ?? 'dev', terminal);
+    const stack = positionals[0] ?? 'dev';
+    assertStack(stack);
+    const setup = await pulumiSetup(stack, terminal);
     for (const [name, value] of Object.entries(setup.env)) {
       terminal.line(`export ${name}='${value.replaceAll("'", "'\\''")}'`);
     }

@@ -5,6 +5,7 @@ import { makeFolder } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { ensureStack, pulumi } from '../pulumi.ts';
+import { stackPlace } from '../stack-file.ts';
 import { offline } from '../stand-ins.ts';
 
 const index = 'kustomization.yaml';
@@ -35,6 +36,11 @@ export const render: Command = {
     const stack = options['stack'] as string;
     if (options['out'] === undefined) throw new CliError('CLI_USAGE', 'modelmile render: --out is missing.');
     const folder = resolve(options['out'] as string);
+    if ((await stackPlace(stack)).platform === 'local')
+      throw new CliError(
+        'CLI_NOTHING_TO_RENDER',
+        `The stack '${stack}' is on this machine: it has no Kubernetes objects.`,
+      );
     await emptied(folder);
     terminal.progress(`rendering ${stack}`);
     const { code, stdout, stderr } = await offline(stack, 'render', folder, async (env) => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -35,6 +35,18 @@ describe('the command line', () => {
     const { code, stdout, stderr } = await modelmile(...args);
     expect(stderr).toContain(text);
     expect([code, stdout]).toEqual([2, '']);
+  });
+
+  it.each([
+    [['render', '--stack', 'dev', '--out', '.'], 'no Kubernetes objects. Name a stack on kubernetes or aws'],
+    [['render', '--stack', 'nope', '--out', '.'], "no stack 'nope'. A stack is a file Pulumi.<stack>.yaml"],
+    [['env', 'nope'], "no stack 'nope'. A stack is a file Pulumi.<stack>.yaml"],
+  ])('refuses %j, a stack that has none of it, and empties no folder', async (args, text) => {
+    const rendered = join(folder, 'kustomization.yaml');
+    writeFileSync(rendered, '');
+    const { code, stdout, stderr } = await modelmile(...args);
+    expect(stderr).toContain(text);
+    expect([code, stdout, existsSync(rendered)]).toEqual([1, '', true]);
   });
 
   // Its file system says of a new folder that there is no such one; elsewhere the file in the way refuses it.

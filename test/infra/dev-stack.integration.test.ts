@@ -227,6 +227,9 @@ suite('the dev stack, through the real engine', () => {
     const again = await checkout.modelmile('down');
     expect(again.code).toBe(0);
     expect(again.stdout).toContain('down already');
+    const drift = await checkout.modelmile('drift');
+    expect(drift.code).toBe(1);
+    expect(drift.stderr).toMatch(/^error: The stack 'dev' is down.*`modelmile up/);
   }, 120_000);
 
   it('says which port is taken, and starts once it is free', async () => {
