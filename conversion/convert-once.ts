@@ -60,6 +60,9 @@ export interface Conversion {
 const defaultBudget = { relativeError: 0.05 };
 const unlimited = { relativeError: Number.MAX_VALUE };
 
+/** A method of the target onnx that chooses one of the others. */
+export const chosenByMeasurement = 'auto';
+
 /** A row of targets/index.ts that knows the method. */
 function targetFor(name: string, method: string): Target {
   if (!Object.hasOwn(targets, name)) {
@@ -70,9 +73,10 @@ function targetFor(name: string, method: string): Target {
   }
   const target: Target = targets[name as keyof typeof targets];
   if (Object.hasOwn(target.methods, method)) return target;
+  const names = [...Object.keys(target.methods), ...(name === 'onnx' ? [chosenByMeasurement] : [])];
   throw new ConversionError(
     'CONVERSION_BAD_OPTION',
-    `method '${method}' of target '${name}' is not one of ${Object.keys(target.methods).join(', ')}`,
+    `method '${method}' of target '${name}' is not one of ${names.join(', ')}`,
   );
 }
 

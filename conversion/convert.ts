@@ -1,8 +1,5 @@
 import { chooseMethod } from './auto.ts';
-import { type Conversion, type ConvertOptions, convertOnce } from './convert-once.ts';
-
-/** A method of the target onnx that chooses one of the others. */
-export const chosenByMeasurement = 'auto';
+import { type Conversion, type ConvertOptions, chosenByMeasurement, convertOnce } from './convert-once.ts';
 
 /**
  * Converts a trained model behind the parity gate. Nothing is written; the same source and options give the same bytes, but for method

@@ -21,7 +21,7 @@ export const errorTable = {
   CONVERSION_BAD_OPTION: 'See `modelmile convert --help`.',
   CONVERSION_BAD_CUSTOM: 'docs/conversion.md shows such a file, with both functions of a layer.',
   CONVERSION_BAD_SAMPLES:
-    'A labelled set is an .npz with arrays x and y (and optionally a scalar scale: inputs are x * scale), or JSON lines {"input": [...], "label": 3}.',
+    'Rows are an .npz with x, or an array for each input (and optionally a scalar scale: inputs are x * scale), or JSON lines {"input": [...]}. A labelled set has classes beside them, y or "label": 3; golden rows have what the model answered, y or "output": [...].',
   CONVERSION_BAD_PROCESSING:
     'docs/processing.md has the form of the file, with examples; `modelmile inspect` shows what the model takes and gives.',
   CONVERSION_TOO_LARGE: 'The file declares more than any real model has: it is damaged or made to do harm.',

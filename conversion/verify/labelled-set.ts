@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { ConversionError } from '../errors.ts';
+import { ConversionError, unreadable } from '../errors.ts';
 import { parseNpz } from './npy.ts';
 import { shapeOfRow } from './row-shape.ts';
 
@@ -76,11 +76,13 @@ export const classOf = (output: ArrayLike<number>): number =>
 /**
  * Reads a labelled set: `.npz` with `x` [N, ...], `y` [N] or one-hot [N, classes] and optionally a scalar `scale` (inputs are
  * x * scale, so that pixels can be stored as bytes), or JSON lines `{"input": [...], "label": 3}`.
- * @throws ConversionError CONVERSION_BAD_SAMPLES
+ * @throws ConversionError CONVERSION_BAD_SAMPLES, CONVERSION_NO_SUCH_FILE
  */
 export async function readLabelledSet(path: string): Promise<LabelledSet> {
+  const bytes = await readFile(path).catch((error) => {
+    throw unreadable(path, error);
+  });
   try {
-    const bytes = await readFile(path);
     const content = bytes[0] === 0x50 ? fromNpz(bytes) : fromJsonLines(bytes);
     if (content.rows === 0 || content.labels.some((label) => !Number.isInteger(label) || label < 0)) {
       throw new Error('it has no rows, or a label that is not a class index');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { ConversionError } from '../errors.ts';
+import { ConversionError, unreadable } from '../errors.ts';
 import type { Signature, TensorSpec } from '../manifest/index.ts';
 import type { Tensor } from './interpreter/index.ts';
 import { parseNpy, parseNpz } from './npy.ts';
@@ -52,12 +52,21 @@ function arraysOf(bytes: Uint8Array): Arrays {
   return bytes[0] === 0x50 ? parseNpz(bytes) : fromJsonLines(new TextDecoder().decode(bytes));
 }
 
+/** Rows of an array as a spec has them, and how many of them there are in the file. */
+interface Taken {
+  readonly tensor: Tensor;
+  readonly total: number;
+  readonly spec: TensorSpec;
+  /** Of the array in the file. */
+  readonly fileShape: readonly number[];
+}
+
 /** Rows spread evenly over the whole, for files are often sorted by class. */
 function spread(
   spec: TensorSpec,
   array: { shape: readonly number[]; data: Float64Array },
   scale: number,
-): Tensor {
+): Taken {
   if (!array.data.every(Number.isFinite)) throw new Error(`array for '${spec.name}' holds what is no number`);
   const declared = spec.shape.slice(1);
   // Flat data is as many rows as there is room for, where the size of one is known.
@@ -80,16 +89,16 @@ function spread(
     for (let i = 0; i < rowSize; i++)
       data[row * rowSize + i] = Math.fround((array.data[from + i] as number) * scale);
   }
-  return { shape: [rows, ...shape], data };
+  return { tensor: { shape: [rows, ...shape], data }, total, spec, fileShape: array.shape };
 }
 
-/** One tensor of rows for each of the specs: by their names, or where there is one by one of the `others`. */
+/** Rows for each of the specs: by their names, or where there is one by one of the `others`. */
 function rowsFor(
   specs: readonly TensorSpec[],
   arrays: Arrays,
   others: readonly string[],
   scale: number,
-): Tensor[] {
+): Taken[] {
   return specs.map((spec) => {
     const names = specs.length === 1 ? [spec.name, ...others] : [spec.name];
     const array = names.map((name) => arrays.get(name)).find((found) => found !== undefined);
@@ -100,31 +109,33 @@ function rowsFor(
 }
 
 async function read<T>(path: string, use: (arrays: Arrays, bytes: Uint8Array) => T): Promise<T> {
+  const bytes = await readFile(path).catch((error) => {
+    throw unreadable(path, error);
+  });
   try {
-    const bytes = await readFile(path);
     return use(arraysOf(bytes), bytes);
   } catch (error) {
     throw new ConversionError('CONVERSION_BAD_SAMPLES', `${path}: ${(error as Error).message}`);
   }
 }
 
-const inputsOf = (signature: Signature, arrays: Arrays): Tensor[] =>
+const inputsOf = (signature: Signature, arrays: Arrays): Taken[] =>
   rowsFor(signature.inputs, arrays, ['x', 'x_test'], arrays.get('scale')?.data[0] ?? 1);
 
 /**
  * Reads rows without their labels: `.npz` (arrays named as the inputs, or `x`, and optionally a scalar `scale`), `.npy`, or JSON lines.
- * @throws ConversionError CONVERSION_BAD_SAMPLES
+ * @throws ConversionError CONVERSION_BAD_SAMPLES, CONVERSION_NO_SUCH_FILE
  */
 export function readSampleRows(path: string, signature: Signature): Promise<SampleRows> {
   return read(path, (arrays, bytes) => ({
-    inputs: inputsOf(signature, arrays),
+    inputs: inputsOf(signature, arrays).map(({ tensor }) => tensor),
     sha256: createHash('sha256').update(bytes).digest('hex'),
   }));
 }
 
 /**
  * Reads golden samples, rows with what the trained model answered to them: the same forms, with arrays named as the outputs too, or `y`.
- * @throws ConversionError CONVERSION_BAD_SAMPLES
+ * @throws ConversionError CONVERSION_BAD_SAMPLES, CONVERSION_NO_SUCH_FILE
  */
 export function readGoldenRows(
   path: string,
@@ -133,9 +144,20 @@ export function readGoldenRows(
   return read(path, (arrays) => {
     const inputs = inputsOf(signature, arrays);
     const outputs = rowsFor(signature.outputs, arrays, ['y', 'y_test'], 1);
-    const counts = new Set([...inputs, ...outputs].map(({ shape }) => shape[0]));
-    if (counts.size !== 1)
-      throw new Error(`its arrays have different numbers of rows: ${[...counts].join(', ')}`);
-    return { inputs, outputs };
+    const all = [...inputs, ...outputs];
+    if (new Set(all.map(({ total }) => total)).size !== 1) {
+      const told = all.map(
+        ({ spec, total, fileShape }) => `[${fileShape}] is ${total} rows of '${spec.name}' [${spec.shape}]`,
+      );
+      const isLabelled = new Set(all.map(({ fileShape }) => fileShape[0])).size === 1;
+      throw new Error(
+        `its arrays have different numbers of rows: ${told.join(', ')}${isLabelled ? '; classes are no answers, a labelled set goes to --labels' : ''}`,
+      );
+    }
+    const [given, answered] = [inputs, outputs].map((each) => each.map(({ tensor }) => tensor)) as [
+      Tensor[],
+      Tensor[],
+    ];
+    return { inputs: given, outputs: answered };
   });
 }

@@ -30,7 +30,8 @@ const serverSettings = z.record(z.string(), z.unknown()).transform((value, conte
   const owned = Object.keys(value).filter((key) => ownedByTheStack.includes(key));
   const { error } = ServingSettings.safeParse({ modelRoot: '/models', stateDir: '/state', ...value });
   for (const key of owned) context.addIssue(`${key} follows from the stack and cannot be set here`);
-  for (const { path, message } of error?.issues ?? []) context.addIssue(`${path.join('.')}: ${message}`);
+  for (const { path, message } of error?.issues ?? [])
+    context.addIssue([path.join('.'), message].filter(Boolean).join(': '));
   return value as Partial<ServingSettingsInput>;
 });
 

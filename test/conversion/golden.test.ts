@@ -2,9 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { checkGolden, convert } from '../../conversion/index.ts';
+import { checkGolden, convert, readLabelledSet } from '../../conversion/index.ts';
+import { readGoldenRows, readSampleRows } from '../../conversion/verify/sample-rows.ts';
+import { repository } from '../support/checkout.ts';
 import { expected, writeModel } from './tflite/cases.ts';
 
+const digits = join(repository, 'samples/digits/model.h5');
+const heldout = join(repository, 'samples/digits/heldout.npz');
 const work = mkdtempSync(join(tmpdir(), 'modelmile-golden-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -71,4 +75,45 @@ describe('golden samples', () => {
     writeFileSync(path, '{"inputs": {"x": [1, 2, 3, 4], "y": [1, 2, 3, 4]}}');
     await expect(checkGolden(conversion, path)).rejects.toThrow(/no array '(o1|dense)'/);
   });
+
+  it('that are a labelled set are called so, with the rows that the file has', async () => {
+    const { inputs, outputs } = (await convert(digits)).manifest.signatures['serving_default']!;
+    const rows = (await readLabelledSet(heldout)).rows;
+    const refused = readGoldenRows(heldout, { inputs, outputs });
+    await expect(refused).rejects.toThrow(
+      `[${rows},784] is ${rows} rows of 'pixels' [-1,784], [${rows}] is ${rows / 10} rows`,
+    );
+    await expect(refused).rejects.toThrow(/a labelled set goes to --labels/);
+  });
+
+  it('of which there are more inputs than answers are refused, also where both are more than are taken', async () => {
+    const spec = { dtype: 'float32' as const, shape: [-1, 1] };
+    const path = join(work, 'uneven.jsonl');
+    const lines = Array.from({ length: 1200 }, (_, i) =>
+      JSON.stringify({ input: [i], ...(i < 600 ? { output: [i] } : {}) }),
+    );
+    writeFileSync(path, lines.join('\n'));
+    const signature = { inputs: [{ name: 'in', ...spec }], outputs: [{ name: 'out', ...spec }] };
+    await expect(readGoldenRows(path, signature)).rejects.toThrow(/1200 rows of 'in'.*600 rows of 'out'/);
+  });
+});
+
+it.each([
+  ['golden', (path: string) => readGoldenRows(path, { inputs: [], outputs: [] })],
+  ['sample', (path: string) => readSampleRows(path, { inputs: [], outputs: [] })],
+  ['labelled', readLabelledSet],
+])('%s rows that are in no file are called missing, and nothing is said of their form', async (_, read) => {
+  await expect(read(join(work, 'nothere.npz'))).rejects.toMatchObject({
+    code: 'CONVERSION_NO_SUCH_FILE',
+    what: expect.stringContaining('nothere.npz: there is no such file'),
+  });
+});
+
+it('an unknown method is refused with all that there are, auto too where it is one', async () => {
+  await expect(convert(digits, { method: 'nope' })).rejects.toThrow(
+    /none, dynamic-int8, static-int8, float16, auto\./,
+  );
+  await expect(convert(digits, { method: 'nope', target: 'tflite' })).rejects.toThrow(
+    /not one of (?!.*auto)/,
+  );
 });

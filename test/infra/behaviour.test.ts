@@ -359,6 +359,7 @@ describe('bad settings are refused with the key, the value and the fix', () => {
       /auto measures the machine.*name what/,
     ],
     ['staging', { serving: { logLevel: 'loud' } }, /serving is .*logLevel/],
+    ['staging', { serving: { logLevels: 'info' } }, /serving is \{[^}]*\}: Unrecognized key: "logLevels"/],
     ['staging', { serving: { keysFile: '/tmp/keys' } }, /serving is .*keysFile follows from the stack/],
     ['staging', { namespace: 'Has Spaces' }, /namespace is "Has Spaces": lower-case/],
     ['staging', { modelStore: 'ftp://x' }, /modelStore is "ftp:\/\/x": config-map, s3/],
