@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Manifest, Signature, TensorSpec } from '../conversion/manifest/index.ts';
 import { exampleRow } from '../serving/example.ts';
+import { shellWord } from '../serving/shell-word.ts';
 
 /** Longest body that is shown in a curl line; longer ones are put into a file. */
 const inlineLimit = 200;
@@ -18,9 +19,6 @@ export function exampleBody(signature: Signature, manifest: Manifest): Record<st
   return { inputs: Object.fromEntries(inputs.map((spec) => [spec.name, nested(spec, spec.shape)])) };
 }
 
-/** A word of a shell's command line, in quotes where it needs them. */
-const quoted = (word: string) => (/^[\w@./:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
 /** A curl line that works when it is pasted; a long body goes into `file`. */
 export async function curlLine(
   endpoint: string,
@@ -32,7 +30,7 @@ export async function curlLine(
   const json = JSON.stringify(body);
   const isShort = json.length <= inlineLimit;
   if (!isShort) await writeFile(file, json);
-  return `curl -X POST ${url} -H 'content-type: application/json' --data ${quoted(isShort ? json : `@${file}`)}`;
+  return `curl -X POST ${url} -H 'content-type: application/json' --data ${shellWord(isShort ? json : `@${file}`)}`;
 }
 
 /** `pixels float32 [-1,784]`. */

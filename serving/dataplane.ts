@@ -29,7 +29,7 @@ export interface DataPlaneParts {
   readonly server: ServerControl;
   readonly settings: Pick<
     ServingSettings,
-    'requestTimeoutMs' | 'nonFinite' | 'maxImagePixels' | 'asyncRequests'
+    'requestTimeoutMs' | 'nonFinite' | 'maxImagePixels' | 'asyncRequests' | 'tls'
   >;
   readonly pictures: PictureReader;
   /** Whether anybody asks when the engine did what. */
@@ -83,6 +83,11 @@ export class DataPlane {
   /** What JSON does with NaN and Infinity. */
   get nonFinite(): ServingSettings['nonFinite'] {
     return this.#parts.settings.nonFinite;
+  }
+
+  /** How this server is asked over HTTP. */
+  get scheme(): 'http' | 'https' {
+    return this.#parts.settings.tls === undefined ? 'http' : 'https';
   }
 
   /** Whether requests can be answered later. */

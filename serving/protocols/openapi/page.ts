@@ -1,8 +1,5 @@
 import type { Servable } from '../../engine/servable.ts';
-import { exampleRow } from '../../example.ts';
-
-/** Longest example that is shown whole. */
-const shownCharacters = 400;
+import { curlLine, examplePath, type Place } from './curl.ts';
 
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -13,29 +10,23 @@ const escapes: Readonly<Record<string, string>> = {
 };
 const escapeHtml = (value: string) => value.replace(/[&<>"']/g, (character) => escapes[character] as string);
 
-function modelSection(servable: Servable): string {
+function modelSection(servable: Servable, place: Place): string {
   const { model, version, signature } = servable;
-  const path = encodeURIComponent(model);
-  const example = JSON.stringify(exampleRow(servable));
-  const shown =
-    example.length <= shownCharacters
-      ? example
-      : `${example.slice(0, shownCharacters)} … (${example.length} characters)`;
   const tensors = (specs: Servable['signature']['inputs']) =>
     specs.map(({ name, dtype, shape }) => `<code>${escapeHtml(name)}: ${dtype} [${shape}]</code>`).join(', ');
   return `<h2>${escapeHtml(model)}, version ${version}</h2>
-<p>Takes ${tensors(signature.inputs)}; gives ${tensors(signature.outputs)}. <a href="/docs/${path}">OpenAPI</a></p>
-<pre>curl -X POST http://HOST:PORT/v1/models/${escapeHtml(path)}:predict -H 'content-type: application/json' -d '${escapeHtml(shown)}'</pre>
+<p>Takes ${tensors(signature.inputs)}; gives ${tensors(signature.outputs)}. <a href="/docs/${escapeHtml(encodeURIComponent(model))}">OpenAPI</a>, <a href="${escapeHtml(examplePath(model))}">a body that it answers</a></p>
+<pre>${escapeHtml(curlLine(servable, place))}</pre>
 `;
 }
 
 /** What can be asked, for people: no scripts, nothing loaded from elsewhere. */
-export function documentationPage(servables: readonly Servable[]): string {
+export function documentationPage(servables: readonly Servable[], place: Place): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>modelmile: models</title>
 <h1>Models</h1>
-${servables.map(modelSection).join('')}</html>
+${place.isWithKey ? '<p>Your key is expected in the variable <code>KEY</code>.</p>\n' : ''}${servables.map((servable) => modelSection(servable, place)).join('')}</html>
 `;
 }

@@ -63,6 +63,11 @@ export const scaledSum = (factor: number) =>
     return { y: graph.node('MatMul', [x as SymbolicTensor, w], { name: 'product', shape: [-1, 1] }) };
   });
 
+/** As many values in as a picture of 28 x 28 has, and out again: float32 [-1,784]. */
+export const manyValues = model([{ name: 'x', dtype: 'float32', shape: [-1, 784] }], (graph, { x }) => ({
+  y: graph.node('Identity', [x!], { name: 'same', shape: [-1, 784] }),
+}));
+
 /** `scaledSum` with weights of 4 KB. */
 export const wideSum = (factor: number) =>
   model([{ name: 'x', dtype: 'float32', shape: [-1, 2] }], (graph, { x }) => {

@@ -1,0 +1,3 @@
+/** A word of a POSIX shell's command line, in quotes where it needs them. */
+export const shellWord = (word: string): string =>
+  /^[\w@./:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
