@@ -5,6 +5,7 @@ import { isConvertible, kerasToOnnx } from './keras/to-onnx.ts';
 import { elementCount, opsetOf, signatureOf } from './onnx/index.ts';
 import { identify, readSource } from './readers/index.ts';
 import type { OnnxSource, SourceModel, TfliteSource } from './readers/reader.ts';
+import { type RuntimeRefusal, runtimeRefusal } from './verify/unknown-operations.ts';
 
 /** One row of what a model consists of. */
 export interface InspectedLayer {
@@ -38,14 +39,14 @@ const rowsOf = {
       ),
       supported: isConvertible(layer, model.dialect, custom),
     })),
-  onnx: ({ model }: OnnxSource): InspectedLayer[] =>
+  onnx: ({ model }: OnnxSource, { knows }: RuntimeRefusal): InspectedLayer[] =>
     (model.graph?.node ?? []).map((node) => ({
       name: node.name,
       kind: node.opType,
       parameters: (model.graph?.initializer ?? [])
         .filter((tensor) => node.input.includes(tensor.name))
         .reduce((sum, tensor) => sum + elementCount(tensor.dims), 0),
-      supported: true,
+      supported: knows(node),
     })),
   tflite: async ({ file }: TfliteSource): Promise<InspectedLayer[]> => {
     const { isKnownOperator } = await import('./tflite/index.ts');
@@ -60,13 +61,20 @@ const rowsOf = {
   },
 };
 
-async function rows(model: SourceModel, custom: CustomLayers): Promise<InspectedLayer[]> {
+async function rows(
+  model: SourceModel,
+  custom: CustomLayers,
+  refusal: RuntimeRefusal,
+): Promise<InspectedLayer[]> {
   if (model.kind === 'keras') return rowsOf.keras(model, custom);
-  return model.kind === 'onnx' ? rowsOf.onnx(model) : rowsOf.tflite(model);
+  return model.kind === 'onnx' ? rowsOf.onnx(model, refusal) : rowsOf.tflite(model);
 }
 
 /** Refusals whose way out is to inspect the model. */
 const sendsHere: readonly ConversionErrorCode[] = ['CONVERSION_UNSUPPORTED', 'CONVERSION_UNSUPPORTED_LAYER'];
+
+/** Of sources that the runtime does not run. */
+const unasked: RuntimeRefusal = { knows: () => true, reasons: [] };
 
 /** What each class leaves open: an option that is not covered, where all the classes are known. */
 async function refusalOf(path: string, model: SourceModel, custom: CustomLayers): Promise<string[]> {
@@ -88,9 +96,13 @@ export async function inspect(path: string, customPath?: string): Promise<Inspec
   const custom = customPath === undefined ? {} : await readCustomLayers(customPath);
   const source = await identify(path);
   const { dialect, model } = await ofSound(path, () => readSource(source));
-  const found = await ofSound(path, () => rows(model, custom));
+  const refusal =
+    model.kind === 'onnx' && model.model.graph !== undefined
+      ? await ofSound(path, () => runtimeRefusal(model.model))
+      : unasked;
+  const found = await ofSound(path, () => rows(model, custom, refusal));
   const unknown = found
-    .filter((row) => !row.supported)
+    .filter((row) => !row.supported && model.kind !== 'onnx')
     .map((row) => `layer '${row.name}': there is no converter for ${row.kind}`);
   return {
     format: model.kind === 'onnx' ? `${source.format} (opset ${opsetOf(model.model)})` : source.format,
@@ -99,6 +111,9 @@ export async function inspect(path: string, customPath?: string): Promise<Inspec
     sizeBytes: source.sizeBytes,
     parameters: found.reduce((sum, row) => sum + row.parameters, 0),
     layers: found,
-    unsupported: unknown.length > 0 ? unknown : await refusalOf(path, model, custom),
+    unsupported: [
+      ...(unknown.length > 0 ? unknown : await refusalOf(path, model, custom)),
+      ...refusal.reasons,
+    ],
   };
 }

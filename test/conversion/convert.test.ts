@@ -164,6 +164,43 @@ describe('what conversion refuses', () => {
     expect(unsupported[0]).not.toContain('modelmile inspect');
   });
 
+  it('ONNX with operations that the runtime does not know: inspect lists each of them', async () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [-1, 3]);
+    const known = graph.node('Relu', [x], { name: 'known', shape: x.shape });
+    const [own, more] = ['own', 'more'].map((name) => graph.node('Foo', [known], { name, shape: x.shape }));
+    graph.output('y', graph.node('Nope', [own!, more!], { name: 'last', shape: x.shape }));
+    const model = graph.build('unknown');
+    const nodes = model.graph!.node;
+    for (const node of nodes) if (node.opType === 'Foo') node.domain = 'com.example';
+    model.opsetImport.push({ ...model.opsetImport[0]!, domain: 'com.example', version: 1n });
+    const path = join(work, 'unknown.onnx');
+    writeFileSync(path, encodeModel(model));
+    const { unsupported, layers } = await inspect(path);
+    expect(unsupported).toEqual([
+      `operation '${nodes[1]!.name}' and 1 more: ONNX Runtime knows no Foo of the domain com.example`,
+      `operation '${nodes[3]!.name}': ONNX Runtime knows no Nope of this opset`,
+    ]);
+    expect(layers.map(({ kind, supported }) => `${kind} ${supported}`)).toEqual([
+      'Relu true',
+      'Foo false',
+      'Foo false',
+      'Nope false',
+      'Identity true',
+    ]);
+  });
+
+  it('ONNX that the runtime refuses though it knows every operation: inspect tells what it says', async () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [-1, 3]);
+    graph.output('y', graph.node('Add', [x], { name: 'half', shape: x.shape }));
+    const path = join(work, 'half.onnx');
+    writeFileSync(path, encodeModel(graph.build('half')));
+    expect((await inspect(path)).unsupported).toEqual([
+      expect.stringMatching(/^ONNX Runtime refuses.*input size 1/),
+    ]);
+  });
+
   it('a layer without a converter, by its name, and inspect tells before', async () => {
     const path = join(fixtures, 'unsupported.h5');
     await expect(convert(path)).rejects.toMatchObject({
