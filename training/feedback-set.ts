@@ -1,5 +1,5 @@
 import { classOf, type LabelledSet } from '../conversion/index.ts';
-import type { Manifest } from '../conversion/manifest/index.ts';
+import { type Manifest, processedOutputs } from '../conversion/manifest/index.ts';
 import { FeedbackRecord } from '../serving/contract/index.ts';
 
 /** What became of the feedback: how much can be trained on, and why the rest cannot. */
@@ -23,8 +23,12 @@ export interface FeedbackSetArgs {
 /** What a row must look like. */
 interface Fit extends Pick<FeedbackSetArgs, 'model'> {
   readonly rowSize: number;
-  /** Values that the model answers for a row. */
+  /** Name of what the model answers. */
+  readonly output: string | undefined;
+  /** Values of it for a row. */
   readonly width: number;
+  /** Whether answers in words are words for it. */
+  readonly isInWords: boolean;
   readonly classes: number;
   readonly labels: readonly string[] | undefined;
   readonly heldoutRows: ReadonlySet<string>;
@@ -35,17 +39,34 @@ const rowKey = (row: ArrayLike<number>): string =>
   Buffer.from(Float32Array.from(row).buffer).toString('latin1');
 
 /** The true class that a record tells; undefined where it tells none. */
-function truthOf(record: FeedbackRecord, { labels, width }: Fit): number | undefined {
+function truthOf(record: FeedbackRecord, fit: Fit): number | undefined {
+  const { labels, width } = fit;
   const { label, correction, rating } = record;
   if (typeof label === 'number') return label;
-  if (label !== undefined) {
-    const index = labels?.indexOf(label) ?? -1;
-    return index >= 0 ? index : undefined;
-  }
+  if (label !== undefined) return indexOf(label, labels);
   if (correction !== undefined) return correction.length === width ? classOf(correction) : undefined;
   // Full marks say that the answer was right; anything less does not say what would have been.
-  const answer = record.outputs[0]?.data;
-  return rating === 1 && answer !== undefined ? classOf(answer as number[]) : undefined;
+  return rating === 1 ? answeredClass(record, fit) : undefined;
+}
+
+/** By the first of the words where it was answered in words, best first, else by the scores; undefined where the caller asked for neither. */
+function answeredClass(
+  { outputs }: FeedbackRecord,
+  { labels, width, output, isInWords }: Fit,
+): number | undefined {
+  const words = outputs.find(({ name, dtype }) => name === processedOutputs.classes && dtype === 'string');
+  if (words !== undefined) return isInWords ? indexOf(words.data[0], labels) : undefined;
+  // Another version may have another name for what it answers.
+  const isOwn = ({ name }: { name: string }) =>
+    name === output || (outputs.length === 1 && !Object.hasOwn(processedOutputs, name));
+  const scores = outputs.find(isOwn)?.data;
+  const isWhole = scores !== undefined && (width > 0 ? scores.length === width : scores.length > 0);
+  return isWhole && scores.every((score) => typeof score === 'number') ? classOf(scores) : undefined;
+}
+
+function indexOf(label: unknown, labels: readonly string[] | undefined): number | undefined {
+  const index = labels?.indexOf(label as string) ?? -1;
+  return index >= 0 ? index : undefined;
 }
 
 type Judged = { readonly x: readonly number[]; readonly y: number } | { readonly reason: string };
@@ -78,7 +99,9 @@ export async function feedbackSet(
   const width = signature?.outputs[0]?.shape.at(-1) ?? 0;
   const fit: Fit = {
     model,
+    output: signature?.outputs[0]?.name,
     width,
+    isInWords: manifest.postprocessing?.tensor === signature?.outputs[0]?.name,
     rowSize: (signature?.inputs[0]?.shape.slice(1) ?? []).reduce((product, size) => product * size, 1),
     classes: width > 0 ? Math.max(width, 2) : Number.POSITIVE_INFINITY,
     labels: manifest.labels,

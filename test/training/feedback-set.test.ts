@@ -47,6 +47,32 @@ describe('feedback becomes a training set', () => {
     expect(set).toMatchObject({ records: 4, skipped: {} });
   });
 
+  it('takes full marks on an answer in words by its best word, and tells no class by scores without their words', async () => {
+    const words = (...data: string[]) => ({
+      name: 'classes',
+      dtype: 'string',
+      shape: [1, data.length],
+      data,
+    });
+    const scores = { name: 'scores', dtype: 'float32', shape: [1, 2], data: [0.9, 0.1] };
+    const tensor = manifest.signatures['serving_default']!.outputs[0]!.name;
+    const answered = (index: number, ...outputs: FeedbackRecord['outputs']) =>
+      said(index, { rating: 1, outputs });
+    const set = await setOf(
+      [
+        answered(1, words('second', 'first'), scores),
+        answered(2, scores, words('first', 'second')),
+        answered(3, scores),
+        answered(4, words('third')),
+        answered(5, { ...scores, name: tensor, data: ['NaN', 0.1] }),
+        answered(6, { ...scores, name: 'earlier', data: [0.2, 0.8] }),
+      ],
+      { labels: ['first', 'second'], postprocessing: { tensor, top: 2 } },
+    );
+    expect([...set.y]).toEqual([1, 0, 1]);
+    expect(set.skipped).toEqual({ 'does not tell the true class': 3 });
+  });
+
   it('takes the last of several records to one row, and each row of a request for itself', async () => {
     const first = said(1, { label: 0 });
     const set = await setOf([
