@@ -3,6 +3,7 @@ import { fileAccessRefusal } from '../toolchain/file-access.mjs';
 import { type Command, exitCodes, type Option } from './command.ts';
 import { commands } from './commands/index.ts';
 import { CliError } from './errors.ts';
+import { counted } from './figures.ts';
 import { commandHelp, overview } from './help.ts';
 import { Terminal } from './terminal.ts';
 
@@ -40,7 +41,9 @@ function parse(command: Command, name: string, argv: readonly string[]) {
     const wrongCount =
       positionals.length < command.minPositionals || positionals.length > command.maxPositionals;
     if (wrongCount && values['help'] !== true) {
-      throw new TypeError(`${positionals.length} arguments given, expected: ${name} ${command.usage}`);
+      throw new TypeError(
+        `${counted(positionals.length, 'argument')} given, expected: ${name} ${command.usage}`,
+      );
     }
     return { values: values as Record<string, string | boolean | string[] | undefined>, positionals, rest };
   } catch (error) {

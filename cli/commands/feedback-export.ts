@@ -6,6 +6,7 @@ import { makeFolder } from '../../conversion/index.ts';
 import { isNotRunning, type ServerState, streamFeedback } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { counted } from '../figures.ts';
 import { devPaths } from '../paths.ts';
 import { type RunningServer, serverOf } from '../running-servers.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -64,7 +65,7 @@ export const feedbackExport: Command = {
     const server = await serverOf(model, port, devPaths());
     try {
       const records = await exportTo(path, server, model);
-      terminal.line(`${records} feedback records of '${model}' written to ${path}`);
+      terminal.line(`${counted(records, 'feedback record')} of '${model}' written to ${path}`);
       terminal.document({ model, records, path });
       return exitCodes.ok;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { type Command, exitCodes } from '../command.ts';
+import { counted } from '../figures.ts';
 import { orderedDiff } from '../ordered-diff.ts';
 import { ensureStack, pulumi } from '../pulumi.ts';
 import { offline } from '../stand-ins.ts';
@@ -40,7 +41,7 @@ function progressOf(terminal: Terminal): (text: string) => void {
     resources += text.match(/\[urn=/g)?.length ?? 0;
     if (Date.now() - toldMs < 1000) return;
     toldMs = Date.now();
-    terminal.progress(`comparing with the settings: ${resources} resources so far`);
+    terminal.progress(`comparing with the settings: ${counted(resources, 'resource')} so far`);
   };
 }
 

@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { makeFolder } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { counted } from '../figures.ts';
 import { ensureStack, pulumi } from '../pulumi.ts';
 import { stackPlace } from '../stack-file.ts';
 import { offline } from '../stand-ins.ts';
@@ -54,7 +55,7 @@ export const render: Command = {
       .sort();
     const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
     await writeFile(join(folder, index), stringify({ ...kustomization, resources: files }));
-    terminal.line(`${files.length} objects of ${stack} in ${folder}`);
+    terminal.line(`${counted(files.length, 'object')} of ${stack} in ${folder}`);
     terminal.document({ stack, folder, files });
     return exitCodes.ok;
   },

@@ -5,7 +5,7 @@ import { isNotRunning, streamFeedback } from '../../serving/contract/index.ts';
 import { readFeedbackFile, readRecipe, retrain as train } from '../../training/index.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
-import { percent } from '../figures.ts';
+import { counted, percent } from '../figures.ts';
 import { devPaths, projectRoot } from '../paths.ts';
 import { stackSettings } from '../stack-file.ts';
 
@@ -61,7 +61,7 @@ export const retrain: Command = {
       throw error;
     });
     const { records, rows, skipped } = result.feedback;
-    terminal.line(`feedback    ${records} records, ${rows} rows to train on`);
+    terminal.line(`feedback    ${counted(records, 'record')}, ${counted(rows, 'row')} to train on`);
     for (const [reason, count] of Object.entries(skipped))
       terminal.line(`            ${count} left out: ${reason}`);
     terminal.line(

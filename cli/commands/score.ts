@@ -5,6 +5,7 @@ import type { TensorSpec } from '../../conversion/manifest/index.ts';
 import { availableCores } from '../../serving/engine/threads.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { counted } from '../figures.ts';
 import { devPaths } from '../paths.ts';
 import { openLines } from '../score/lines.ts';
 import { openNpz } from '../score/npz.ts';
@@ -130,7 +131,7 @@ export const score: Command = {
     const progressOf = () => {
       const rows = output?.rows ?? 0;
       const share = Math.min(1, totals.bytesRead / Math.max(1, found.size));
-      return `${rows} rows, ${Math.round(100 * share)} % of the input`;
+      return `${counted(rows, 'row')}, ${Math.round(100 * share)} % of the input`;
     };
     try {
       const source = await openSource(input, manifest.signatures['serving_default']?.inputs ?? []);
@@ -146,7 +147,7 @@ export const score: Command = {
       const seconds = (performance.now() - startedMs) / 1000;
       const written = isWhole ? path : `${path}.part`;
       terminal.line(
-        `${rows} rows (${refused} refused) in ${seconds.toFixed(1)} s by ${team.size} processes: ${written}`,
+        `${counted(rows, 'row')} (${refused} refused) in ${seconds.toFixed(1)} s by ${counted(team.size, 'process')}: ${written}`,
       );
       if (!isWhole) terminal.line('Stopped; the same command goes on from there.');
       terminal.document({

@@ -111,7 +111,8 @@ describe('modelmile score', () => {
   it('gives whole numbers beyond 53 bits digit for digit, and makes none into another', async () => {
     await writeFixture(folder, 'whole', 1, wholeNumbers);
     const scoresOf = async (input: string) => {
-      const { code } = await score(at('whole/1'), at(input), '--out', at('whole.jsonl'));
+      const { code, stdout } = await score(at('whole/1'), at(input), '--out', at('whole.jsonl'));
+      expect(stdout).toMatch(/^\d rows? \(\d refused\) in .* by 1 process: /);
       return { code, text: readFileSync(at('whole.jsonl'), 'utf8') };
     };
     writeFileSync(at('whole.csv'), '9007199254740993,-9223372036854775808\n1.0,+2e3\n1.5,1\n0x10,1\n');

@@ -22,7 +22,8 @@ describe('the command line', () => {
 
   it.each([
     [['nonsense'], "no command 'nonsense'"],
-    [['convert'], 'arguments given'],
+    [['convert'], '0 arguments given'],
+    [['score', model], '1 argument given'],
     [['convert', model, '--nonsense'], '--nonsense'],
     [['convert', model, '--budget', 'cheap'], 'as in error:0.05 or accuracy:0.5'],
     [['convert', model, '--recipe', 'nowhere.json'], "--recipe 'nowhere.json' cannot be used"],
