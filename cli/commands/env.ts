@@ -1,3 +1,4 @@
+import { inQuotes } from '../../serving/shell-word.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { pulumiSetup } from '../pulumi.ts';
 import { assertStack } from '../stack-file.ts';
@@ -14,7 +15,7 @@ export const env: Command = {
     assertStack(stack);
     const setup = await pulumiSetup(stack, terminal);
     for (const [name, value] of Object.entries(setup.env)) {
-      terminal.line(`export ${name}='${value.replaceAll("'", "'\\''")}'`);
+      terminal.line(`export ${name}=${inQuotes(value)}`);
     }
     terminal.document(setup.env);
     return exitCodes.ok;

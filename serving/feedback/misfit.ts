@@ -4,6 +4,13 @@ import type { Servable } from '../engine/servable.ts';
 /** Why each loaded version of a model could never be trained on some feedback, by digest; undefined where one of them could be. */
 export type Misfits = Readonly<Record<string, string>> | undefined;
 
+/** Feedback as a worker hands it on, with what the versions that it has loaded say against it. */
+export interface GivenFeedback {
+  readonly model: string;
+  readonly request: FeedbackRequest;
+  readonly misfits: Misfits;
+}
+
 /** What feedback to one row can say. Undefined is what nobody knows, and what is refused to nobody. */
 interface Form {
   /** Whose it is, as a sentence begins. */

@@ -9,7 +9,7 @@ import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError } from '../errors.ts';
 import type { Inference, PredictionSink } from '../inference.ts';
 import type { Count, Metrics } from '../monitoring/registry.ts';
-import type { Misfits } from './misfit.ts';
+import type { GivenFeedback, Misfits } from './misfit.ts';
 import { type WrittenPrediction, written } from './written-prediction.ts';
 
 /** JSON of one second that a worker hands on: the supervisor writes it, and connections wait while it does. */
@@ -23,11 +23,7 @@ export interface RecorderChannel {
   /** Hands them to the supervisor. */
   predictions(records: readonly WrittenPrediction[]): void;
   /** Resolves when the supervisor has committed. */
-  feedback(args: {
-    model: string;
-    request: FeedbackRequest;
-    misfits: Misfits;
-  }): Promise<{ feedbackId: string }>;
+  feedback(said: GivenFeedback): Promise<{ feedbackId: string }>;
 }
 
 type Value = number | bigint | string | Uint8Array;

@@ -1,8 +1,8 @@
 import type { CanaryRequest, Comparison, RemovedVersion, Shadow } from '../canary/calls.ts';
-import type { FeedbackRequest, ServedModel, ServingSettings } from '../contract/index.ts';
+import type { ServedModel, ServingSettings } from '../contract/index.ts';
 import type { TensorValue } from '../engine/tensor.ts';
 import { ServingError, type ServingErrorCode } from '../errors.ts';
-import type { Misfits } from '../feedback/misfit.ts';
+import type { GivenFeedback } from '../feedback/misfit.ts';
 import type { WrittenPrediction } from '../feedback/written-prediction.ts';
 import type { LaterAnswer, LaterCall, LaterRequest, LaterState } from '../later.ts';
 import type { MetricsSnapshot } from '../monitoring/registry.ts';
@@ -39,13 +39,6 @@ export interface WorkerStart {
 
 /** What a process is there for: to answer requests, or to run what is tried. */
 export type WorkerRole = 'front' | 'canary';
-
-/** Feedback as a worker hands it on, with what the versions that it has loaded say against it. */
-export interface GivenFeedback {
-  readonly model: string;
-  readonly request: FeedbackRequest;
-  readonly misfits: Misfits;
-}
 
 /** What workers ask the supervisor. */
 export type SupervisorCalls = {

@@ -3,6 +3,7 @@ import { Connections, connectionLimit, openFilesLimit } from '../connections.ts'
 import type { FeedbackRecord, ServerState, ServingSettings } from '../contract/index.ts';
 import { plan } from '../engine/threads.ts';
 import { ServingError } from '../errors.ts';
+import type { GivenFeedback } from '../feedback/misfit.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../middleware/database/database.ts';
 import { openDatabase } from '../middleware/database/index.ts';
@@ -19,7 +20,7 @@ import { Gathered } from './gathered.ts';
 import { Generation, type ServerEvents } from './generation.ts';
 import { type Address, Listeners } from './listeners.ts';
 import { ManagementServer } from './management-server.ts';
-import type { GivenFeedback, LoadFailure } from './messages.ts';
+import type { LoadFailure } from './messages.ts';
 import { ModelControl } from './model-control.ts';
 import { modelStates } from './model-states.ts';
 import { Poll } from './poll.ts';
