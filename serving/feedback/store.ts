@@ -3,12 +3,18 @@ import type { FeedbackRecord, FeedbackRequest, PredictionRecord, RecordedTensor 
 import { ServingError } from '../errors.ts';
 import type { Database } from '../middleware/database/database.ts';
 import { type Misfits, refusalOf } from './misfit.ts';
+import { firstIdAt, foundIn, pagesEndBefore, pagesOf } from './prediction-pages.ts';
 import type { WrittenPrediction } from './written-prediction.ts';
 
 const schema = [
   `CREATE TABLE IF NOT EXISTS predictions (
      prediction_id uuid PRIMARY KEY, model text NOT NULL, at_ms bigint NOT NULL, record jsonb NOT NULL)`,
   'CREATE INDEX IF NOT EXISTS predictions_at ON predictions (at_ms)',
+  `CREATE TABLE IF NOT EXISTS prediction_pages (
+     first_id uuid NOT NULL, last_id uuid NOT NULL, records text NOT NULL)`,
+  // To compress them would take Postgres as long again as to write them.
+  'ALTER TABLE prediction_pages ALTER COLUMN records SET STORAGE EXTERNAL',
+  'CREATE INDEX IF NOT EXISTS prediction_pages_last ON prediction_pages (last_id)',
   `CREATE TABLE IF NOT EXISTS feedback (
      feedback_id uuid PRIMARY KEY, prediction_id uuid NOT NULL REFERENCES predictions, model text NOT NULL,
      at_ms bigint NOT NULL, request jsonb NOT NULL)`,
@@ -17,26 +23,8 @@ const schema = [
 
 /** Predictions that nobody gave feedback to are forgotten after this long. */
 const retentionMs = 7 * 24 * 3600 * 1000;
-/** Rows of one statement. */
+/** Feedback that is read at once. */
 const chunk = 200;
-/** Of one statement, where it has more than one row. Postgres takes 256 MiB in an array, in which a digit is at most 12 bytes. */
-const maxCharacters = 8 * 1024 * 1024;
-
-/** Arrays in JSON, none of which is too much for one statement. */
-function* inPieces(records: readonly WrittenPrediction[]): Generator<string> {
-  let piece: string[] = [];
-  let characters = 0;
-  for (const { json } of records) {
-    if (piece.length === chunk || (piece.length > 0 && characters + json.length > maxCharacters)) {
-      yield `[${piece.join(',')}]`;
-      piece = [];
-      characters = 0;
-    }
-    piece.push(json);
-    characters += json.length;
-  }
-  if (piece.length > 0) yield `[${piece.join(',')}]`;
-}
 
 /** One row of a recorded tensor, batch dimension 1. */
 function rowOf(tensor: RecordedTensor, row: number): RecordedTensor {
@@ -83,16 +71,30 @@ export class FeedbackStore {
     return new FeedbackStore(database);
   }
 
-  /** Writes predictions; one that is there already is left alone. */
-  async addPredictions(records: readonly WrittenPrediction[]): Promise<void> {
-    for (const json of inPieces(records)) {
+  /** Writes predictions. One that is written again, since nobody could tell whether it was, is there twice; it is the same. */
+  async addPredictions(predictions: readonly WrittenPrediction[]): Promise<void> {
+    for (const { firstId, lastId, records } of pagesOf(predictions)) {
       await this.#database.query(
-        `INSERT INTO predictions (prediction_id, model, at_ms, record)
-         SELECT (r->>'predictionId')::uuid, r->>'model', (r->>'atMs')::bigint, r FROM jsonb_array_elements($1::jsonb) r
-         ON CONFLICT DO NOTHING`,
-        [json],
+        'INSERT INTO prediction_pages (first_id, last_id, records) VALUES ($1, $2, $3)',
+        [firstId, lastId, records],
       );
     }
+  }
+
+  /** Where it has feedback it is a row of its own, else on a page. */
+  async #prediction(model: string, predictionId: string): Promise<PredictionRecord | undefined> {
+    const [row] = await this.#database.query('SELECT record FROM predictions WHERE prediction_id = $1', [
+      predictionId,
+    ]);
+    let found = row?.['record'] as PredictionRecord | undefined;
+    if (found === undefined) {
+      const pages = await this.#database.query(
+        'SELECT records FROM prediction_pages WHERE last_id >= $1 AND last_id < $2 AND first_id <= $1',
+        [predictionId, pagesEndBefore(predictionId)],
+      );
+      for (const { records } of pages) found ??= foundIn(records as string, predictionId);
+    }
+    return found?.model === model ? found : undefined;
   }
 
   /**
@@ -104,11 +106,7 @@ export class FeedbackStore {
     request: FeedbackRequest,
     misfits?: Misfits,
   ): Promise<{ feedbackId: string }> {
-    const found = await this.#database.query(
-      'SELECT record FROM predictions WHERE prediction_id = $1 AND model = $2',
-      [request.predictionId, model],
-    );
-    const prediction = found[0]?.['record'] as PredictionRecord | undefined;
+    const prediction = await this.#prediction(model, request.predictionId);
     if (prediction === undefined) {
       throw new ServingError(
         'SERVING_PREDICTION_NOT_FOUND',
@@ -125,8 +123,18 @@ export class FeedbackStore {
     if (refusal !== undefined) throw new ServingError('SERVING_BAD_REQUEST', refusal);
     const feedbackId = uuidv7();
     await this.#database.query(
-      'INSERT INTO feedback (feedback_id, prediction_id, model, at_ms, request) VALUES ($1, $2, $3, $4, $5)',
-      [feedbackId, request.predictionId, model, Date.now(), JSON.stringify(request)],
+      `WITH prediction AS (
+         INSERT INTO predictions (prediction_id, model, at_ms, record) VALUES ($2, $3, $6, $7) ON CONFLICT DO NOTHING)
+       INSERT INTO feedback (feedback_id, prediction_id, model, at_ms, request) VALUES ($1, $2, $3, $4, $5)`,
+      [
+        feedbackId,
+        request.predictionId,
+        model,
+        Date.now(),
+        JSON.stringify(request),
+        prediction.atMs,
+        JSON.stringify(prediction),
+      ],
     );
     return { feedbackId };
   }
@@ -159,5 +167,8 @@ export class FeedbackStore {
       'DELETE FROM predictions p WHERE at_ms < $1 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.prediction_id = p.prediction_id)',
       [nowMs - retentionMs],
     );
+    await this.#database.query('DELETE FROM prediction_pages WHERE last_id < $1', [
+      firstIdAt(nowMs - retentionMs),
+    ]);
   }
 }

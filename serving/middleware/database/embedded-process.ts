@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
 import { beSoleProcessOf } from '../../sole-process.ts';
 import type { Row } from './database.ts';
+import { vacuum } from './vacuum.ts';
 
 /** Nothing that a database does takes longer. */
 const patienceMs = 30_000;
+const vacuumEveryMs = 3600 * 1000;
 
 /** What is asked of this process; `transaction` names one that was begun. */
 export type DatabaseCall =
@@ -49,6 +51,10 @@ process.once('disconnect', () => process.exit());
 const database = openWhole(process.argv[2] as string);
 // Said to whoever asks.
 database.catch(() => {});
+setInterval(() => {
+  // Where it fails, everything else does, and is told.
+  database.then(vacuum).catch(() => {});
+}, vacuumEveryMs).unref();
 const open = new Map<number, Open>();
 
 /** A new database is made beside its place: a process that ends meanwhile leaves nothing that looks like one. */

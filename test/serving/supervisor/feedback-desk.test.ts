@@ -5,10 +5,13 @@ import { FeedbackDesk } from '../../../serving/supervisor/feedback-desk.ts';
 import { until } from '../../support/load.ts';
 
 const predictionId = '01a226ff-f51e-7b4d-9f45-2acb6f450efe';
-const prediction = (id: string) => ({ predictionId: id, json: JSON.stringify({ predictionId: id }) });
+const prediction = (id: string) => ({
+  predictionId: id,
+  json: JSON.stringify({ predictionId: id, model: 'm', rows: 1 }),
+});
 /** Whose predictions a statement writes. */
-const idsIn = ([json]: readonly unknown[]): string[] =>
-  (JSON.parse(json as string) as { predictionId: string }[]).map(({ predictionId: id }) => id);
+const idsIn = ([, , records]: readonly unknown[]): string[] =>
+  (JSON.parse(records as string) as { predictionId: string }[]).map(({ predictionId: id }) => id);
 
 /** A desk on a database that answers so. */
 function deskOn(query: Database['query']): FeedbackDesk {
@@ -24,7 +27,7 @@ function deskOn(query: Database['query']): FeedbackDesk {
 it('does not call a prediction unknown that the database has yet to take', async () => {
   let isAway = true;
   const query = async (sql: string): Promise<readonly Row[]> => {
-    if (isAway && sql.startsWith('INSERT INTO predictions')) throw new Error('away');
+    if (isAway && sql.startsWith('INSERT INTO prediction_pages')) throw new Error('away');
     return [];
   };
   const desk = deskOn(query);
@@ -42,12 +45,12 @@ it('waits for a prediction that is being written, and for one that is handed ove
   const writes: (() => void)[] = [];
   const written = new Set<string>();
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    if (sql.startsWith('INSERT INTO predictions')) {
+    if (sql.startsWith('INSERT INTO prediction_pages')) {
       await new Promise<void>((resolve) => writes.push(resolve));
       for (const id of idsIn(parameters)) written.add(id);
     }
     return sql.startsWith('SELECT record') && written.has(parameters[0] as string)
-      ? [{ record: { rows: 1 } }]
+      ? [{ record: { model: 'm', rows: 1 } }]
       : [];
   };
   const desk = deskOn(query);
@@ -72,11 +75,13 @@ it('tries again for feedback whose prediction could not be written, and does not
   let failures = 1;
   const written = new Set<unknown>();
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    if (sql.startsWith('INSERT INTO predictions')) {
+    if (sql.startsWith('INSERT INTO prediction_pages')) {
       if (failures-- > 0) throw new Error('away');
       for (const id of idsIn(parameters)) written.add(id);
     }
-    return sql.startsWith('SELECT record') && written.has(parameters[0]) ? [{ record: { rows: 1 } }] : [];
+    return sql.startsWith('SELECT record') && written.has(parameters[0])
+      ? [{ record: { model: 'm', rows: 1 } }]
+      : [];
   };
   const desk = deskOn(query);
   desk.predictions([prediction(predictionId)]);
@@ -89,7 +94,7 @@ it('tries again for feedback whose prediction could not be written, and does not
 it('writes at once what fills a tenth of the room that there is for predictions', async () => {
   let rows = 0;
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    if (sql.startsWith('INSERT INTO predictions')) rows += idsIn(parameters).length;
+    if (sql.startsWith('INSERT INTO prediction_pages')) rows += idsIn(parameters).length;
     return [];
   };
   const desk = deskOn(query);
@@ -106,7 +111,7 @@ it('writes at once what fills a tenth of the room that there is for predictions'
 it('writes the predictions of a second together, and at once when somebody asks for one of them', async () => {
   const writes: number[] = [];
   const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
-    if (sql.startsWith('INSERT INTO predictions')) writes.push(idsIn(parameters).length);
+    if (sql.startsWith('INSERT INTO prediction_pages')) writes.push(idsIn(parameters).length);
     return [];
   };
   const desk = deskOn(query);
