@@ -10,7 +10,8 @@ import {
 import { signatureFile, signManifest, sizeOfArtifact } from '../../conversion/manifest/index.ts';
 import { conversionOptions } from './conversion-options.ts';
 import { absolute, home } from './project.ts';
-import type { CheckFailure, Props, ResourceKind } from './resource-kind.ts';
+import { refusalOf } from './refusal.ts';
+import type { Props, ResourceKind } from './resource-kind.ts';
 
 /** Version folders that stay in the served repository: a reload may still read the one before. */
 const servedVersions = 3;
@@ -42,23 +43,6 @@ async function choose(news: Props, olds: Props = news): Promise<Chosen> {
   }
   const conversion = await convertCached(path, conversionOptions(news, absolute), home.cache);
   return { conversion, sourceSha256: conversion.manifest.source.sha256, origin: 'source' };
-}
-
-/** Which input a refusal is about. */
-const propertyOf: Readonly<Record<string, string>> = {
-  CONVERSION_BAD_OPTION: 'method',
-  CONVERSION_UNSUPPORTED_METHOD: 'method',
-  CONVERSION_BUDGET_EXCEEDED: 'budget',
-  CONVERSION_BAD_CUSTOM: 'custom',
-  CONVERSION_BAD_SAMPLES: 'labels',
-};
-
-function failure(error: unknown): CheckFailure {
-  const { code, message, stack } = error as Error & { code?: string };
-  return {
-    property: propertyOf[code ?? ''] ?? 'source',
-    reason: code === undefined ? (stack ?? message) : message,
-  };
 }
 
 /** Signs a version for servers with `trustedKeys`, where MODELMILE_SIGNING_KEY names an Ed25519 key (PEM). */
@@ -126,7 +110,7 @@ export const convertedModel: ResourceKind = {
       };
       return { inputs, failures: [] };
     } catch (error) {
-      return { inputs: news, failures: [failure(error)] };
+      return { inputs: news, failures: [refusalOf(error, news, absolute)] };
     }
   },
 
