@@ -39,7 +39,9 @@ async function main(): Promise<void> {
     // Whatever hangs, the process ends: who asked for it has a deadline of its own.
     const deadlineMs = settings.lameDuckMs + settings.drainTimeoutMs + exitGraceMs;
     setTimeout(() => process.exit(1), deadlineMs).unref();
-    void supervisor.drain().then(async () => {
+    // Before anything serves nobody has been answered: there is nothing to finish, and what is being loaded would take its time.
+    const drained = supervisor.hasServed ? supervisor.drain() : Promise.resolve();
+    void drained.then(async () => {
       await release();
       process.exit(0);
     });
@@ -53,6 +55,8 @@ async function main(): Promise<void> {
     await supervisor.apply(settings);
     await openControlServer(settings.stateDir, supervisor, shutDown);
   } catch (error) {
+    // Said by who is to end: that it could not start any more is no news.
+    if (shuttingDown) return;
     await supervisor.drain();
     await release();
     throw error;

@@ -48,6 +48,7 @@ export class AsyncDesk {
   readonly #serving: () => Answering;
   readonly #metrics: Metrics;
   readonly #queue: Promise<Queue>;
+  #isOpen = false;
   /** Requests that are on their way into the queue, which does not count them yet. */
   #arriving = 0;
   #isClosing = false;
@@ -64,8 +65,14 @@ export class AsyncDesk {
     this.#serving = serving;
     this.#metrics = metrics;
     this.#queue = this.#open(settings, database, log);
-    this.#queue.catch((error: Error) =>
-      log.error({ reason: error.message }, 'the queue does not open: asynchronous requests are refused'),
+    this.#queue.then(
+      () => {
+        this.#isOpen = true;
+      },
+      (error: Error) => {
+        if (this.#isClosing) return;
+        log.error({ reason: error.message }, 'the queue does not open: asynchronous requests are refused');
+      },
     );
   }
 
@@ -79,7 +86,7 @@ export class AsyncDesk {
     const isOwner = settings.database === undefined;
     const onError = (error: Error) => log.error({ reason: error.message }, 'the queue');
     const queue = await PgBossQueue.open(await database, 'modelmile-requests', limits, isOwner, onError);
-    await queue.work(this.#settings.concurrency, (kept) => this.#work(kept as Kept));
+    if (!this.#isClosing) await queue.work(this.#settings.concurrency, (kept) => this.#work(kept as Kept));
     return queue;
   }
 
@@ -203,8 +210,10 @@ export class AsyncDesk {
     });
   }
 
+  /** One that is still being opened is not waited for: it was given nothing, and what waits in it waits for the next server. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
+    if (!this.#isOpen) return;
     await this.#queue.then((queue) => queue.close(timeoutMs)).catch(() => {});
   }
 }

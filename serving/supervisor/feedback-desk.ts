@@ -29,13 +29,16 @@ export class FeedbackDesk {
   #queued: Promise<void> | undefined;
   #due: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #isClosing = false;
 
   constructor(database: Promise<Database>, log: Log) {
     this.#log = log;
     this.#database = database;
-    this.#openStore().catch((error: Error) =>
-      log.error({ reason: error.message }, 'the database does not open: feedback is refused'),
-    );
+    this.#openStore().catch((error: Error) => {
+      // One that is closed while it opens was asked to.
+      if (this.#isClosing) return;
+      log.error({ reason: error.message }, 'the database does not open: feedback is refused');
+    });
     this.#prune = setInterval(() => {
       this.#openStore()
         .then((store) => store.prune())
@@ -116,6 +119,7 @@ export class FeedbackDesk {
   /** Writes what waits. */
   async close(): Promise<void> {
     clearInterval(this.#prune);
+    this.#isClosing = true;
     await this.#writeNow();
     clearTimeout(this.#retry);
   }

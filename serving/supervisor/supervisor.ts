@@ -332,6 +332,11 @@ export class Supervisor {
     }
   }
 
+  /** Whether anybody can have been answered. */
+  get hasServed(): boolean {
+    return this.#generation !== undefined;
+  }
+
   feedbackOf(model: string): AsyncGenerator<FeedbackRecord> {
     return this.#desk.export(model);
   }

@@ -44,18 +44,11 @@ describe('the queue of asynchronous requests', () => {
     return new Promise<StoredResponse>((resolve) => running.push(resolve));
   };
   const settingsNow = () => ServingSettings.parse({ modelRoot: '/models', stateDir: folder });
-  const open = (further: Partial<typeof limits> = {}) => {
+  const open = (further: Partial<typeof limits> = {}, on = Promise.resolve(database)) => {
     const settings = settingsNow();
     const serving = () => ({ isReady, runFor });
     const log = createLog('silent', 'test');
-    return new AsyncDesk(
-      settings,
-      { ...limits, ...further },
-      Promise.resolve(database),
-      serving,
-      metrics,
-      log,
-    );
+    return new AsyncDesk(settings, { ...limits, ...further }, on, serving, metrics, log);
   };
   const begun = (count: number) => until(() => running.length === count, `${count} are begun`);
   const stateIs = (id: string, state: string) =>
@@ -180,5 +173,29 @@ describe('the queue of asynchronous requests', () => {
       'it is given up',
     );
     expect(running).toHaveLength(before + 1);
+  });
+
+  it('is not waited for by who ends while the database opens, and works on nothing when it has', async () => {
+    const job = await desk.submit(request);
+    await begun(running.length + 1);
+    running.at(-1)?.(answer);
+    await stateIs(job.id, 'done');
+    await desk.close(0);
+    let opened: () => void = () => {};
+    const opening = new Promise<Database>((resolve) => {
+      opened = () => resolve(database);
+    });
+    const early = open({}, opening);
+    await early.close(60_000);
+    const before = running.length;
+    opened();
+    const { id } = await early.submit(request);
+    // More than one look at the queue.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(running).toHaveLength(before);
+    desk = open();
+    await begun(before + 1);
+    running.at(-1)?.(answer);
+    await stateIs(id, 'done');
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { createLog } from '../../../serving/log.ts';
+import { createLog, type Log } from '../../../serving/log.ts';
 import type { Database, Row } from '../../../serving/middleware/database/database.ts';
 import { FeedbackDesk } from '../../../serving/supervisor/feedback-desk.ts';
 import { until } from '../../support/load.ts';
@@ -135,4 +135,24 @@ it('writes the predictions of a second together, and at once when somebody asks 
   await handOver(15);
   await desk.close();
   expect(writes).toEqual([5, 5, 5, 5]);
+});
+
+it('says nothing of a database that is closed while it opens, for that was asked for', async () => {
+  const lines: string[] = [];
+  const log = { error: (_: object, text: string) => lines.push(text) } as unknown as Log;
+  const opening = async (isAskedTo: boolean): Promise<void> => {
+    let fail: (error: Error) => void = () => {};
+    const database = new Promise<Database>((_, reject) => {
+      fail = reject;
+    });
+    const desk = new FeedbackDesk(database, log);
+    if (isAskedTo) await desk.close();
+    fail(new Error('PGlite is closed'));
+    await new Promise((resolve) => setImmediate(resolve));
+    await desk.close();
+  };
+  await opening(false);
+  expect(lines).toHaveLength(1);
+  await opening(true);
+  expect(lines).toHaveLength(1);
 });
