@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import { type ConvertOptions, costOf, type GoldenCheck, targets } from '../conversion/index.ts';
@@ -76,15 +76,31 @@ async function readRecipe(path: string): Promise<Recipe> {
   }
 }
 
-/** @throws CliError CLI_USAGE */
+/**
+ * The files that options name, looked at before minutes of conversion: each as an absolute path, what was left out stays out.
+ * @throws CliError CLI_NO_SUCH_FILE
+ */
+export async function readFileOptions<Name extends string>(
+  options: Readonly<Record<string, unknown>>,
+  names: readonly Name[],
+): Promise<{ [name in Name]?: string }> {
+  const files: { [name in Name]?: string } = {};
+  for (const name of names) {
+    const path = options[name] as string | undefined;
+    if (path === undefined) continue;
+    const found = await stat(resolve(path)).catch(() => undefined);
+    if (found === undefined || found.isDirectory())
+      throw new CliError('CLI_NO_SUCH_FILE', `--${name} '${path}': there is no such file.`);
+    files[name] = resolve(path);
+  }
+  return files;
+}
+
+/** @throws CliError CLI_USAGE, CLI_NO_SUCH_FILE */
 export async function readConversionOptions(
   options: Readonly<Record<string, unknown>>,
 ): Promise<ConvertOptions> {
   const text = (name: keyof typeof conversionOptions) => options[name] as string | undefined;
-  const file = (name: 'calibration' | 'labels' | 'custom') => {
-    const path = text(name);
-    return path === undefined ? {} : { [name]: resolve(path) };
-  };
   const recipe = text('recipe');
   const { method, prune } =
     recipe === undefined
@@ -95,9 +111,7 @@ export async function readConversionOptions(
     target: text('target') ?? 'onnx',
     method,
     ...(prune === undefined ? {} : { prune }),
-    ...file('calibration'),
-    ...file('labels'),
-    ...file('custom'),
+    ...(await readFileOptions(options, ['calibration', 'labels', 'custom'])),
     ...(budget === undefined ? {} : { budget: costOf(budget) }),
   };
 }

@@ -20,6 +20,7 @@ import {
   goldenOption,
   type Recipe,
   readConversionOptions,
+  readFileOptions,
 } from '../conversion-options.ts';
 import { CliError } from '../errors.ts';
 import { percent } from '../figures.ts';
@@ -114,14 +115,14 @@ export const convert: Command = {
     const onProgress = (step: string) => terminal.progress(step);
     const key = await signingKey(options['sign'] as string | undefined);
     const how = { ...(await readConversionOptions(options)), onProgress };
+    const { golden } = await readFileOptions(options, ['golden']);
     const folder = resolve(
       (options['out'] as string | undefined) ?? `${basename(source, extname(source))}/1`,
     );
     if (!existsSync(join(folder, 'manifest.json'))) await assertFolderCanBe(folder);
     const choice = how.method === 'auto' ? await chooseMethod(source, how) : undefined;
     const conversion = choice?.chosen.conversion ?? (await convertModel(source, how));
-    const golden = options['golden'] as string | undefined;
-    const held = golden === undefined ? undefined : await checkGolden(conversion, resolve(golden));
+    const held = golden === undefined ? undefined : await checkGolden(conversion, golden);
     const signature: [string, string][] =
       key === undefined ? [] : [[signatureFile, signManifest(conversion.manifestBytes, key)]];
     await write(folder, conversion, [...signature, ...(choice === undefined ? [] : filesOf(choice, how))]);

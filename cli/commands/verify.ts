@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { bytesOf, checkGolden, convert, readVersion } from '../../conversion/index.ts';
 import { encodeManifest } from '../../conversion/manifest/index.ts';
 import { type Command, exitCodes } from '../command.ts';
-import { customOption, goldenLine, goldenOption } from '../conversion-options.ts';
+import { customOption, goldenLine, goldenOption, readFileOptions } from '../conversion-options.ts';
 import { endOn } from '../interrupt.ts';
 
 export const verify: Command = {
@@ -26,21 +26,17 @@ export const verify: Command = {
     endOn(signal);
     const [source, folder] = positionals as [string, string];
     const kept = await readVersion(resolve(folder));
-    const labels = options['labels'] as string | undefined;
-    const custom = options['custom'] as string | undefined;
-    const calibration = options['calibration'] as string | undefined;
+    const given = await readFileOptions(options, ['labels', 'calibration', 'custom']);
+    const { golden } = await readFileOptions(options, ['golden']);
     const again = await convert(resolve(source), {
       target: kept.manifest.artifact.format,
       method: kept.manifest.recipe.method,
       ...(kept.manifest.recipe.prune === undefined ? {} : { prune: kept.manifest.recipe.prune }),
       // What it may cost was judged when it was made.
       budget: { relativeError: Number.MAX_VALUE },
-      ...(labels === undefined ? {} : { labels: resolve(labels) }),
-      ...(calibration === undefined ? {} : { calibration: resolve(calibration) }),
-      ...(custom === undefined ? {} : { custom: resolve(custom) }),
+      ...given,
     });
-    const golden = options['golden'] as string | undefined;
-    const held = golden === undefined ? undefined : await checkGolden(kept, resolve(golden));
+    const held = golden === undefined ? undefined : await checkGolden(kept, golden);
     // What was allowed then is not asked for again; all else has to be the same.
     const parity = { ...again.manifest.parity, tolerance: kept.manifest.parity.tolerance };
     const files = new Map(again.files).set('manifest.json', encodeManifest({ ...again.manifest, parity }));

@@ -38,6 +38,16 @@ describe('the command line', () => {
     expect([code, stdout]).toEqual([2, '']);
   });
 
+  it.each(['labels', 'calibration', 'golden', 'custom'])(
+    'says that the file of --%s is not there before it converts',
+    async (name) => {
+      const { code, stdout, stderr } = await modelmile('convert', model, `--${name}`, 'nowhere.npz');
+      expect(stderr).toContain(`--${name} 'nowhere.npz': there is no such file. Check the path`);
+      expect(stderr).not.toContain('reading');
+      expect([code, stdout]).toEqual([1, '']);
+    },
+  );
+
   it.each([
     [['render', '--stack', 'dev', '--out', '.'], 'no Kubernetes objects. Name a stack on kubernetes or aws'],
     [['render', '--stack', 'nope', '--out', '.'], "no stack 'nope'. A stack is a file Pulumi.<stack>.yaml"],
