@@ -121,12 +121,12 @@ export const errorTable = {
   SERVING_LOAD_FAILED: {
     http: 409,
     grpc: grpcStatus.failedPrecondition,
-    fix: 'The versions that served before serve on.',
+    fix: 'What served before, if anything did, serves on.',
   },
   SERVING_STORE_UNAVAILABLE: {
     http: 503,
     grpc: grpcStatus.unavailable,
-    fix: 'What was loaded serves on; the repository is asked again at the next reload.',
+    fix: 'What was loaded, if anything was, serves on; the repository is asked again at the next reload.',
   },
   SERVING_PORT_IN_USE: {
     http: 500,

@@ -10,17 +10,26 @@ import { Supervisor } from './supervisor/supervisor.ts';
 /** Beyond lame duck and drain: writing what waits, closing the database. */
 const exitGraceMs = 5_000;
 
+/** @throws ServingError SERVING_BAD_SETTINGS */
+function readArguments(): { readonly settings: string; readonly 'with-parent'?: boolean | undefined } {
+  let fault = '';
+  try {
+    const { values } = parseArgs({
+      options: { settings: { type: 'string' }, 'with-parent': { type: 'boolean' } },
+    });
+    if (values.settings !== undefined) return { ...values, settings: values.settings };
+  } catch (error) {
+    fault = `${(error as Error).message}; `;
+  }
+  throw new ServingError('SERVING_BAD_SETTINGS', `${fault}usage: main.ts --settings FILE [--with-parent]`);
+}
+
 /**
  * The service: `node --import tsx serving/main.ts --settings settings.json`. It takes ownership of its state folder, serves, reloads
  * on the control socket and drains on SIGTERM and SIGINT, with `--with-parent` also when who started it is gone. Exit code 1 and one line on standard error where it cannot start.
  */
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { settings: { type: 'string' }, 'with-parent': { type: 'boolean' } },
-  });
-  const path = values.settings;
-  if (path === undefined)
-    throw new ServingError('SERVING_BAD_SETTINGS', 'usage: main.ts --settings FILE [--with-parent]');
+  const { settings: path, 'with-parent': withParent = false } = readArguments();
   let json: unknown;
   try {
     json = JSON.parse(await readFile(path, 'utf8'));
@@ -48,7 +57,7 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
-  if (values['with-parent'] === true) process.once('disconnect', shutDown);
+  if (withParent) process.once('disconnect', shutDown);
   // What is wrong with it is in the log, the metrics and the state.
   process.on('SIGHUP', () => void supervisor.reload().catch(() => {}));
   try {
@@ -62,7 +71,7 @@ async function main(): Promise<void> {
     throw error;
   }
   if (process.connected) process.send?.('ready');
-  else if (values['with-parent'] === true) shutDown();
+  else if (withParent) shutDown();
 }
 
 main().catch((error: unknown) => {

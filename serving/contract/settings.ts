@@ -1,3 +1,5 @@
+import { createPublicKey } from 'node:crypto';
+import { isAbsolute } from 'node:path';
 import * as z from 'zod';
 import { ports } from './ports.ts';
 
@@ -10,11 +12,14 @@ const listener = (port: number) =>
   });
 
 /** Which versions of a model are loaded, TensorFlow Serving's version policy. */
-export const VersionPolicy = z.union([
-  z.strictObject({ latest: z.int().min(1) }),
-  z.strictObject({ all: z.literal(true) }),
-  z.strictObject({ specific: z.array(z.int().min(1)).min(1) }),
-]);
+export const VersionPolicy = z.union(
+  [
+    z.strictObject({ latest: z.int().min(1) }),
+    z.strictObject({ all: z.literal(true) }),
+    z.strictObject({ specific: z.array(z.int().min(1)).min(1) }),
+  ],
+  { error: 'one of {"latest": 1}, {"all": true}, {"specific": [1, 2]}' },
+);
 export type VersionPolicy = z.infer<typeof VersionPolicy>;
 
 /**
@@ -62,6 +67,18 @@ export const ServedModel = z
   );
 export type ServedModel = z.infer<typeof ServedModel>;
 
+const areNamedOnce = (models: readonly ServedModel[]): boolean =>
+  new Set(models.map(({ name }) => name)).size === models.length;
+
+/** A private key would verify too; it has no business with a server. */
+function isPublicKey(pem: string): boolean {
+  try {
+    return !pem.includes('PRIVATE') && createPublicKey(pem).asymmetricKeyType === 'ed25519';
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Everything that a server of modelmile can be told. One JSON file, made by `modelmile serve`, by the LocalServer resource or by
  * the container's start-up; the supervisor takes a new one without dropping a request. Every field has a safe default.
@@ -89,9 +106,9 @@ export const ServingSettings = z.strictObject({
    */
   pollSeconds: z.number().min(0).default(0),
   /** Absolute folder of this server's own files: logs, embedded database. */
-  stateDir: z.string().min(1),
+  stateDir: z.string().refine(isAbsolute, 'must be an absolute folder'),
   /** Models to serve; left out = every model of the repository. */
-  models: z.array(ServedModel).optional(),
+  models: z.array(ServedModel).refine(areNamedOnce, 'each model is named once').optional(),
   rest: listener(ports.rest).prefault({}),
   grpc: listener(ports.grpc).prefault({}),
   management: listener(ports.management).prefault({}),
@@ -217,7 +234,11 @@ export const ServingSettings = z.strictObject({
     })
     .optional(),
   /** Ed25519 public keys (PEM). Where there are any, only versions with a valid `manifest.json.sig` are loaded. */
-  trustedKeys: z.array(z.string().min(1)).default([]),
+  trustedKeys: z
+    .array(
+      z.string().refine(isPublicKey, 'no Ed25519 public key in PEM: `openssl pkey -in signing.pem -pubout`'),
+    )
+    .default([]),
   /** The web page at /console. */
   console: z.boolean().default(true),
   /** A line for each request, with its request and trace id and never with what was sent or answered; refusals get one in any case. */

@@ -21,7 +21,7 @@ async function namesIn(folder: string, harmless: readonly (string | undefined)[]
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (harmless.includes(code)) return [];
-    throw unavailable(message);
+    throw unavailable(code === 'ENOENT' ? `there is no folder ${folder}` : message);
   }
 }
 

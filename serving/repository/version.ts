@@ -86,7 +86,11 @@ async function readManifest(
   trustedKeys: readonly string[],
 ): Promise<{ readonly digest: string; readonly manifest: Manifest }> {
   const path = join(folder, 'manifest.json');
-  const manifestBytes = await readFile(path);
+  const manifestBytes = await readFile(path).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    const isThere = await stat(folder).catch(() => undefined);
+    throw new Error(isThere ? `there is no manifest.json in ${folder}` : `there is no folder ${folder}`);
+  });
   const signature = await readFile(join(folder, signatureFile), 'utf8').catch(() => undefined);
   checkSignature(manifestBytes, signature, trustedKeys);
   return { digest: manifestDigest(manifestBytes), manifest: parseManifest(manifestBytes, path) };

@@ -250,7 +250,8 @@ export class Supervisor {
     }
     this.#metrics.count('modelmile_reloads_total', { result: 'refused' }).add();
     this.#audit.event('settings-refused', { reason: error.message });
-    this.#log.error({ reason: error.message }, 'refused; what served before serves on');
+    const rest = this.#generation === undefined ? 'nothing serves' : 'what served before serves on';
+    this.#log.error({ reason: error.message }, `refused; ${rest}`);
     this.#generation?.tellFailures(this.#failures);
   }
 
