@@ -19,12 +19,20 @@ const schema = [
      feedback_id uuid PRIMARY KEY, prediction_id uuid NOT NULL REFERENCES predictions, model text NOT NULL,
      at_ms bigint NOT NULL, request jsonb NOT NULL)`,
   'CREATE INDEX IF NOT EXISTS feedback_of_model ON feedback (model, feedback_id)',
+  // Whoever deletes a prediction has all feedback looked through for it, by Postgres.
+  'CREATE INDEX IF NOT EXISTS feedback_of_prediction ON feedback (prediction_id)',
 ];
+/** What the last of them makes: where it is there, all are. */
+const newest = 'feedback_of_prediction';
+/** Any number that nothing else on the database locks. */
+const schemaLock = 0x6d6f64656c;
 
 /** Predictions that nobody gave feedback to are forgotten after this long. */
 const retentionMs = 7 * 24 * 3600 * 1000;
 /** Feedback that is read at once. */
 const chunk = 200;
+/** What one statement forgets: others get their turn in between, and none comes near the time that a statement may take. */
+const forgottenAtOnce = { pages: 100, rows: 1_000 };
 
 /** One row of a recorded tensor, batch dimension 1. */
 function rowOf(tensor: RecordedTensor, row: number): RecordedTensor {
@@ -66,8 +74,19 @@ export class FeedbackStore {
     this.#database = database;
   }
 
+  /**
+   * Makes its tables where they are not there; where they are it locks nothing. To alter a table waits for all who read it (a backup
+   * does so for hours), and meanwhile everybody else waits for that.
+   */
   static async open(database: Database): Promise<FeedbackStore> {
-    for (const statement of schema) await database.query(statement);
+    const [found] = await database.query('SELECT to_regclass($1) IS NOT NULL AS is_there', [newest]);
+    if (found?.['is_there'] !== true) {
+      await database.transaction(async (query) => {
+        // Of servers that start together one makes them: two that make one table fail.
+        await query('SELECT pg_advisory_xact_lock($1)', [schemaLock]);
+        for (const statement of schema) await query(statement);
+      });
+    }
     return new FeedbackStore(database);
   }
 
@@ -163,12 +182,24 @@ export class FeedbackStore {
 
   /** Forgets old predictions without feedback. */
   async prune(nowMs = Date.now()): Promise<void> {
-    await this.#database.query(
-      'DELETE FROM predictions p WHERE at_ms < $1 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.prediction_id = p.prediction_id)',
-      [nowMs - retentionMs],
+    const beforeMs = nowMs - retentionMs;
+    const { pages, rows } = forgottenAtOnce;
+    await this.#inPieces(
+      pages,
+      'DELETE FROM prediction_pages WHERE ctid = ANY(ARRAY(SELECT ctid FROM prediction_pages WHERE last_id < $1 LIMIT $2)) RETURNING 1',
+      firstIdAt(beforeMs),
     );
-    await this.#database.query('DELETE FROM prediction_pages WHERE last_id < $1', [
-      firstIdAt(nowMs - retentionMs),
-    ]);
+    // Rows of an earlier version, which had one for each prediction.
+    await this.#inPieces(
+      rows,
+      `DELETE FROM predictions WHERE prediction_id = ANY(ARRAY(SELECT prediction_id FROM predictions p WHERE at_ms < $1
+         AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.prediction_id = p.prediction_id) LIMIT $2)) RETURNING 1`,
+      beforeMs,
+    );
+  }
+
+  /** Runs a statement that deletes up to `size` rows until there are no more. */
+  async #inPieces(size: number, sql: string, before: string | number): Promise<void> {
+    while ((await this.#database.query(sql, [before, size])).length === size);
   }
 }

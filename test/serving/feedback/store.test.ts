@@ -116,3 +116,23 @@ it('forgets old predictions, but never one that has feedback', async () => {
   await rate(idOf(8));
   await expect(rate(idOf(9))).rejects.toMatchObject({ code: 'SERVING_PREDICTION_NOT_FOUND' });
 });
+
+it('forgets many old predictions of an earlier version of the server beside much feedback, and many pages', async () => {
+  const other = await openEmbeddedDatabase(await mkdtemp(join(folder, 'other-')));
+  const old = await FeedbackStore.open(other);
+  const many = 20_000;
+  const ids = (from: number) => `(lpad(to_hex(g + ${from}), 32, '0'))::uuid`;
+  await other.script(`
+    INSERT INTO predictions SELECT ${ids(0)}, 'm', g, '{}' FROM generate_series(1, ${2 * many}) g;
+    INSERT INTO feedback SELECT ${ids(0)}, ${ids(0)}, 'm', 1, '{}' FROM generate_series(1, ${many}) g;
+    INSERT INTO prediction_pages SELECT ${ids(0)}, ${ids(9)}, '[]' FROM generate_series(1, 250) g`);
+  const startMs = performance.now();
+  await old.prune(nowMs);
+  // Without an index each of them has all feedback looked through: half a minute.
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+  const [left] = await other.query(
+    'SELECT (SELECT count(*) FROM predictions)::int AS rows, (SELECT count(*) FROM prediction_pages)::int AS pages',
+  );
+  expect(left).toEqual({ rows: many, pages: 0 });
+  await other.close();
+}, 60_000);
