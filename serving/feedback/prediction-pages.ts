@@ -3,8 +3,8 @@ import type { WrittenPrediction } from './written-prediction.ts';
 
 /** Predictions of one page. */
 const maxRecords = 200;
-/** Characters of a page that has more than one prediction. Postgres takes 1 GiB in a field. */
-const maxCharacters = 8 * 1024 * 1024;
+/** Characters of a page that has more than one prediction: all of it is read for feedback to one of them, and a larger one hardly is cheaper to write. */
+const maxCharacters = 256 * 1024;
 /** Between the oldest and the newest of a page: a prediction of a known time is looked for in few pages. */
 const maxSpanMs = 10_000;
 const lastMs = 2 ** 48 - 1;
@@ -16,6 +16,7 @@ export interface PredictionPage {
   readonly lastId: string;
   /** A JSON array of PredictionRecord. */
   readonly records: string;
+  readonly predictions: readonly WrittenPrediction[];
 }
 
 /** When a UUIDv7 was made, in Unix time (RFC 9562, 5.7). */
@@ -39,6 +40,7 @@ export function* pagesOf(predictions: readonly WrittenPrediction[]): Generator<P
     firstId: (page[0] as WrittenPrediction).predictionId,
     lastId: (page.at(-1) as WrittenPrediction).predictionId,
     records: `[${page.map(({ json }) => json).join(',')}]`,
+    predictions: page,
   });
   for (const prediction of inOrder) {
     const { predictionId, json } = prediction;

@@ -90,13 +90,20 @@ export class FeedbackStore {
     return new FeedbackStore(database);
   }
 
-  /** Writes predictions. One that is written again, since nobody could tell whether it was, is there twice; it is the same. */
-  async addPredictions(predictions: readonly WrittenPrediction[]): Promise<void> {
-    for (const { firstId, lastId, records } of pagesOf(predictions)) {
+  /**
+   * Writes predictions. One that is written again, since nobody could tell whether it was, is there twice; it is the same.
+   * @param onWritten told of those that are committed, also where it fails later
+   */
+  async addPredictions(
+    all: readonly WrittenPrediction[],
+    onWritten: (predictions: readonly WrittenPrediction[]) => void = () => {},
+  ): Promise<void> {
+    for (const { firstId, lastId, records, predictions } of pagesOf(all)) {
       await this.#database.query(
         'INSERT INTO prediction_pages (first_id, last_id, records) VALUES ($1, $2, $3)',
         [firstId, lastId, records],
       );
+      onWritten(predictions);
     }
   }
 

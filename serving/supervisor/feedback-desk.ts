@@ -78,12 +78,16 @@ export class FeedbackDesk {
     this.#retry = undefined;
     const records = this.#waiting.take();
     if (records.length === 0) return;
+    const unwritten = new Set(records);
     try {
-      await (await this.#openStore()).addPredictions(records);
+      const store = await this.#openStore();
+      await store.addPredictions(records, (written) => {
+        for (const prediction of written) unwritten.delete(prediction);
+      });
     } catch (error) {
       const { message } = error as Error;
-      this.#log.error({ reason: message, predictions: records.length }, 'predictions wait for the database');
-      this.#waiting.putBack(records);
+      this.#log.error({ reason: message, predictions: unwritten.size }, 'predictions wait for the database');
+      this.#waiting.putBack([...unwritten]);
       this.#retry = setTimeout(() => void this.#writeNow(), retryAfterMs).unref();
     }
   }
@@ -97,7 +101,8 @@ export class FeedbackDesk {
     request: FeedbackRequest,
     misfits?: Misfits,
   ): Promise<{ feedbackId: string }> {
-    const isWaiting = () => this.#waiting.has(request.predictionId);
+    const id = request.predictionId.toLowerCase();
+    const isWaiting = () => this.#waiting.has(id);
     await this.#writing;
     if (isWaiting()) await this.#writeNow();
     if (isWaiting())

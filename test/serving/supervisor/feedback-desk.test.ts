@@ -156,3 +156,32 @@ it('says nothing of a database that is closed while it opens, for that was asked
   await opening(true);
   expect(lines).toHaveLength(1);
 });
+
+it('writes nothing again that was written before a later page failed', async () => {
+  const written: string[] = [];
+  let pages = 0;
+  const query = async (sql: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> => {
+    if (!sql.startsWith('INSERT INTO prediction_pages')) return [];
+    if (++pages === 2 || pages === 3) throw new Error('away');
+    written.push(...idsIn(parameters));
+    return [];
+  };
+  const desk = deskOn(query);
+  const ids = Array.from({ length: 500 }, (_, n) => `01a226ff-f51e-7b4d-9f45-${String(n).padStart(12, '0')}`);
+  desk.predictions(ids.map(prediction));
+  await until(() => written.length >= ids.length, 'all are written');
+  expect(written).toEqual(ids);
+  await desk.close();
+});
+
+it('waits for a prediction in capitals too', async () => {
+  let isWritten = false;
+  const desk = deskOn(async (sql) => {
+    if (sql.startsWith('INSERT INTO prediction_pages')) isWritten = true;
+    return sql.startsWith('SELECT record') && isWritten ? [{ record: { model: 'm', rows: 1 } }] : [];
+  });
+  desk.predictions([prediction(predictionId)]);
+  const request = { predictionId: predictionId.toUpperCase(), row: 0, label: 1 };
+  await expect(desk.feedback('m', request)).resolves.toHaveProperty('feedbackId');
+  await desk.close();
+});
