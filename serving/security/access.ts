@@ -7,7 +7,7 @@ import type { Audit } from './audit.ts';
 import { type Caller, localCaller, networkOf, ScopedCaller } from './caller.ts';
 import { KeyRing } from './key-ring.ts';
 import { assertLocalCaller, assertSameOrigin } from './loopback.ts';
-import { TokenVerifier } from './tokens.ts';
+import { TokenRefused, TokenVerifier } from './tokens.ts';
 import { WatchedFiles } from './watched-files.ts';
 
 /** Tokens whose signatures are being checked, or that wait for the issuer's keys: beyond these it is not worth waiting. */
@@ -125,17 +125,16 @@ export class Access {
     if (!this.#checks.take(1, mostChecks, place)) {
       throw new ServingError('SERVING_AUTH_UNAVAILABLE', `${this.#checks.held} tokens wait to be checked`);
     }
-    let caller: Caller | undefined;
     try {
-      caller = await tokens.find(token);
+      return await tokens.find(token);
     } catch (error) {
+      if (error instanceof TokenRefused)
+        throw this.#unknown(`the token is not valid, ${error.message}`, peer);
       this.#missed(error as Error);
       throw new ServingError('SERVING_AUTH_UNAVAILABLE', 'The token cannot be checked right now');
     } finally {
       this.#checks.release(1, place);
     }
-    if (caller !== undefined) return caller;
-    throw this.#unknown('the token is not valid', peer);
   }
 
   /** Whoever has a token of that issuer, or makes one up, misses its answer: said now and then, and not for each of them. */

@@ -56,6 +56,23 @@ const isAway = (error: unknown): boolean =>
   !(error instanceof errors.JOSEError) ||
   error.code === 'ERR_JOSE_GENERIC';
 
+/** A token is not valid; the message says why, to whoever sent it: claims are looked at only where the signature is the issuer's. */
+export class TokenRefused extends Error {}
+
+/** Why, by the code of the library. */
+const refusals: Readonly<Record<string, string>> = {
+  ERR_JWT_EXPIRED: 'it has expired',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'its signature is not by a key of the issuer',
+  ERR_JWKS_NO_MATCHING_KEY: 'the issuer has no such key',
+  ERR_JOSE_ALG_NOT_ALLOWED: 'its algorithm is not taken',
+};
+
+function refusalOf(error: unknown): TokenRefused {
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return new TokenRefused(`its claim ${error.claim} is not what this server asks for`);
+  return new TokenRefused(refusals[(error as errors.JOSEError).code] ?? 'it cannot be read');
+}
+
 /** Bearer tokens of an OpenID Connect issuer. */
 export class TokenVerifier {
   readonly #settings: JwtSettings;
@@ -73,25 +90,25 @@ export class TokenVerifier {
   }
 
   /**
-   * Who the token stands for; undefined where it is not valid.
+   * Who the token stands for.
+   * @throws TokenRefused where it is not valid
    * @throws Error where the issuer's keys cannot be had; the same to all until they are asked for again
    */
-  async find(token: string): Promise<Caller | undefined> {
+  async find(token: string): Promise<Caller> {
     const id = hash('sha256', token);
     const { issuer, audience } = this.#settings;
     const wanted = { issuer, audience, algorithms, clockTolerance: clockSkewSeconds };
-    try {
-      const { payload } = await jwtVerify(token, await this.#issuerKeys(), wanted);
-      if (!isSubject(payload.sub) || payload.exp === undefined) return undefined;
-      const ttl = Math.min(believedMs, payload.exp * 1000 - Date.now());
-      if (ttl <= 0) return undefined;
-      const caller = this.#callerOf(payload, payload.sub);
-      this.#verified.set(id, caller, { ttl });
-      return caller;
-    } catch (error) {
-      if (isAway(error)) throw error;
-      return undefined;
-    }
+    const keys = await this.#issuerKeys();
+    const { payload } = await jwtVerify(token, keys, wanted).catch((error: unknown) => {
+      throw isAway(error) ? error : refusalOf(error);
+    });
+    if (!isSubject(payload.sub)) throw new TokenRefused('its claim sub names nobody');
+    if (payload.exp === undefined) throw new TokenRefused('its claim exp is missing');
+    const ttl = Math.min(believedMs, payload.exp * 1000 - Date.now());
+    if (ttl <= 0) throw new TokenRefused('it has expired');
+    const caller = this.#callerOf(payload, payload.sub);
+    this.#verified.set(id, caller, { ttl });
+    return caller;
   }
 
   #callerOf({ scope }: JWTPayload, subject: string): Caller {

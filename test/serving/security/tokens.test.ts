@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { TokenVerifier } from '../../../serving/security/tokens.ts';
+import { TokenRefused, TokenVerifier } from '../../../serving/security/tokens.ts';
 
 const minuteMs = 60_000;
 
@@ -11,8 +11,8 @@ let asked = 0;
 let verifier: TokenVerifier;
 let find: (
   subject: string,
-  further?: { kid?: string; notBefore?: string; expires?: string },
-) => Promise<string | undefined>;
+  further?: { kid?: string; notBefore?: string; expires?: string; audience?: string },
+) => Promise<string>;
 const issuer = createServer((request, response) => {
   asked += 1;
   answer(request, response);
@@ -27,15 +27,15 @@ beforeEach(async () => {
   await new Promise((resolve) => issuer.once('listening', resolve));
   const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
   verifier = new TokenVerifier({ issuer: url, audience: 'us', jwksUri: `${url}/keys` });
-  find = async (subject, { kid = 'k', notBefore = '0s', expires = '1d' } = {}) => {
+  find = async (subject, { kid = 'k', notBefore = '0s', expires = '1d', audience = 'us' } = {}) => {
     const token = new SignJWT({ scope: '*:*' })
       .setProtectedHeader({ alg: 'ES256', kid })
       .setIssuer(url)
-      .setAudience('us')
+      .setAudience(audience)
       .setSubject(subject)
       .setNotBefore(notBefore)
       .setExpirationTime(expires);
-    return (await verifier.find(await token.sign(privateKey)))?.id;
+    return (await verifier.find(await token.sign(privateKey))).id;
   };
 });
 function close(): void {
@@ -93,6 +93,26 @@ it.each(['{"error":"maintenance"}', '<html>Back soon</html>'])(
 
 it('the clock of an issuer may be ahead of ours, but a token that expired is not valid', async () => {
   expect(await find('early', { notBefore: '20s' })).toBe('jwt:early');
-  expect(await find('too early', { notBefore: '2m' })).toBeUndefined();
-  expect(await find('late', { expires: '-1s' })).toBeUndefined();
+  await expect(find('too early', { notBefore: '2m' })).rejects.toThrow(TokenRefused);
+  await expect(find('late', { expires: '-1s' })).rejects.toThrow(TokenRefused);
+});
+
+it.each([
+  ['is over', { expires: '-1s' }, 'it has expired'],
+  ['is long over', { expires: '-1h' }, 'it has expired'],
+  ['is for later', { notBefore: '2m' }, 'its claim nbf is not what this server asks for'],
+  ['is for another service', { audience: 'them' }, 'its claim aud is not what this server asks for'],
+  ['is by a key that the issuer does not have', { kid: 'other' }, 'the issuer has no such key'],
+])('a token that %s is refused with the reason, for its sender to mend', async (_what, further, reason) => {
+  await expect(find('first', further)).rejects.toEqual(new TokenRefused(reason));
+});
+
+it('a token that somebody else made is refused, whatever its claims say', async () => {
+  const { privateKey } = await generateKeyPair('ES256');
+  const token = await new SignJWT({ aud: 'them' })
+    .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+    .sign(privateKey);
+  await expect(verifier.find(token)).rejects.toEqual(
+    new TokenRefused('its signature is not by a key of the issuer'),
+  );
 });
