@@ -39,11 +39,16 @@ export class FeedbackDesk {
       if (this.#isClosing) return;
       log.error({ reason: error.message }, 'the database does not open: feedback is refused');
     });
-    this.#prune = setInterval(() => {
-      this.#openStore()
-        .then((store) => store.prune())
-        .catch(() => {});
-    }, pruneEveryMs).unref();
+    // At once too: many servers run for less than an hour at a time.
+    this.#forget();
+    this.#prune = setInterval(() => this.#forget(), pruneEveryMs).unref();
+  }
+
+  /** What is old. Where it fails, the next time does it. */
+  #forget(): void {
+    this.#openStore()
+      .then((store) => store.prune())
+      .catch(() => {});
   }
 
   /** Tried again by the next that needs it, where it failed. */

@@ -10,6 +10,8 @@ import { vacuum } from './vacuum.ts';
 /** Nothing that a database does takes longer. */
 const patienceMs = 30_000;
 const vacuumEveryMs = 3600 * 1000;
+/** After it opened: many run for less than an hour at a time. */
+const firstVacuumMs = 60_000;
 
 /** What is asked of this process; `transaction` names one that was begun. */
 export type DatabaseCall =
@@ -51,10 +53,10 @@ process.once('disconnect', () => process.exit());
 const database = openWhole(process.argv[2] as string);
 // Said to whoever asks.
 database.catch(() => {});
-setInterval(() => {
-  // Where it fails, everything else does, and is told.
-  database.then(vacuum).catch(() => {});
-}, vacuumEveryMs).unref();
+// Where it fails, everything else does, and is told.
+const vacuumNow = () => void database.then(vacuum).catch(() => {});
+setTimeout(vacuumNow, firstVacuumMs).unref();
+setInterval(vacuumNow, vacuumEveryMs).unref();
 const open = new Map<number, Open>();
 
 /** A new database is made beside its place: a process that ends meanwhile leaves nothing that looks like one. */

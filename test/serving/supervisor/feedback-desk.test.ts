@@ -185,3 +185,15 @@ it('waits for a prediction in capitals too', async () => {
   await expect(desk.feedback('m', request)).resolves.toHaveProperty('feedbackId');
   await desk.close();
 });
+
+it('forgets old predictions as soon as it is open: many servers run for less than an hour at a time', async () => {
+  const forgotten: string[] = [];
+  const desk = deskOn(async (sql) => {
+    const table = /^DELETE FROM (\w+)/.exec(sql)?.[1];
+    if (table !== undefined) forgotten.push(table);
+    return [];
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(forgotten).toEqual(['prediction_pages', 'predictions']);
+  await desk.close();
+});
