@@ -27,6 +27,9 @@ const newest = 'feedback_of_prediction';
 /** Any number that nothing else on the database locks. */
 const schemaLock = 0x6d6f64656c;
 
+const insertFeedback =
+  'INSERT INTO feedback (feedback_id, prediction_id, model, at_ms, request) VALUES ($1, $2, $3, $4, $5)';
+
 /** Predictions that nobody gave feedback to are forgotten after this long. */
 const retentionMs = 7 * 24 * 3600 * 1000;
 /** Feedback that is read at once. */
@@ -108,7 +111,10 @@ export class FeedbackStore {
   }
 
   /** Where it has feedback it is a row of its own, else on a page. */
-  async #prediction(model: string, predictionId: string): Promise<PredictionRecord | undefined> {
+  async #prediction(
+    model: string,
+    predictionId: string,
+  ): Promise<{ readonly prediction: PredictionRecord; readonly isRow: boolean } | undefined> {
     const [row] = await this.#database.query('SELECT record FROM predictions WHERE prediction_id = $1', [
       predictionId,
     ]);
@@ -120,7 +126,7 @@ export class FeedbackStore {
       );
       for (const { records } of pages) found ??= foundIn(records as string, predictionId);
     }
-    return found?.model === model ? found : undefined;
+    return found?.model === model ? { prediction: found, isRow: row !== undefined } : undefined;
   }
 
   /**
@@ -132,13 +138,14 @@ export class FeedbackStore {
     request: FeedbackRequest,
     misfits?: Misfits,
   ): Promise<{ feedbackId: string }> {
-    const prediction = await this.#prediction(model, request.predictionId);
-    if (prediction === undefined) {
+    const found = await this.#prediction(model, request.predictionId);
+    if (found === undefined) {
       throw new ServingError(
         'SERVING_PREDICTION_NOT_FOUND',
         `Model ${model} has no prediction ${request.predictionId}`,
       );
     }
+    const { prediction, isRow } = found;
     if (request.row >= prediction.rows) {
       throw new ServingError(
         'SERVING_BAD_REQUEST',
@@ -148,20 +155,17 @@ export class FeedbackStore {
     const refusal = refusalOf(prediction, request, misfits);
     if (refusal !== undefined) throw new ServingError('SERVING_BAD_REQUEST', refusal);
     const feedbackId = uuidv7();
-    await this.#database.query(
-      `WITH prediction AS (
-         INSERT INTO predictions (prediction_id, model, at_ms, record) VALUES ($2, $3, $6, $7) ON CONFLICT DO NOTHING)
-       INSERT INTO feedback (feedback_id, prediction_id, model, at_ms, request) VALUES ($1, $2, $3, $4, $5)`,
-      [
-        feedbackId,
-        request.predictionId,
-        model,
-        Date.now(),
-        JSON.stringify(request),
-        prediction.atMs,
-        JSON.stringify(prediction),
-      ],
-    );
+    const parameters = [feedbackId, request.predictionId, model, Date.now(), JSON.stringify(request)];
+    // A large prediction takes longer to send than all else; one with a row for each of many needs it once.
+    if (isRow) await this.#database.query(insertFeedback, parameters);
+    else {
+      await this.#database.query(
+        `WITH prediction AS (
+           INSERT INTO predictions (prediction_id, model, at_ms, record) VALUES ($2, $3, $6, $7) ON CONFLICT DO NOTHING)
+         ${insertFeedback}`,
+        [...parameters, prediction.atMs, JSON.stringify(prediction)],
+      );
+    }
     return { feedbackId };
   }
 

@@ -136,3 +136,22 @@ it('forgets many old predictions of an earlier version of the server beside much
   expect(left).toEqual({ rows: many, pages: 0 });
   await other.close();
 }, 60_000);
+
+it('sends a prediction to the database once more, with the first feedback to it, not with each', async () => {
+  const sent: number[] = [];
+  const counting = await FeedbackStore.open({
+    ...database,
+    query(sql, parameters = []) {
+      sent.push(JSON.stringify(parameters).length);
+      return database.query(sql, parameters);
+    },
+  });
+  await counting.addPredictions([prediction(10, new Array<number>(10_000).fill(0.5))]);
+  const give = () => counting.addFeedback('m', { predictionId: idOf(10), row: 0, rating: 0.5 });
+  await give();
+  const before = sent.length;
+  expect(sent.filter((length) => length > 10_000)).toHaveLength(2);
+  await give();
+  expect(sent.length).toBeGreaterThan(before);
+  expect(sent.filter((length) => length > 10_000)).toHaveLength(2);
+});
