@@ -283,6 +283,11 @@ export class DataPlane {
     );
   }
 
+  /** Whether more requests should be sent here. */
+  get isReady(): boolean {
+    return !this.#parts.server.isLeaving();
+  }
+
   /** Every model of the repository: its versions, or an entry without one where it is not loaded. */
   async repository(): Promise<RepositoryEntry[]> {
     const loaded = this.modelNames().flatMap((name) =>

@@ -39,6 +39,8 @@ export interface RepositoryEntry {
 
 /** What only the whole server can tell or do, not one worker. */
 export interface ServerControl {
+  /** Whether it was told to end: it answers on, and whoever asks whether it is ready should send elsewhere. */
+  isLeaving(): boolean;
   statistics(): Promise<readonly VersionStatistics[]>;
   /** Names of the repository's models, loaded or not. */
   repository(): Promise<readonly string[]>;

@@ -63,6 +63,7 @@ class Worker {
   readonly #servers: { rest?: RestServer; grpc?: GrpcServer } = {};
   #recorder: PredictionRecorder | undefined;
   #failures: readonly LoadFailure[] = [];
+  #leaving = false;
   #models: readonly LoadedModel[] = [];
   #tracer: Tracer | undefined;
   #draining = false;
@@ -154,6 +155,7 @@ class Worker {
       configure: (models) => this.#supervisor.call('configure', models),
       reload: () => this.#supervisor.call('reload', undefined),
       control: (action, model) => this.#supervisor.call('control', { action, model }),
+      isLeaving: () => this.#leaving,
       failures: (name) =>
         new Map(
           this.#failures
@@ -205,6 +207,9 @@ class Worker {
         break;
       case 'failures':
         this.#failures = message.failures;
+        break;
+      case 'leaving':
+        this.#leaving = true;
         break;
       case 'removed':
         this.#remove(message.removed);

@@ -46,6 +46,7 @@ export class Generation {
   readonly #parked: Connection[] = [];
   /** What newly started workers are told, too. */
   #failures: readonly LoadFailure[] = [];
+  #leaving = false;
   #next = 0;
   #retired = false;
   #crashes = 0;
@@ -143,6 +144,7 @@ export class Generation {
     worker.ready.then(
       () => {
         if (this.#failures.length > 0) worker.send({ type: 'failures', failures: this.#failures });
+        if (this.#leaving) worker.send({ type: 'leaving' });
         // What happened while it loaded.
         worker.send({ type: 'removed', removed: this.#start.removed });
         this.#unpark();
@@ -156,6 +158,12 @@ export class Generation {
   tellFailures(failures: readonly LoadFailure[]): void {
     this.#failures = failures;
     this.#tell({ type: 'failures', failures });
+  }
+
+  /** The server is to end: who asks a worker whether it is ready hears that it is not. */
+  leave(): void {
+    this.#leaving = true;
+    this.#tell({ type: 'leaving' });
   }
 
   /** All of its canaries that are out, also where another generation tried them. */

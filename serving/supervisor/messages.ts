@@ -101,6 +101,8 @@ export type ToWorker =
   /** What could not be loaded in place of what serves; for the status. */
   | { readonly type: 'failures'; readonly failures: readonly LoadFailure[] }
   | { readonly type: 'removed'; readonly removed: readonly RemovedVersion[] }
+  /** The server was told to end: readiness is off, and requests are taken on until `drain`. */
+  | { readonly type: 'leaving' }
   /** `idleMs`: how long a client may still use a connection on which nothing is asked. */
   | { readonly type: 'drain'; readonly idleMs: number };
 

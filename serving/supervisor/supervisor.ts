@@ -364,6 +364,7 @@ export class Supervisor {
     if (this.#draining) return;
     this.#draining = true;
     await this.#changing;
+    this.#generation?.leave();
     const settings = this.#generation?.settings;
     await new Promise((resolve) => setTimeout(resolve, settings?.lameDuckMs ?? 0));
     this.#listeners.close();

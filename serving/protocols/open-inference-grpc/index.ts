@@ -88,7 +88,10 @@ const inferenceService = grpcService(
   GRPCInferenceService,
   {
     serverLive: async () => ({ message: { live: true }, verb: 'health' }),
-    serverReady: async () => ({ message: { ready: true }, verb: 'health' }),
+    serverReady: async (_request, { dataPlane }) => ({
+      message: { ready: dataPlane.isReady },
+      verb: 'health',
+    }),
     modelReady: async ({ name, version }, { dataPlane }) => ({
       message: { ready: isReady(dataPlane, name, version) },
       verb: 'ready',

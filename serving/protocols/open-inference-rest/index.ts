@@ -115,7 +115,11 @@ const serverRoutes: Readonly<Record<string, Route>> = {
       ok({ name: 'modelmile', version: serverVersion, extensions: openInferenceExtensions }, 'metadata'),
   },
   'health/live': { method: 'GET', answer: () => ok({ live: true }, 'health') },
-  'health/ready': { method: 'GET', answer: () => ok({ ready: true }, 'health') },
+  // A 4xx says that it is not, by the protocol; it is no failure that an alert should count.
+  'health/ready': {
+    method: 'GET',
+    answer: (_request, { isReady }) => ({ ...ok({ ready: isReady }, 'health'), status: isReady ? 200 : 400 }),
+  },
   'models/stats': { method: 'GET', answer: (_request, dataPlane) => statistics(dataPlane) },
 };
 
