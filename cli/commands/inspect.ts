@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { inspect as inspectModel } from '../../conversion/index.ts';
 import { type Command, exitCodes } from '../command.ts';
-import { customOption } from '../conversion-options.ts';
+import { customOption, readFileOptions } from '../conversion-options.ts';
 import { endOn } from '../interrupt.ts';
 
 export const inspect: Command = {
@@ -14,11 +14,8 @@ export const inspect: Command = {
   options: customOption,
   async run({ positionals, options, terminal, signal }) {
     endOn(signal);
-    const custom = options['custom'] as string | undefined;
-    const found = await inspectModel(
-      resolve(positionals[0] as string),
-      custom === undefined ? undefined : resolve(custom),
-    );
+    const { custom } = await readFileOptions(options, ['custom']);
+    const found = await inspectModel(resolve(positionals[0] as string), custom);
     terminal.line(
       `${found.format} written by ${found.dialect}: ${found.parameters} parameters, ${found.sizeBytes} bytes`,
     );

@@ -10,7 +10,7 @@ import {
 import { sizeOfArtifact } from '../../conversion/manifest/index.ts';
 import type { ServingSettingsInput } from '../../serving/contract/index.ts';
 import { type Command, exitCodes } from '../command.ts';
-import { customOption } from '../conversion-options.ts';
+import { customOption, readFileOptions } from '../conversion-options.ts';
 import { CliError } from '../errors.ts';
 import { devPaths } from '../paths.ts';
 import { listVersionFolders } from '../repository.ts';
@@ -122,10 +122,9 @@ export const serve: Command = {
         (found) => found.isDirectory(),
         () => false,
       )) && (await listVersionFolders(source)).length > 0;
-    const custom = options['custom'] as string | undefined;
     const how = {
       method: options['method'] as string,
-      ...(custom === undefined ? {} : { custom: resolve(custom) }),
+      ...(await readFileOptions(options, ['custom'])),
     };
     const root = isRepository ? source : await repositoryOf(source, how, name, terminal);
     const id = createHash('sha256').update(`${root}:${options['port']}`).digest('hex').slice(0, 12);

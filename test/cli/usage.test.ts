@@ -48,6 +48,16 @@ describe('the command line', () => {
     },
   );
 
+  it.each(['serve', 'inspect'])(
+    'says that the file of --custom is not there before it reads for %s',
+    async (name) => {
+      const { code, stdout, stderr } = await modelmile(name, model, '--custom', 'nowhere.mjs');
+      expect(stderr).toContain("--custom 'nowhere.mjs': there is no such file. Check the path");
+      expect(stderr).not.toContain('reading');
+      expect([code, stdout]).toEqual([1, '']);
+    },
+  );
+
   it.each([
     [['render', '--stack', 'dev', '--out', '.'], 'no Kubernetes objects. Name a stack on kubernetes or aws'],
     [['render', '--stack', 'nope', '--out', '.'], "no stack 'nope'. A stack is a file Pulumi.<stack>.yaml"],
