@@ -13,6 +13,7 @@ import { OK, RAGGED } from './assembly/status.ts';
 import { faultOfStatus, WireFault, type WireFaultCode } from './faults.ts';
 import { halfBits } from './float16.ts';
 import { type WireMemory, wireMemory } from './memory.ts';
+import { refuseOverflow } from './overflow.ts';
 import { type NonFinitePolicy, nonFinitePolicies } from './policy.ts';
 import { readStrings } from './strings.ts';
 import { allocate, type NumericType, type Tensor } from './tensor.ts';
@@ -178,6 +179,12 @@ export class JsonReader {
    */
   tensor(dtype: DataType, path: string): Tensor {
     if (dtype === 'string') return readStrings(this, path);
+    const tensor = this.#numbers(dtype, path);
+    if (this.#policy === 'reject') refuseOverflow(tensor, path);
+    return tensor;
+  }
+
+  #numbers(dtype: NumericType, path: string): Tensor {
     const { shape, count, from } = this.#scan(dtype === 'float16' ? 'float64' : dtype, dtype, path);
     if (dtype === 'float16') {
       const doubles = new Float64Array(this.#memory.bytes.buffer, from, count);

@@ -13,12 +13,14 @@ export function compareDocuments(count: number, seed: number): { accepted: numbe
   for (let index = 0; index < count; index++) {
     const body = Buffer.from(tensorText(random));
     const expected = parse(body.toString());
-    const shape = expected && shapeOf(expected.value);
+    // JSON.parse makes Infinity of a number that is too large; who refuses Infinity refuses that too.
+    const allFinite = [expected?.value].flat(64).every((value) => Math.abs(value as number) !== Infinity);
+    const shape = expected && allFinite ? shapeOf(expected.value) : undefined;
     const got = read(body);
     const isSame = shape
       ? got !== undefined &&
         got.shape.join() === shape.join() &&
-        [expected.value].flat(64).every((value, at) => Object.is(value, got.data[at]))
+        [expected?.value].flat(64).every((value, at) => Object.is(value, got.data[at]))
       : got === undefined;
     if (!isSame)
       throw new Error(

@@ -183,6 +183,26 @@ describe('the number scanner', () => {
   });
 });
 
+describe('a server that refuses Infinity', () => {
+  it.each([
+    ['[1,1e39]', 'float32', 'inputs[1]'],
+    ['[[1,2],[-1e400,3]]', 'float64', 'inputs[1][0]'],
+    ['[[[0],[65520]]]', 'float16', 'inputs[0][1][0]'],
+    ['1e39', 'float32', 'inputs'],
+  ] as const)('refuses a number that would become one: %s as %s', (text, dtype, path) => {
+    const fault = faultOf(text, dtype, 'reject');
+    expect(fault).toMatchObject({ code: 'WIRE_OUT_OF_RANGE', path });
+    expect(fault.message).toContain(dtype);
+    expect(() => scan(text, dtype, 'token')).not.toThrow();
+  });
+
+  it('takes the largest numbers of a type', () => {
+    expect(scan('[3.4028234663852886e38]', 'float32', 'reject').data).toEqual([3.4028234663852886e38]);
+    expect(scan('[-65504]', 'float16', 'reject').data).toEqual([0xfbff]);
+    expect(scan('[]', 'float32', 'reject').data).toEqual([]);
+  });
+});
+
 describe('the document reader', () => {
   it('reads objects and arrays value by value, and refuses what JSON.parse refuses', () => {
     const seen: unknown[] = [];
