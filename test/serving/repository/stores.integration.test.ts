@@ -298,7 +298,10 @@ describe('a repository in a folder', () => {
     const refusal = async () => (await readServerState(stateDir))?.refusal;
     try {
       await rename(modelRoot, `${modelRoot}.away`);
-      await until(async () => (await refusal())?.includes(`there is no folder ${modelRoot}`) === true, 'it is found to be away');
+      await until(
+        async () => (await refusal())?.includes(`there is no folder ${modelRoot}`) === true,
+        'it is found to be away',
+      );
       expect(await answer(server)).toBe(2);
       await rename(`${modelRoot}.away`, modelRoot);
       await until(async () => (await refusal()) === '', 'it is found to be back');
