@@ -26,8 +26,12 @@ export const verify: Command = {
     endOn(signal);
     const [source, folder] = positionals as [string, string];
     const kept = await readVersion(resolve(folder));
-    const given = await readFileOptions(options, ['labels', 'calibration', 'custom']);
-    const { golden } = await readFileOptions(options, ['golden']);
+    const { golden, ...given } = await readFileOptions(options, [
+      'labels',
+      'calibration',
+      'custom',
+      'golden',
+    ]);
     const again = await convert(resolve(source), {
       target: kept.manifest.artifact.format,
       method: kept.manifest.recipe.method,
